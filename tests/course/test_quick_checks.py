@@ -1,0 +1,43 @@
+"""Every quick check passes on the solution, and fails on blank, on zeros and on each wrong idea."""
+
+import pytest
+import variants
+
+CASES = [
+    pytest.param(notebook, exercise, id=exercise.id)
+    for notebook in variants.course_notebooks()
+    for exercise in notebook.exercises
+]
+
+
+@pytest.mark.parametrize(("notebook", "exercise"), CASES)
+def test_solution_passes(notebook, exercise):
+    assert variants.outcome(notebook, exercise) == ("passed", f"passed: {exercise.id}\n")
+
+
+@pytest.mark.parametrize(("notebook", "exercise"), CASES)
+def test_blank_is_said(notebook, exercise):
+    said = variants.outcome(notebook, exercise, variants.blank)
+    assert said == ("blank", f"still blank: {exercise.id}\n")
+
+
+@pytest.mark.parametrize(("notebook", "exercise"), CASES)
+def test_zeros_fail(notebook, exercise):
+    assert variants.outcome(notebook, exercise, variants.zeros)[0] == "failed"
+
+
+@pytest.mark.parametrize(("notebook", "exercise"), CASES)
+def test_wrong_ideas_fail_each_with_its_own_sentence(notebook, exercise):
+    ideas = [i for i in variants.wrong_ideas(notebook.name) if i[0] == exercise.id]
+    assert len(ideas) >= 2, f"{exercise.id} declares {len(ideas)} wrong ideas, and needs two"
+    said = {what: variants.outcome(notebook, exercise, variants.wrong(n)) for _, what, n in ideas}
+    assert {kind for kind, _ in said.values()} == {"failed"}, said
+    sentences = [text for _, text in said.values()]
+    assert len(set(sentences)) == len(sentences), f"two wrong ideas get one sentence: {said}"
+    assert all(" " in text.strip() and len(text) < 400 for text in sentences), said
+
+
+@pytest.mark.parametrize("notebook", variants.course_notebooks(), ids=lambda n: n.name)
+def test_wrong_ideas_belong_to_exercises(notebook):
+    known = {exercise.id for exercise in notebook.exercises}
+    assert {idea[0] for idea in variants.wrong_ideas(notebook.name)} <= known

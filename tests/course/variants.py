@@ -1,0 +1,180 @@
+"""Run a notebook's quick check against another version of an exercise: blank, zeros, or wrong.
+
+The cells that define things (exported ones, and unexported ones of imports and definitions only)
+run up to the check; the exercise's function is replaced on the way; then its check cell runs.
+"""
+
+import ast
+import contextlib
+import copy
+import importlib
+import io
+from pathlib import Path
+
+import numpy as np
+
+import tinytorch
+from tito import notebook as notebooks
+
+ROOT = Path(__file__).parents[2]
+WRONG_IDEAS = Path(__file__).parent / "wrong_ideas"
+_DEFINITIONS = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)
+_CONSTANTS = (ast.Constant, ast.Tuple, ast.List, ast.Dict, ast.UnaryOp, ast.USub, ast.Load)
+
+
+def course_notebooks():
+    """The notebooks of the course, in order."""
+    return [
+        notebooks.read(path, str(path.relative_to(ROOT)))
+        for path in sorted((ROOT / "modules").glob("[0-9][0-9]_*/*.ipynb"))
+    ]
+
+
+def wrong_ideas(module):
+    """The declared wrong ideas of a module: (exercise, what is wrong, function node)."""
+    path = WRONG_IDEAS / f"{module}.py"
+    tree = ast.parse(path.read_text(encoding="utf-8")) if path.is_file() else ast.Module([], [])
+    return [
+        (*(ast.literal_eval(argument) for argument in node.decorator_list[0].args), node)
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef)
+    ]
+
+
+def outcome(notebook, exercise, variant=None):
+    """What the quick check of `exercise` says of a variant: ("passed" | "blank" | "failed", text).
+
+    Args:
+        variant: a function that changes the cell's tree, given the tree and the exercise; None
+            runs the solution.
+    """
+    from tinytorch import course
+    tensor = importlib.import_module("tinytorch.tensor")
+
+    tables = [tensor.PRIMITIVES, tensor.RULES, tensor.SLOTS]
+    before = [dict(table) for table in tables]
+    printed = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(printed):
+            del course.outcomes[:]
+            _run(notebook, exercise, variant)
+    except course.CheckFailed as failure:
+        return "failed", str(failure).partition(": ")[2]
+    finally:
+        for table, entries in zip(tables, before, strict=True):
+            table.clear()
+            table.update(entries)
+    said = [kind for name, kind in course.outcomes if name == exercise.id]
+    return (said[-1] if said else "no check ran"), printed.getvalue()
+
+
+def _run(notebook, exercise, variant):
+    """Run the defining cells up to the check of `exercise`, then the check."""
+    names = {"__name__": "__main__", "tinytorch": tinytorch, "_zeroed": zeroed}
+    for cell in notebook.code:
+        tree = copy.deepcopy(cell.tree)
+        checks = checks_in(tree)
+        if exercise.id in checks:
+            exec(compile(tree, cell.id, "exec"), names)
+            return
+        if checks or not (cell.exported or _only_defines(tree)):
+            continue
+        if cell is exercise.cell and variant is not None:
+            tree = ast.fix_missing_locations(variant(tree, exercise))
+        exec(compile(tree, cell.id, "exec"), names)
+
+
+def checks_in(tree):
+    """The exercises that a cell checks with `with check("...")`."""
+    return [
+        item.context_expr.args[0].value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.With)
+        for item in node.items
+        if isinstance(item.context_expr, ast.Call)
+        and getattr(item.context_expr.func, "id", "") == "check"
+    ]
+
+
+def _only_defines(tree):
+    """True if a cell holds only imports, definitions and constants: quick, and without output."""
+    return all(_defines(node) for node in tree.body)
+
+
+def _defines(node):
+    if isinstance(node, ast.Try):
+        handlers = [statement for handler in node.handlers for statement in handler.body]
+        return all(_defines(statement) for statement in [*node.body, *handlers])
+    if isinstance(node, ast.Assign):
+        return all(isinstance(part, _CONSTANTS) for part in ast.walk(node.value))
+    return isinstance(node, _DEFINITIONS) or _is_text(node)
+
+
+def _is_text(node):
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+
+
+def find(tree, qualname):
+    """The node of a function or method in a cell."""
+    node = tree
+    for part in qualname.split("."):
+        node = next(n for n in node.body if getattr(n, "name", None) == part)
+    return node
+
+
+def _body(node):
+    """A function's statements without its docstring, and the docstring."""
+    first = node.body[0]
+    return (node.body[1:], node.body[:1]) if _is_text(first) else (node.body, [])
+
+
+def blank(tree, exercise):
+    """The cell as a learner finds it: the region replaced by `raise Blank(...)`."""
+    return ast.parse(exercise.cell.blanked([exercise]))
+
+
+def wrong(node):
+    """A variant whose function has the body of `node`, a declared wrong idea."""
+
+    def change(tree, exercise):
+        function = find(tree, exercise.qualname)
+        function.body = _body(function)[1] + _body(node)[0]
+        return tree
+
+    return change
+
+
+def zeros(tree, exercise):
+    """The solution's result with every number zero; nothing at all where it returns nothing."""
+    function = find(tree, exercise.qualname)
+    body, doc = _body(function)
+    returns = any(isinstance(n, ast.Return) and n.value is not None for n in ast.walk(function))
+    if not returns:
+        function.body = [*doc, ast.Pass()]
+        return tree
+    inner = ast.FunctionDef("solution", copy.deepcopy(function.args), body, [], None)
+    inner.type_params = []
+    given = function.args
+    arguments = [ast.Name(a.arg, ast.Load()) for a in [*given.posonlyargs, *given.args]]
+    if given.vararg:
+        arguments.append(ast.Starred(ast.Name(given.vararg.arg, ast.Load()), ast.Load()))
+    keywords = [ast.keyword(a.arg, ast.Name(a.arg, ast.Load())) for a in given.kwonlyargs]
+    if given.kwarg:
+        keywords.append(ast.keyword(None, ast.Name(given.kwarg.arg, ast.Load())))
+    call = ast.Call(ast.Name("solution", ast.Load()), arguments, keywords)
+    result = ast.Call(ast.Name("_zeroed", ast.Load()), [call], [])
+    function.body = [*doc, inner, ast.Return(result)]
+    return tree
+
+
+def zeroed(value):
+    """The same kind of thing with every number zero."""
+    if hasattr(value, "array"):
+        return tinytorch.tensor.wrap(np.zeros_like(value.array))
+    if isinstance(value, np.ndarray | np.generic):
+        return np.zeros_like(value)
+    if isinstance(value, dict):
+        return {key: zeroed(item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return type(value)(zeroed(item) for item in value)
+    return type(value)() if isinstance(value, bool | int | float | str | bytes) else value

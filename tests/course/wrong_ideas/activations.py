@@ -1,0 +1,98 @@
+"""Usual wrong ideas of module 02: each is the whole body of an exercise."""
+
+
+@wrong("activations.relu", "takes the absolute value")
+def relu(x):
+    return np.abs(x)
+
+
+@wrong("activations.relu", "writes into its input")
+def relu(x):
+    x[x < 0] = 0
+    return x
+
+
+@wrong("activations.relu", "takes the one largest element")
+def relu(x):
+    return np.max(x)
+
+
+@wrong("activations.sigmoid", "types the textbook formula, which overflows")
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+@wrong("activations.sigmoid", "has the sign of the exponent wrong")
+def sigmoid(x):
+    small = np.exp(-np.abs(x))
+    return np.where(x < 0, 1, small) / (1 + small)
+
+
+@wrong("activations.sigmoid", "mistakes tanh for it")
+def sigmoid(x):
+    return np.tanh(x)
+
+
+@wrong("activations.silu", "returns the gate alone")
+def silu(x):
+    return sigmoid.on_arrays(x)
+
+
+@wrong("activations.silu", "cuts off the negative part")
+def silu(x):
+    return np.maximum(x, 0) * sigmoid.on_arrays(x)
+
+
+@wrong("activations.gelu", "forgets the root in c")
+def gelu(x):
+    c = 2 / math.pi
+    t = np.tanh(c * (x + 0.044715 * (x * x * x)))
+    return 0.5 * x * (1 + t)
+
+
+@wrong("activations.gelu", "multiplies only x by c")
+def gelu(x):
+    c = math.sqrt(2 / math.pi)
+    t = np.tanh(c * x + 0.044715 * (x * x * x))
+    return 0.5 * x * (1 + t)
+
+
+@wrong("activations.gelu", "returns the gate alone")
+def gelu(x):
+    c = math.sqrt(2 / math.pi)
+    return 0.5 * (1 + np.tanh(c * (x + 0.044715 * (x * x * x))))
+
+
+@wrong("activations.softmax", "sums over everything")
+def softmax(x, dim=-1):
+    exponentials = np.exp(x - x.max())
+    return exponentials / exponentials.sum()
+
+
+@wrong("activations.softmax", "works along the first dimension")
+def softmax(x, dim=-1):
+    exponentials = np.exp(x - x.max(axis=0, keepdims=True))
+    return exponentials / exponentials.sum(axis=0, keepdims=True)
+
+
+@wrong("activations.softmax", "overflows for large scores")
+def softmax(x, dim=-1):
+    exponentials = np.exp(x)
+    return exponentials / exponentials.sum(axis=dim, keepdims=True)
+
+
+@wrong("activations.log_softmax", "takes the logarithm of a softmax")
+def log_softmax(x, dim=-1):
+    exponentials = np.exp(x - x.max(axis=dim, keepdims=True))
+    return np.log(exponentials / exponentials.sum(axis=dim, keepdims=True))
+
+
+@wrong("activations.log_softmax", "overflows for large scores")
+def log_softmax(x, dim=-1):
+    return x - np.log(np.exp(x).sum(axis=dim, keepdims=True))
+
+
+@wrong("activations.log_softmax", "works along the first dimension")
+def log_softmax(x, dim=-1):
+    shifted = x - x.max(axis=0, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=0, keepdims=True))

@@ -1,0 +1,60 @@
+"""TinyTorch: a deep-learning library that you write yourself, on NumPy alone.
+
+Names are loaded when they are first used, so `import tinytorch` costs next to nothing, and a
+notebook can import it while the module that the notebook writes does not exist yet.
+"""
+
+import importlib
+import sys
+import types
+
+__version__ = "0.1.0"
+
+_NAMES = {  # module -> the public names that `tinytorch.name` finds there
+    "tensor": """
+        Tensor Generator float32 float64 int64 int32 uint8 abs add all amax any arange argmax cat
+        chunk clamp div exp eye flatten from_numpy full gather linspace log manual_seed masked_fill
+        matmul max maximum mean min minimum mul multinomial ones ones_like permute rand randint randn
+        randperm reshape split sqrt squeeze stack std sub sum tensor topk transpose tril triu
+        unsqueeze var where zeros zeros_like""",
+    "activations": "relu sigmoid silu softmax log_softmax tanh",
+    "autograd": "no_grad enable_grad gradcheck",
+    "course": "give data_file",
+}
+_HOME = {name: module for module, names in _NAMES.items() for name in names.split()}
+_SPELT = {  # our name where the plain one would hide a builtin of Python inside a notebook
+    "abs": "tensor_abs",
+    "all": "tensor_all",
+    "any": "tensor_any",
+    "max": "tensor_max",
+    "min": "tensor_min",
+    "sum": "tensor_sum",
+}
+_ROOMS = ("nn", "optim", "autograd")
+
+__all__ = sorted([*_HOME, *_ROOMS])
+
+
+class _Package(types.ModuleType):
+    """`tinytorch.tensor(...)` makes a Tensor, although there is a module of that name too."""
+
+    def __setattr__(self, name, value):
+        if name == "tensor" and isinstance(value, types.ModuleType):
+            value = value.tensor
+        super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
+
+
+def __getattr__(name):
+    if name in _HOME:
+        module = importlib.import_module(f"tinytorch.{_HOME[name]}")
+        return getattr(module, _SPELT.get(name, name))
+    if name in _ROOMS:
+        return importlib.import_module(f"tinytorch.{name}")
+    raise AttributeError(f"module 'tinytorch' has no attribute {name!r}")
+
+
+def __dir__():
+    return __all__

@@ -1,0 +1,167 @@
+"""What a notebook needs from the course: blanks, quick checks, and given functions.
+
+A blank exercise raises `Blank`. A cell of quick checks runs inside `with check("module.name"):`
+and turns a failed `assert` into one sentence. `give("module.name")` puts the course's own
+function into the running notebook, so that a blank never stops the lesson.
+"""
+
+import ast
+import sys
+import textwrap
+import traceback
+from pathlib import Path
+
+import numpy as np
+
+__all__ = ["Blank", "CheckFailed", "check", "close", "data_file", "give"]
+
+REFERENCE = Path(__file__).parent
+outcomes: list[tuple[str, str]] = []  # (exercise, "passed" | "blank" | "failed"), in running order
+
+
+class _OneSentence:
+    """Mix-in: Jupyter shows the message alone, without a traceback."""
+
+    def _render_traceback_(self):
+        return [f"{type(self).__name__}: {self}"]
+
+
+class Blank(_OneSentence, NotImplementedError):
+    """The exercise that was just called has not been written yet."""
+
+    def __init__(self, exercise):
+        self.exercise = exercise
+        super().__init__(
+            f"{exercise} is still blank. Write it in its cell, or go on with the course's own: "
+            f'tinytorch.give("{exercise}")'
+        )
+
+
+class CheckFailed(_OneSentence, AssertionError):
+    """A quick check did not hold; the message says what was expected and what came."""
+
+
+class check:
+    """Run the quick checks of one exercise and say the outcome in one line.
+
+    A blank is reported and lets the notebook go on. A failed assertion, or any error that the
+    exercise raises, becomes `CheckFailed` with one sentence.
+
+    >>> with check("demo.double"):
+    ...     assert 2 * 2 == 4, "doubling 2 gives 4"
+    passed: demo.double
+    """
+
+    def __init__(self, exercise):
+        self.exercise = exercise
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, trace):
+        if error is None:
+            self._say("passed", f"passed: {self.exercise}")
+        elif isinstance(error, Blank):
+            self._say("blank", self._blank_line(error.exercise))
+        elif isinstance(error, CheckFailed) or not isinstance(error, Exception):
+            return False
+        else:
+            outcomes.append((self.exercise, "failed"))
+            raise CheckFailed(f"{self.exercise}: {_sentence(error, trace)}") from None
+        return True
+
+    def _say(self, outcome, line):
+        outcomes.append((self.exercise, outcome))
+        print(line)
+
+    def _blank_line(self, blank):
+        if blank == self.exercise:
+            return f"still blank: {self.exercise}"
+        return f'not checked: {self.exercise} needs {blank}, which is still blank'
+
+
+def _sentence(error, trace):
+    """Say what went wrong: an assertion's own message, or the error and the line it came from."""
+    if isinstance(error, AssertionError) and str(error):
+        return str(error)
+    frames = traceback.extract_tb(trace)
+    own = [f for f in frames if REFERENCE not in Path(f.filename).parents and f.line]
+    where = f" at `{own[-1].line}`" if own else ""
+    return f"{type(error).__name__}{where}: {error}"
+
+
+def close(got, want, tol=1e-6):
+    """True if both have the same shape and the same values within `tol` (relative to the largest).
+
+    Unlike `numpy.allclose` it never broadcasts: (3,) is not close to (1, 3). NaN is close to
+    nothing but NaN.
+    """
+    got, want = (np.asarray(getattr(a, "array", a)) for a in (got, want))
+    if got.shape != want.shape:
+        return False
+    if got.dtype.kind in "biu" and want.dtype.kind in "biu":
+        return bool((got == want).all())
+    finite = np.abs(want[np.isfinite(want)])
+    scale = max(1.0, float(finite.max())) if finite.size else 1.0
+    return bool(np.allclose(got, want, rtol=0, atol=tol * scale, equal_nan=True))
+
+
+def give(exercise):
+    """Put the course's own function for `exercise`, such as "tensor.matmul", into the notebook.
+
+    A method is put into its class, which must have been defined (run its cell first).
+
+    Raises:
+        ValueError: there is no such exercise, or its class is not defined yet.
+    """
+    module, _, qualname = exercise.partition(".")
+    source = function_source(REFERENCE / f"{module}.py", qualname)
+    names = sys._getframe(1).f_globals
+    owner, _, name = qualname.rpartition(".")
+    if not owner:
+        exec(compile(source, f"<given {exercise}>", "exec"), names)
+    elif owner not in names:
+        raise ValueError(f"{exercise} belongs to the class {owner}: run the cell of {owner} first")
+    else:
+        setattr(names[owner], name, _method(source, name, names[owner], names))
+    print(f"given: {exercise}")
+
+
+def _method(source, name, owner, names):
+    """Compile a method as if it stood in the class body, so that `super()` works."""
+    inside = f"def build(__class__):\n{textwrap.indent(source, '    ')}\n    return {name}\n"
+    local = {}
+    exec(compile(inside, f"<given {owner.__name__}.{name}>", "exec"), names, local)
+    return local["build"](owner)
+
+
+def function_source(path, qualname):
+    """The source of one function or method of a Python file, decorators included, not indented.
+
+    Raises:
+        ValueError: there is no such file or no such function in it.
+    """
+    if not path.is_file():
+        raise ValueError(f"there is no module {path.stem!r} in the course")
+    text = path.read_text(encoding="utf-8")
+    body = ast.parse(text).body
+    for part in qualname.split("."):
+        found = [n for n in body if getattr(n, "name", None) == part]
+        if not found:
+            raise ValueError(f"there is no {qualname!r} in {path.stem}: check the spelling")
+        node, body = found[-1], getattr(found[-1], "body", [])
+    first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))])
+    lines = text.splitlines()[first - 1 : node.end_lineno]
+    return textwrap.dedent("\n".join(lines)) + "\n"
+
+
+def data_file(name):
+    """The path of a data file that ships with the course, such as "tinydigits/digits.npz".
+
+    Raises:
+        FileNotFoundError: the installation is incomplete.
+    """
+    for folder in (REFERENCE / "_datasets", REFERENCE.parent / "datasets"):
+        if (folder / name).is_file():
+            return folder / name
+    raise FileNotFoundError(f"the data file {name} is missing: install tinytorch again")
