@@ -1,0 +1,159 @@
+"""The package as a whole: light to import, documented, readable, in step with its notebooks."""
+
+import ast
+import doctest
+import importlib
+import inspect
+import io
+import json
+import re
+import subprocess
+import sys
+import time
+import tokenize
+from pathlib import Path
+
+import pytest
+
+import tinytorch
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "tinytorch"
+HANDWRITTEN = {"__init__", "console", "course"}
+FILES = sorted(PACKAGE.rglob("*.py"))
+EXPORTED = [f for f in PACKAGE.glob("*.py") if f.stem not in HANDWRITTEN | {"optim"}]
+CORE = "tensor activations layers losses dataloader autograd optimizers tokenization embeddings"
+CORE += " attention transformers"
+
+
+def python(code, *flags):
+    done = subprocess.run([sys.executable, *flags, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_import_needs_numpy_alone():
+    """Neither the package nor any of its rooms imports more than NumPy and the standard library."""
+    loaded = python(
+        "import tinytorch, sys; "
+        f"[__import__('tinytorch.' + n) for n in {[*CORE.split(), 'nn', 'optim', 'console']}]; "
+        "print(*{m.partition('.')[0] for m in sys.modules})"
+    ).split()
+    others = {m for m in loaded if m not in sys.stdlib_module_names and not m.startswith("_")}
+    assert others <= {"tinytorch", "numpy", "sitecustomize", "usercustomize"}, others
+
+
+def test_import_is_quick():
+    """`import tinytorch` takes less than 0.15 s more than Python alone (the best of five)."""
+
+    def best(code):
+        times = []
+        for _ in range(5):
+            start = time.perf_counter()
+            python(code)
+            times.append(time.perf_counter() - start)
+        return min(times)
+
+    assert best("import tinytorch") - best("pass") < 0.15
+
+
+def test_public_names_exist():
+    for name in tinytorch.__all__:
+        assert getattr(tinytorch, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'tensr'"):
+        tinytorch.tensr  # noqa: B018
+
+
+def test_tensor_is_a_function_whatever_was_imported_before():
+    assert python("import tinytorch.tensor as m; import tinytorch; print(tinytorch.tensor([1]))")
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_doctests(path):
+    name = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+    failures, _ = doctest.testmod(importlib.import_module(name))
+    assert not failures
+
+
+def public_functions(tree, prefix=""):
+    """Every public function, class and method of a file: (dotted name, node)."""
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+            yield prefix + node.name, node
+            if isinstance(node, ast.ClassDef):
+                yield from public_functions(node, f"{prefix}{node.name}.")
+
+
+@pytest.mark.parametrize("path", EXPORTED, ids=lambda p: p.stem)
+def test_every_public_name_has_a_docstring(path):
+    """Functions and classes, always; methods too, but for one-line calls and Module protocol."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    missing = []
+    for name, node in public_functions(tree):
+        short = "." in name and len(node.body) == 1
+        protocol = name.rpartition(".")[2] in ("forward", "extra_repr")
+        if ast.get_docstring(node) is None and not short and not protocol:
+            missing.append(name)
+    assert not missing
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_functions_are_short(path):
+    """No function has more than 40 lines of code; docstrings and comments are free."""
+    source = path.read_text(encoding="utf-8")
+    code = lines_of_code(source)
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef):
+            size = len(code & set(range(node.lineno, node.end_lineno + 1)))
+            assert size <= 40, f"{node.name} has {size} lines"
+
+
+def lines_of_code(source):
+    """The numbers of the lines that hold code: no docstring, no comment, no blank line."""
+    skip = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT}
+    lines = set()
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type not in skip and token.type != tokenize.ENDMARKER:
+            lines.update(range(token.start[0], token.end[0] + 1))
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            lines -= set(range(node.lineno, node.end_lineno + 1))
+    return lines
+
+
+def test_the_core_is_small():
+    """The eleven modules of the main job hold less than 2,500 lines of code."""
+    sizes = {n: len(lines_of_code((PACKAGE / f"{n}.py").read_text("utf-8"))) for n in CORE.split()}
+    assert sum(sizes.values()) < 2500, sizes
+
+
+def test_exported_files_carry_no_markers():
+    for path in EXPORTED:
+        text = path.read_text(encoding="utf-8")
+        assert "SOLUTION" not in text and "Blank" not in text, path.name
+        assert max(map(len, text.splitlines())) <= 100, path.name
+
+
+def test_notebooks_are_clean():
+    """No outputs, no execution counts, readable ids."""
+    for path in ROOT.glob("modules/*/*.ipynb"):
+        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+            assert re.fullmatch(r"[a-z0-9][a-z0-9_-]+", cell["id"]), (path.name, cell["id"])
+            assert not cell.get("outputs") and cell.get("execution_count") is None, path.name
+
+
+def test_package_is_in_step_with_the_notebooks():
+    from tito.cli import main
+
+    assert main(["export", "--all", "--check"]) == 0
+
+
+@pytest.mark.parametrize("room", ["nn", "nn.functional", "nn.init", "optim"])
+def test_faces_only_re_export(room):
+    """The faces define nothing: every name comes from a module of the course."""
+    face = importlib.import_module(f"tinytorch.{room}")
+    for name in face.__all__:
+        thing = getattr(face, name)
+        if not inspect.ismodule(thing):
+            assert thing.__module__.partition(".")[0] == "tinytorch"
+            assert not thing.__module__.startswith(f"tinytorch.{room}"), name

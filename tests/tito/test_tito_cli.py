@@ -1,0 +1,244 @@
+"""The front door: help, speed, mistakes, consoles, milestones."""
+
+import contextlib
+import json
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import time
+
+import pytest
+from conftest import MILESTONE, ROOT, TENSOR
+
+from tito.course import NAMES
+
+
+def run(*argv, **options):
+    """tito in a fresh process, as a user has it."""
+    env = os.environ | {"PYTHONPATH": str(ROOT)} | options.pop("env", {})
+    command = [sys.executable, "-m", "tito", *argv]
+    return subprocess.run(command, env=env, capture_output=True, **options)
+
+
+@pytest.mark.parametrize("argv", [[], ["--help"], ["-h"]])
+def test_help_names_every_command(toy, argv):
+    code, out, err = toy.tito(*argv)
+    assert (code, err) == (0, "")
+    for command in ("export", "test", "modules", "milestone", "nbdev"):
+        assert f"\n    {command}" in out
+    assert len(out.splitlines()) < 30
+
+
+@pytest.mark.parametrize("command", ["export", "test", "modules", "milestone", "nbdev"])
+def test_every_command_has_its_help(toy, command):
+    code, out, _ = toy.tito(command, "--help")
+    assert code == 0
+    assert out.startswith(f"usage: tito {command}")
+
+
+def test_version(toy):
+    assert toy.tito("--version")[1] == "tito 0.1.0\n"
+
+
+def test_help_is_quick():
+    """Under 100 ms more than Python itself, by the median of several runs side by side."""
+    env = os.environ | {"PYTHONPATH": str(ROOT)}
+
+    def seconds(*argv):
+        begin = time.perf_counter()
+        subprocess.run([sys.executable, *argv], env=env, check=True, capture_output=True)
+        return time.perf_counter() - begin
+
+    more = [seconds("-m", "tito", "--help") - seconds("-c", "pass") for _ in range(7)]
+    assert statistics.median(more) < 0.1
+
+
+def test_help_imports_nothing_heavy():
+    code = "import sys; from tito.cli import main; main([]); print(*sys.modules, sep='|')"
+    env = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True)
+    loaded = set(done.stdout.splitlines()[-1].split("|"))
+    assert "argparse" in loaded
+    assert not loaded & {
+        "numpy",
+        "rich",
+        "nbdev",
+        "pytest",
+        "json",
+        "tomllib",
+        "importlib.metadata",
+    }
+
+
+MISTAKES = [
+    (["expotr"], 2, "invalid choice"),
+    (["export"], 2, "which module? Name one (01, tensor), say --all, or stand in its folder"),
+    (["export", "--all", "01"], 2, "name modules or say --all, not both"),
+    (["export", "99"], 1, "there is no module '99': `tito modules` lists them"),
+    (["export", "tensr"], 1, "there is no module 'tensr' (did you mean tensor?)"),
+    (
+        ["export", "03"],
+        1,
+        "module 03_layers is not built yet: there is no modules/03_layers/layers",
+    ),
+    (["test", "attention"], 1, "module 12_attention is not built yet"),
+    (["test", "--limit", "soon"], 2, "invalid float value"),
+    (["nbdev", "clean"], 2, "invalid choice"),
+    (["milestone"], 2, "required: ACTION"),
+    (["milestone", "info", "moon"], 1, "no milestone is called 'moon'"),
+    (
+        ["milestone", "run", "toy"],
+        1,
+        "'toy' could be 00_toy_proof or 01_toy_answers: say more of it",
+    ),
+]
+
+
+@pytest.mark.parametrize(("argv", "code", "words"), MISTAKES)
+def test_a_mistake_is_one_sentence(toy, monkeypatch, argv, code, words):
+    monkeypatch.chdir(toy.root)
+    got, out, err = toy.tito(*argv)
+    assert (got, out) == (code, "")
+    assert words in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("command", [["export", "--all"], ["modules"], ["milestone", "list"]])
+def test_a_course_that_is_not_there(toy, monkeypatch, tmp_path, command):
+    monkeypatch.setenv("TITO_COURSE", str(tmp_path / "nowhere"))
+    code, out, err = toy.tito(*command)
+    assert (code, out) == (1, "")
+    assert "which has no folder `modules`" in err
+    (tmp_path / "nowhere" / "modules").mkdir(parents=True)
+    if command != ["modules"]:
+        code, out, err = toy.tito(*command)
+        assert (code, out) == (1, "")
+        assert "yet in" in err
+
+
+def test_the_modules(toy):
+    toy.tito("export", "01")
+    toy.write_notebook("03_layers", TENSOR)
+    lines = [line.split() for line in toy.tito("modules")[1].splitlines()]
+    assert [line[0] for line in lines[1:]] == [f"{i:02d}_{n}" for i, n in enumerate(NAMES, 1)]
+    assert lines[1][1:] == ["Toy", "01_tensor", "4", "20", "10", "in", "step"]
+    assert lines[2][1:] == ["Toy", "02_activations", "1", "5", "10", "not", "exported"]
+    assert lines[3][1:] == ["?", "?", "?", "?", "refused"]
+    assert lines[4][1:] == ["not", "built", "yet"]
+    toy.write("tinytorch/tensor.py", "x = 1\n")
+    assert "differs" in toy.tito("modules")[1]
+
+
+def test_milestones(toy):
+    assert toy.tito("milestone", "list")[1].splitlines() == [
+        "05_2017_toy  00_toy_proof    Toy proof (2017): it proves the flags.",
+        "05_2017_toy  01_toy_answers  Toy answers.",
+    ]
+    assert toy.tito("milestone", "info", "proof")[1].startswith("Toy proof (2017)")
+    assert toy.tito("milestone", "info", "01_toy_answers.py")[1] == "Toy answers.\n"
+
+
+@pytest.mark.parametrize("flags", [[], ["7", "--fast"], ["--", "7", "--fast"]])
+def test_a_milestone_runs_with_its_flags(toy, flags):
+    done = run("milestone", "run", "proof", *flags, encoding="utf-8")
+    wanted = [flag for flag in flags if flag != "--"]
+    assert done.stdout == " ".join(["flags:", *wanted]) + "\n"
+    assert done.returncode == (7 if flags else 0)
+    assert done.stderr == ""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are different there")
+@pytest.mark.parametrize(("clean", "code"), [("sys.exit(5)", 5), ("raise", 130)])
+def test_a_milestone_may_answer_to_ctrl_c(toy, clean, code):
+    wait = "try:\n    print('on', flush=True)\n    time.sleep(30)\n"
+    script = f"import sys, time\n{wait}except KeyboardInterrupt:\n    {clean}\n"
+    toy.write("milestones/05_2017_toy/00_toy_proof.py", script)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tito", "milestone", "run", "proof"],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        text=True,
+    )
+    assert process.stdout.readline() == "on\n"
+    os.killpg(process.pid, signal.SIGINT)  # the terminal sends it to both
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == code
+    assert "tito" not in err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are different there")
+def test_ctrl_c_ends_a_test_run(toy):
+    toy.write_notebook("01_tensor", TENSOR | {"wait": "import time\ntime.sleep(30)"})
+    toy.path("tests/test_01_tensor.py").unlink()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tito", "test", "01"],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout.readline() == "tinytorch/tensor.py written\n"
+    time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=20)
+    assert (process.returncode, err) == (130, "")
+
+
+def test_a_console_that_cannot_print_everything(toy):
+    toy.write(
+        "milestones/05_2017_toy/00_toy_proof.py",
+        '"""Loss \N{RIGHTWARDS ARROW} 0 \N{PILE OF POO}"""\n',
+    )
+    for coding in ("cp1252", "ascii"):
+        env = {"PYTHONIOENCODING": coding, "PYTHONUTF8": "0"}
+        done = run("milestone", "info", "proof", env=env)
+        assert (done.returncode, done.stderr) == (0, b"")
+        assert done.stdout.strip() == b"Loss ? 0 ?"
+        toy.write_notebook("01_tensor", TENSOR | {"double": "#| \N{RIGHTWARDS ARROW}"})
+        done = run("export", "01", env=env)
+        assert done.returncode == 1
+        assert b"unknown directive `#| ?`" in done.stderr
+
+
+def test_a_reader_that_goes_away(toy):
+    with subprocess.Popen(
+        [sys.executable, "-m", "tito", "modules"],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no pseudo-terminal")
+def test_colours_only_where_they_are_wanted(toy):
+    import pty
+
+    def shown(**more):
+        """What a terminal gets."""
+        ours, theirs = pty.openpty()
+        env = {k: v for k, v in os.environ.items() if k != "NO_COLOR"} | {"PYTHONPATH": str(ROOT)}
+        command, text = [sys.executable, "-m", "tito", "modules"], b""
+        with subprocess.Popen(command, env=env | {"TERM": "xterm"} | more, stdout=theirs):
+            os.close(theirs)
+            with contextlib.suppress(OSError):  # so Linux tells the end of a pseudo-terminal
+                while chunk := os.read(ours, 65536):
+                    text += chunk
+        os.close(ours)
+        return text
+
+    assert b"\x1b[" in shown()
+    assert b"\x1b[" not in shown(NO_COLOR="1")
+    assert b"\x1b[" not in run("modules").stdout
+
+
+def test_the_toy_course_is_well_formed(toy):
+    """The other tests change one thing at a time: without a change, all is well."""
+    data = json.loads(toy.notebook_path("01_tensor").read_text(encoding="utf-8"))
+    assert [cell["id"] for cell in data["cells"]] == ["title", *TENSOR]
+    compile(MILESTONE, "milestone", "exec")

@@ -1,0 +1,226 @@
+"""What a script shows: progress, samples, pictures, verdicts; rich and matplotlib only if there.
+
+In a terminal the progress is live; in a pipe or a log it is plain lines. Nothing here computes a
+result: a script decides, and this file prints.
+"""
+
+import argparse
+import importlib.util
+import math
+import os
+import sys
+import time
+import traceback
+from pathlib import Path
+
+INTERRUPTED = 130  # the exit code of a program that was stopped with Ctrl-C
+BAD_USAGE = 2
+
+
+class Refusal(Exception):
+    """Bad input: one sentence that says what, why, and what to try."""
+
+
+def run(main):
+    """Run a script's `main()` and leave with its exit code; no traceback for a user's mistake."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a cp1252 console cannot print everything
+    try:
+        code = main()
+    except KeyboardInterrupt:
+        print("\nstopped: nothing is saved, and there is no verdict", file=sys.stderr)
+        code = INTERRUPTED
+    except Refusal as refusal:
+        print(f"{Path(sys.argv[0]).name}: {refusal}", file=sys.stderr)
+        code = BAD_USAGE
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads on
+        code = 1
+    except Exception as error:
+        print(_cut(error), file=sys.stderr)
+        code = 1
+    sys.exit(code)
+
+
+def _cut(error):
+    """The error with the last line of the script and the innermost line of the library."""
+    frames = traceback.extract_tb(error.__traceback__)
+    script = [f for f in frames if Path(f.filename) == Path(sys.argv[0]).resolve()][-1:]
+    shown = script + [f for f in frames[-1:] if f not in script]
+    places = "".join(f"  {Path(f.filename).name}, line {f.lineno}: {f.line}\n" for f in shown)
+    return f"{places}{type(error).__name__}: {error}"
+
+
+# -- flags
+def number(kind, low=-math.inf, high=math.inf):
+    """A type for argparse: an int or float between `low` and `high`, refused in one sentence."""
+
+    def parse(text):
+        try:
+            value = kind(text)
+        except ValueError:
+            value = math.nan
+        if not low <= value <= high:
+            what = "a whole number" if kind is int else "a number"
+            limits = f"from {low} to {high}" if high < math.inf else f"of at least {low}"
+            raise argparse.ArgumentTypeError(f"{text!r} is not {what} {limits}")
+        return value
+
+    return parse
+
+
+def parser(description):
+    """An ArgumentParser that shows the script's docstring as it stands, and all defaults."""
+
+    class Formatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
+        pass
+
+    return argparse.ArgumentParser(description=description, formatter_class=Formatter)
+
+
+def add_flags(flags, *, epochs, batch_size, levels, num_layers, lr, levels_help):
+    """The flags that every training script of a milestone has, with this script's defaults."""
+    whole = number(int, 1)
+    flags.add_argument("--epochs", type=whole, default=epochs, help="passes over the data")
+    flags.add_argument("--batch-size", type=whole, default=batch_size, help="samples a step")
+    flags.add_argument("--levels", type=number(int, 1, 5), default=levels, help=levels_help)
+    flags.add_argument("--embed-dim", type=whole, default=64, help="width of the network")
+    flags.add_argument("--num-layers", type=whole, default=num_layers, help="blocks")
+    flags.add_argument("--num-heads", type=whole, default=4, help="attention heads in a block")
+    flags.add_argument("--seed", type=number(int, 0), default=0, help="of all random numbers")
+    flags.add_argument("--lr", type=number(float, 0), default=lr, help="highest learning rate")
+    flags.add_argument("--max-seconds", type=number(float, 0), default=600, help="stop training then")
+
+
+def checked_flags(flags):
+    """Parse the command line, and refuse what no network can be built from."""
+    values = flags.parse_args()
+    if values.embed_dim % values.num_heads:
+        flags.error(
+            f"--embed-dim {values.embed_dim} cannot be divided among --num-heads "
+            f"{values.num_heads}: choose a multiple"
+        )
+    return values
+
+
+def mix():
+    """Which modules are the learner's own, in one phrase."""
+    return "all modules are the course's own"
+
+
+# -- progress
+class Progress:
+    """A live line of progress in a terminal, about twenty plain lines elsewhere.
+
+    >>> with Progress(2, "training", live=False) as progress:
+    ...     progress.update(loss=1.5)
+    ...     progress.update(loss=1.0)
+    training 1/2  loss 1.500
+    training 2/2  loss 1.000
+    """
+
+    def __init__(self, total, label="training", live=None):
+        self.total, self.label, self.done, self.tokens = total, label, 0, 0
+        self.started = time.monotonic()
+        wanted = sys.stdout.isatty() if live is None else live
+        self.bar = _rich_bar() if wanted and importlib.util.find_spec("rich") else None
+
+    def __enter__(self):
+        if self.bar:
+            self.bar.start()
+            self.task = self.bar.add_task(self.label, total=self.total, figures="")
+        return self
+
+    def __exit__(self, *exception):
+        if self.bar:
+            self.bar.stop()
+
+    @property
+    def seconds(self):
+        return time.monotonic() - self.started
+
+    def update(self, tokens=0, **figures):
+        """One step further: how many tokens it read, and figures to show, such as loss=0.52."""
+        self.done += 1
+        self.tokens += tokens
+        if self.tokens:
+            figures["tokens_per_s"] = self.tokens / max(self.seconds, 1e-9)
+        told = "  ".join(f"{name.replace('_', ' ')} {_short(v)}" for name, v in figures.items())
+        if self.bar:
+            self.bar.update(self.task, completed=self.done, figures=told)
+        elif self.done == self.total or self.done % max(1, self.total // 20) == 0:
+            print(f"{self.label} {self.done}/{self.total}  {told}", flush=True)
+
+    def say(self, text):
+        """Print a line without disturbing the live one."""
+        if self.bar:
+            self.bar.console.print(text, markup=False, highlight=False)
+        else:
+            print(text, flush=True)
+
+
+def _rich_bar():
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    left = TimeRemainingColumn(compact=True)
+    columns = (TextColumn("{task.description}"), BarColumn(24), TextColumn("{task.fields[figures]}"))
+    return Progress(*columns, left, TextColumn("left"), transient=True)
+
+
+def _short(value):
+    return f"{value:.3f}" if isinstance(value, float) and abs(value) < 1000 else f"{value:,.0f}"
+
+
+# -- pictures
+def heatmap(rows, title, path=None):
+    """Show numbers between 0 and 1 as a picture: a PNG at `path` with matplotlib, and as text.
+
+    Args:
+        rows: lists of equal length.
+        path: where the PNG goes; without matplotlib, or None, there is only the text.
+    """
+    print(f"\n{title}")
+    for row in rows:
+        print("  " + "".join(" .:-=+*#%@"[min(9, int(10 * value))] * 2 for value in row))
+    if path and importlib.util.find_spec("matplotlib"):
+        _png(rows, title, Path(path))
+
+
+def _png(rows, title, path):
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(5, 4.5))
+    picture = axes.imshow(rows, vmin=0, vmax=1, cmap="viridis")
+    axes.set(title=title, xlabel="position looked at", ylabel="position that looks")
+    axes.set_xticks(range(len(rows[0])))
+    axes.set_yticks(range(len(rows)))
+    figure.colorbar(picture, label="weight")
+    try:
+        figure.savefig(path, dpi=120, bbox_inches="tight")
+        print(f"  picture: {path}")
+    except OSError as error:
+        print(f"  no picture: {path} cannot be written ({error.strerror}); try --plot FILE")
+    finally:
+        pyplot.close(figure)
+
+
+# -- tables and verdicts
+def table(headings, rows):
+    """Print rows under headings, columns as wide as needed, numbers to the right."""
+    cells = [[str(c) for c in row] for row in [headings, *rows]]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(headings))]
+    for row in cells:
+        padded = [c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths))]
+        print("  " + "  ".join(padded).rstrip())
+
+
+def verdict(what, value, threshold, passed, unit="%"):
+    """Print what was measured beside its threshold; returns the exit code, 0 or 1."""
+    scale = 100 if unit == "%" else 1
+    word = "PASSED" if passed else "FAILED"
+    print(f"\n{word}: {what} {scale * value:.1f}{unit}, threshold {scale * threshold:g}{unit}")
+    return 0 if passed else 1

@@ -1,0 +1,81 @@
+"""tito export: from notebooks to the package, checked and whole."""
+
+from pathlib import Path
+
+from tito import TitoError, UsageError, course, export, report
+
+
+def add_arguments(parser):
+    add_modules(parser)
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="write nothing; fail if a file of the package is not what its notebook gives",
+    )
+
+
+def add_modules(parser):
+    """The arguments that choose modules, shared with `tito test`."""
+    parser.add_argument(
+        "modules", nargs="*", metavar="NN", help="a module: 1, 01, tensor or 01_tensor"
+    )
+    parser.add_argument("--all", action="store_true", help="every module that has a notebook")
+
+
+def run(args):
+    found = course.find()
+    whole = args.all or (args.check and not args.modules and not _here(found))
+    modules = chosen(found, args.modules, whole)
+    if args.check:
+        return check(found, modules, whole)
+    return build(found, modules, whole)
+
+
+def chosen(found, tokens, whole):
+    """The modules that the command line means.
+
+    Raises:
+        UsageError: it names none and the working directory is in none, or it says both.
+        TitoError: a name is unknown, or nothing is written yet.
+    """
+    if whole and tokens:
+        raise UsageError("name modules or say --all, not both")
+    if whole:
+        if not found.written:
+            raise TitoError(f"there is no notebook yet in {found.root / 'modules'}")
+        return found.written
+    if tokens:
+        return list(dict.fromkeys(found.module(token) for token in tokens))
+    if here := _here(found):
+        return [found.module(here.name)]
+    raise UsageError("which module? Name one (01, tensor), say --all, or stand in its folder")
+
+
+def _here(found):
+    return found.module_around(Path.cwd())
+
+
+def build(found, modules, whole=False):
+    """Export modules, and say of each whether its file changed."""
+    if not found.writable:
+        raise TitoError(
+            "the installed course is read-only: export works in a checkout of the project"
+        )
+    for module, text in export.texts(found, modules, whole).items():
+        done = "written" if export.write(module, text) else "unchanged"
+        report.say(f"{found.relative(module.exported)} {done}")
+    return 0
+
+
+def check(found, modules, whole):
+    """Say which exported files are not what their notebooks give."""
+    off = 0
+    for module, text in export.texts(found, modules, whole).items():
+        if not export.in_step(module, text):
+            off += 1
+            state = "differs from" if module.exported.exists() else "is missing, unlike"
+            names = [found.relative(path) for path in (module.exported, module.notebook)]
+            report.say(f"{names[0]} {state} {names[1]}: run `tito export {module.number:02d}`")
+    if not off:
+        report.say(f"{len(modules)} of {len(modules)} files in step with their notebooks")
+    return 1 if off else 0

@@ -1,0 +1,13 @@
+"""tito nbdev build: the whole package from its notebooks, as `tito export --all` does."""
+
+from tito import course
+from tito.commands import export
+
+
+def add_arguments(parser):
+    parser.add_argument("action", choices=["build"], help="rebuild the whole package")
+
+
+def run(args):
+    found = course.find()
+    return export.build(found, export.chosen(found, [], whole=True), whole=True)

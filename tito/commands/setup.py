@@ -1,0 +1,52 @@
+"""`tito setup`: from a bare Python to a running command, in an environment beside the checkout."""
+
+import hashlib
+import os
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+from tito import TitoError
+from tito.course import HOME
+
+EXTRAS = {"pytest": "test", "jupyterlab": "lab"}  # what a program needs beyond the course itself
+
+
+def add_arguments(parser):
+    parser.add_argument("program", nargs="?", default="tito", help="tito, pytest or jupyterlab")
+    parser.add_argument("arguments", nargs="...", help="and what to tell it")
+
+
+def run(args):
+    """Make `.venv` if need be, install the course into it, and run the program there."""
+    root = HOME.parent
+    if not (root / "pyproject.toml").is_file():
+        raise TitoError("setup works in a checkout of the course: this one is installed already")
+    python = environment(root / ".venv")
+    install(python, root, EXTRAS.get(args.program))
+    return subprocess.run([python, "-m", args.program, *args.arguments], check=False).returncode
+
+
+def environment(folder):
+    """The Python of the environment, which is made if it is not there."""
+    python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    if not python.is_file():
+        print(f"making an environment in {folder.name} ...", file=sys.stderr, flush=True)
+        venv.create(folder, with_pip=True, clear=folder.is_dir())
+    return python
+
+
+def install(python, root, extra):
+    """Install the course, editable, unless just this was installed before."""
+    wanted = (root / "pyproject.toml").read_bytes() + (extra or "").encode()
+    stamp = python.parent.parent / f"installed-{extra or 'course'}"
+    digest = hashlib.sha256(wanted).hexdigest()
+    if stamp.is_file() and stamp.read_text(encoding="ascii") == digest:
+        return
+    print("installing what the course needs ...", file=sys.stderr, flush=True)
+    target = f"{Path(root)}[{extra}]" if extra else str(root)
+    pip = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check", "-e", target]
+    if subprocess.run(pip, check=False).returncode:
+        raise TitoError("pip could not install the course: see its message above; is there a network?")
+    stamp.write_text(digest, encoding="ascii")

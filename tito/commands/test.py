@@ -1,0 +1,67 @@
+"""tito test: export, then judge every exercise in fresh processes."""
+
+import importlib.util
+from collections import Counter
+
+from tito import TitoError, course, export, report, runner, verdict
+from tito.commands.export import add_modules, build, chosen
+
+
+def add_arguments(parser):
+    add_modules(parser)
+    parser.add_argument(
+        "--limit",
+        type=float,
+        default=60,
+        metavar="SECONDS",
+        help="how long a notebook, or one test, may take (default: 60)",
+    )
+    parser.add_argument("-v", "--verbose", action="store_true", help="show what pytest printed")
+
+
+def run(args):
+    found = course.find()
+    modules = chosen(found, args.modules, args.all)
+    if importlib.util.find_spec("pytest") is None:
+        raise TitoError("pytest is not installed: pip install 'tinytorch[test]'")
+    if found.writable:
+        build(found, modules, args.all)
+    else:
+        report.say("the installed course is read-only: the package is tested as it is")
+    counts = Counter()
+    for module in modules:
+        counts += _test(module, args)
+    report.say()
+    skipped = f", {counts['skipped']} skipped" if counts["skipped"] else ""
+    report.say(f"{counts['passed']} passed, {counts['failed']} failed{skipped}")
+    return 1 if counts["failed"] or not counts["passed"] else 0
+
+
+def _test(module, args):
+    """Judge one module and print its lines; give the counts."""
+    exercises = export.read(module).exercises
+    tests = runner.tests(module, args.limit) if module.tests.is_file() else None
+    result = verdict.judge(module, exercises, tests, runner.cells(module, args.limit))
+    for reason in _words_faults(module, exercises):
+        result.fail(reason)
+    report.say(f"\n{module.label}")
+    report.table(result.rows)
+    for reason in result.reasons:
+        report.say(f"  {reason}", style="red")
+    if args.verbose and tests:
+        report.say(f"\n{tests.log.strip()}")
+    return result.counts
+
+
+def _words_faults(module, exercises):
+    """How module.toml and the notebook disagree."""
+    try:
+        told = set(module.words()["exercises"])
+    except TitoError as error:
+        return [str(error)]
+    where = module.course.relative(module.folder / "module.toml")
+    held = {exercise.qualname for exercise in exercises}
+    return [
+        *(f'{where} has no [exercises."{name}"]' for name in sorted(held - told)),
+        *(f"{where}: the notebook has no exercise {name!r}" for name in sorted(told - held)),
+    ]

@@ -1,0 +1,53 @@
+"""The pytest plugin that ties tests to exercises and tells every outcome."""
+
+import sys
+
+import pytest
+
+from tito.inside import sentence, tell
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "exercise(id): the exercise that this test judges")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item):
+    tell(start=item.nodeid, exercises=_exercises(item))
+
+
+def _exercises(item):
+    return [str(name) for mark in item.iter_markers("exercise") for name in mark.args]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    if report.when == "call" or not report.passed:
+        why = _why(report, call.excinfo) if report.failed else {}
+        tell(test=item.nodeid, exercises=_exercises(item), outcome=report.outcome, **why)
+    return report
+
+
+def _why(report, excinfo):
+    """Why a test failed, where, and whether a blank was the reason."""
+    if excinfo is None:  # a strict xfail that passed
+        return {"sentence": str(report.longrepr)}
+    crash = getattr(report.longrepr, "reprcrash", None)
+    why = {"sentence": sentence(excinfo.value)}
+    if crash:
+        why["place"] = [crash.path, crash.lineno]
+    if type(excinfo.value).__name__ == "Blank":
+        why["blank"] = getattr(excinfo.value, "exercise", None)
+    return why
+
+
+def pytest_collectreport(report):
+    if report.failed:
+        lines = [line for line in str(report.longrepr).splitlines() if line.startswith("E  ")]
+        tell(error=lines[-1][1:].strip() if lines else "it cannot be imported")
+
+
+def pytest_sessionfinish(session, exitstatus):
+    ours = [module for name, module in sys.modules.items() if name.startswith("tinytorch.")]
+    tell(finished=int(exitstatus), loaded=[getattr(module, "__file__", "") for module in ours])
