@@ -1,0 +1,183 @@
+"""A GPT learns to answer questions, one character after the other.
+
+The data is TinyTalks, 230 question-answer pairs in five levels that ship with TinyTorch:
+
+    Q: What does a cow eat?
+    A: A cow eats grass.
+
+The model reads a text from left to right and guesses the next character. That is the decoder half
+of the 2017 transformer, the half that GPT took over in 2018. A model of this size on so little text
+learns the pairs by heart; how well it answers the same questions in other words is printed beside.
+
+    python 01_vaswani_generation.py                              about 2 minutes, learns all pairs
+    python 01_vaswani_generation.py --epochs 5 --batch-size 4    under a minute, loss below 1.5
+    python 01_vaswani_generation.py --ask "What does a cow eat?"
+"""
+
+import math
+
+import tinytorch
+from tinytorch import console
+from tinytorch.dataloader import DataLoader, load_tinytalks, pad_sequences
+from tinytorch.losses import cross_entropy
+from tinytorch.optimizers import AdamW, clip_grad_norm_, warmup_cosine
+from tinytorch.tokenization import CharTokenizer, next_token_windows
+from tinytorch.transformers import GPT
+
+CONTEXT = 128  # characters the model can look back on
+REPEATS = 10  # an epoch shows every pair ten times, in ten shuffles
+THRESHOLD = 1.5  # nats per character
+IGNORE = -100  # targets that are only padding
+SAMPLES = ("What does a cow eat?", "What is the opposite of hot?", "Why is the sky blue?")
+
+
+def question_text(question):
+    """What the model is given; it goes on with the answer."""
+    return f"Q: {question}\nA:"
+
+
+def pair_text(talk):
+    """What the model learns to write; the line end after the answer says that it is done."""
+    return f"{question_text(talk.question)} {talk.answer}\n"
+
+
+def next_character_batch(samples):
+    """Token lists of several pairs -> inputs (B, T) and targets (B, T) one character ahead."""
+    inputs, targets = zip(*(next_token_windows(ids, len(ids) - 1) for ids in samples))
+    rows = [[row[0].tolist() for row in rows] for rows in (inputs, targets)]
+    return pad_sequences(rows[0])[0], pad_sequences(rows[1], value=IGNORE)[0]
+
+
+def train(model, samples, tokenizer, flags):
+    """Train for the given epochs; returns the mean loss of the last one and the seconds used."""
+    loader = DataLoader(samples * REPEATS, flags.batch_size, True, collate_fn=next_character_batch)
+    optimizer = AdamW(model.parameters(), lr=flags.lr, weight_decay=0.01)
+    steps = flags.epochs * len(loader)
+    targets_each = REPEATS * sum(len(ids) - 1 for ids in samples)
+    print(f"an epoch: {len(samples)} pairs {REPEATS} times = {len(loader):,} steps, "
+          f"{targets_each:,} characters to guess")
+    with console.Progress(steps) as progress:
+        for epoch in range(1, flags.epochs + 1):
+            total = seen = 0
+            for inputs, targets in loader:
+                lr = warmup_cosine(progress.done + 1, 100, steps, flags.lr, flags.lr / 10)
+                optimizer.param_groups[0]["lr"] = lr
+                loss = cross_entropy(model(inputs), targets, ignore_index=IGNORE)
+                optimizer.zero_grad()
+                loss.backward()
+                clip_grad_norm_(model.parameters(), 1.0)
+                optimizer.step()
+                kept = int((targets != IGNORE).sum())
+                total, seen = total + kept * loss.item(), seen + kept
+                progress.update(kept, loss=loss.item(), epoch=epoch)
+                if progress.seconds > flags.max_seconds:
+                    return total / seen, progress.seconds
+            progress.say(f"epoch {epoch}: mean loss {total / seen:.3f}")
+            for question, reply in zip(SAMPLES, answers(model, tokenizer, SAMPLES)):
+                progress.say(f"    {question} {reply}")
+    return total / seen, progress.seconds
+
+
+def answers(model, tokenizer, questions, temperature=0.0):
+    """What the model answers, the likeliest character each time unless a temperature is given."""
+    prompts = [tokenizer.encode(question_text(question)) for question in questions]
+    replies, stop = [""] * len(prompts), tokenizer.encode("\n")
+    for length in sorted({len(prompt) for prompt in prompts}):  # equally long ones in one batch
+        rows = [row for row, prompt in enumerate(prompts) if len(prompt) == length]
+        batch = tinytorch.tensor([prompts[row] for row in rows])
+        room = CONTEXT - length
+        texts = model.generate(batch, room, temperature=temperature, stop=stop).tolist()
+        for row, ids in zip(rows, texts):
+            replies[row] = tokenizer.decode(ids[length:]).split("\n")[0].strip()
+    return replies
+
+
+def plain_loss(model, samples):
+    """The mean loss over all pairs, computed from the logits in plain Python."""
+    total = count = 0
+    for start in range(0, len(samples), 32):
+        inputs, targets = next_character_batch(samples[start : start + 32])
+        with tinytorch.no_grad():
+            logits = model(inputs).tolist()  # (B, T, V)
+        for rows, wanted in zip(logits, targets.tolist()):
+            for row, target in zip(rows, wanted):
+                if target != IGNORE:
+                    top = max(row)
+                    total += top + math.log(sum(math.exp(x - top) for x in row)) - row[target]
+                    count += 1
+    return total / count
+
+
+def right(model, tokenizer, talks):
+    """For each talk whether its question is answered to the letter."""
+    replies = answers(model, tokenizer, [talk.question for talk in talks])
+    return [reply == talk.answer for reply, talk in zip(replies, talks)]
+
+
+def show_scores(model, tokenizer, levels):
+    """Print how many questions are answered exactly, as trained and in other words."""
+    parts = {part: load_tinytalks(part, levels) for part in ("train", "validation")}
+    correct = {part: right(model, tokenizer, talks) for part, talks in parts.items()}
+    rows = []
+    for level in [*range(1, levels + 1), "all"]:
+        row = [level]
+        for part, talks in parts.items():
+            hits = [ok for ok, t in zip(correct[part], talks) if level in ("all", t.level)]
+            row.append(f"{sum(hits)} of {len(hits)} = {sum(hits) / len(hits):.0%}")
+        rows.append(row)
+    print("\nanswered exactly (the first column is learning by heart, the second understanding):")
+    console.table(["level", "trained questions", "the same in other words"], rows)
+
+
+def read_flags():
+    flags = console.parser(__doc__)
+    flags.add_argument("--ask", metavar="QUESTION", help="a question to answer after training")
+    console.add_flags(flags, epochs=10, batch_size=16, levels=5, num_layers=3, lr=3e-3,
+                      levels_help="use the first levels of TinyTalks, 1 to 5")
+    return console.checked_flags(flags)
+
+
+def checked_question(question, tokenizer):
+    """Refuse, before any training, a question that the model could not read."""
+    try:
+        length = len(tokenizer.encode(question_text(question)))
+    except ValueError as error:
+        raise console.Refusal(f"--ask: {error}") from None
+    if length >= CONTEXT:
+        raise console.Refusal(
+            f"--ask: the question takes {length} of {CONTEXT} characters and leaves no room for an "
+            "answer: ask a shorter one"
+        )
+
+
+def main():
+    flags = read_flags()
+    tinytorch.manual_seed(flags.seed)
+    talks = load_tinytalks("train", flags.levels)
+    texts = [pair_text(talk) for talk in talks]
+    tokenizer = CharTokenizer("".join(texts))
+    if flags.ask:
+        checked_question(flags.ask, tokenizer)
+    samples = [tokenizer.encode(text) for text in texts]
+    model = GPT(tokenizer.vocab_size, flags.embed_dim, flags.num_heads, flags.num_layers, CONTEXT)
+    print(f"data: {len(talks)} pairs of levels 1 to {flags.levels}, {sum(map(len, texts)):,} characters, "
+          f"{tokenizer.vocab_size} different ones")
+    print(f"model: {sum(p.numel() for p in model.parameters()):,} parameters; {console.mix()}")
+
+    mean, seconds = train(model, samples, tokenizer, flags)
+    model.eval()
+    show_scores(model, tokenizer, flags.levels)
+    [warm] = answers(model, tokenizer, SAMPLES[:1], temperature=0.8)
+    print(f"\nwith temperature 0.8: {SAMPLES[0]} {warm}")
+    if flags.ask:
+        print(f"{flags.ask} {answers(model, tokenizer, [flags.ask])[0]}")
+    print(f"\ntrained for {seconds:.0f} s; mean loss of the last epoch {mean:.3f}")
+    final = plain_loss(model, samples)
+    passed = final < THRESHOLD and mean < THRESHOLD
+    code = console.verdict("loss over all pairs", final, THRESHOLD, passed, unit="")
+    print("Next: 02_vaswani_dialogue.py" if passed else "Try more --epochs, or look at the samples.")
+    return code
+
+
+if __name__ == "__main__":
+    console.run(main)
