@@ -126,8 +126,12 @@ def _reason(module, result):
 
 
 def _unknown(module, names, results, checks):
-    """Markers and quick checks that name no exercise: what they judge is not counted anywhere."""
-    marked = dict.fromkeys(n for r in results for n in r["exercises"] if n not in names)
+    """Markers and quick checks that name no exercise: what they judge is not counted anywhere.
+
+    A test of given code is marked with the module's bare name.
+    """
+    known = {*names, module.name}
+    marked = dict.fromkeys(n for r in results for n in r["exercises"] if n not in known)
     checked = dict.fromkeys(c["check"] for c in checks if c["check"] not in names)
     for file, unknown in ((module.tests, marked), (module.notebook, checked)):
         for name in unknown:

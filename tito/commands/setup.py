@@ -48,5 +48,5 @@ def install(python, root, extra):
     target = f"{Path(root)}[{extra}]" if extra else str(root)
     pip = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check", "-e", target]
     if subprocess.run(pip, check=False).returncode:
-        raise TitoError("pip could not install the course: see its message above; is there a network?")
+        raise TitoError("pip could not install the course, see above: is there a network?")
     stamp.write_text(digest, encoding="ascii")

@@ -1,0 +1,280 @@
+"""Usual wrong ideas of module 12: each is the whole body of an exercise."""
+
+
+@wrong("attention.causal_mask", "marks what is hidden")
+def causal_mask(length, source_length=None):
+    source_length = length if source_length is None else source_length
+    position = np.arange(length)[:, None] + (source_length - length)
+    return wrap(np.arange(source_length) > position)
+
+
+@wrong("attention.causal_mask", "takes rows for keys and columns for queries")
+def causal_mask(length, source_length=None):
+    source_length = length if source_length is None else source_length
+    position = np.arange(length)[:, None] + (source_length - length)
+    return wrap(np.arange(source_length) >= position)
+
+
+@wrong("attention.causal_mask", "forbids a position to look at itself")
+def causal_mask(length, source_length=None):
+    source_length = length if source_length is None else source_length
+    position = np.arange(length)[:, None] + (source_length - length)
+    return wrap(np.arange(source_length) < position)
+
+
+@wrong("attention.causal_mask", "puts the first query at the first key")
+def causal_mask(length, source_length=None):
+    source_length = length if source_length is None else source_length
+    return wrap(np.arange(source_length) <= np.arange(length)[:, None])
+
+
+@wrong("attention.combine_masks", "allows what either mask allows")
+def combine_masks(padding, causal=None):
+    padding = padding[:, None, None, :]
+    return padding if causal is None else padding | causal
+
+
+@wrong("attention.combine_masks", "lets the padding hide queries")
+def combine_masks(padding, causal=None):
+    padding = padding[:, None, :, None]
+    return padding if causal is None else padding & causal
+
+
+@wrong("attention.combine_masks", "has no dimension for the heads")
+def combine_masks(padding, causal=None):
+    padding = padding[:, None, :]
+    return padding if causal is None else padding & causal
+
+
+@wrong("attention.scaled_dot_product_attention", "forgets the root")
+def scaled_dot_product_attention(
+    query, key, value, mask=None, is_causal=False, dropout=None, scale=None
+):
+    mask = permitted(scores_shape(query, key, value, scale), mask, is_causal)
+    scale = 1.0
+    scores = query @ key.swapaxes(-1, -2)
+    if mask is not None:
+        scores += np.where(mask, 0, -np.inf).astype(scores.dtype)
+    weights = softmax_rows(scores)
+    return thinned(weights, dropout) @ value, (weights, scale)
+
+
+@wrong("attention.scaled_dot_product_attention", "divides by d and not by its root")
+def scaled_dot_product_attention(
+    query, key, value, mask=None, is_causal=False, dropout=None, scale=None
+):
+    mask = permitted(scores_shape(query, key, value, scale), mask, is_causal)
+    if scale is None:
+        scale = 1 / query.shape[-1]
+    scores = (query * scale) @ key.swapaxes(-1, -2)
+    if mask is not None:
+        scores += np.where(mask, 0, -np.inf).astype(scores.dtype)
+    weights = softmax_rows(scores)
+    return thinned(weights, dropout) @ value, (weights, scale)
+
+
+@wrong("attention.scaled_dot_product_attention", "masks after softmax")
+def scaled_dot_product_attention(
+    query, key, value, mask=None, is_causal=False, dropout=None, scale=None
+):
+    mask = permitted(scores_shape(query, key, value, scale), mask, is_causal)
+    if scale is None:
+        scale = 1 / math.sqrt(query.shape[-1])
+    weights = softmax_rows((query * scale) @ key.swapaxes(-1, -2))
+    if mask is not None:
+        weights = weights * mask
+    return thinned(weights, dropout) @ value, (weights, scale)
+
+
+@wrong("attention.scaled_dot_product_attention", "masks by multiplying the scores")
+def scaled_dot_product_attention(
+    query, key, value, mask=None, is_causal=False, dropout=None, scale=None
+):
+    mask = permitted(scores_shape(query, key, value, scale), mask, is_causal)
+    if scale is None:
+        scale = 1 / math.sqrt(query.shape[-1])
+    scores = (query * scale) @ key.swapaxes(-1, -2)
+    if mask is not None:
+        scores = scores * mask
+    weights = softmax_rows(scores)
+    return thinned(weights, dropout) @ value, (weights, scale)
+
+
+@wrong("attention.scaled_dot_product_attention", "hides what the mask allows")
+def scaled_dot_product_attention(
+    query, key, value, mask=None, is_causal=False, dropout=None, scale=None
+):
+    mask = permitted(scores_shape(query, key, value, scale), mask, is_causal)
+    if scale is None:
+        scale = 1 / math.sqrt(query.shape[-1])
+    scores = (query * scale) @ key.swapaxes(-1, -2)
+    if mask is not None:
+        scores += np.where(mask, -np.inf, 0).astype(scores.dtype)
+    weights = softmax_rows(scores)
+    return thinned(weights, dropout) @ value, (weights, scale)
+
+
+@wrong("attention.scaled_dot_product_attention", "forgets dropout")
+def scaled_dot_product_attention(
+    query, key, value, mask=None, is_causal=False, dropout=None, scale=None
+):
+    mask = permitted(scores_shape(query, key, value, scale), mask, is_causal)
+    if scale is None:
+        scale = 1 / math.sqrt(query.shape[-1])
+    scores = (query * scale) @ key.swapaxes(-1, -2)
+    if mask is not None:
+        scores += np.where(mask, 0, -np.inf).astype(scores.dtype)
+    weights = softmax_rows(scores)
+    return weights @ value, (weights, scale)
+
+
+@wrong("attention.scaled_dot_product_attention", "scales the query in place")
+def scaled_dot_product_attention(
+    query, key, value, mask=None, is_causal=False, dropout=None, scale=None
+):
+    mask = permitted(scores_shape(query, key, value, scale), mask, is_causal)
+    if scale is None:
+        scale = 1 / math.sqrt(query.shape[-1])
+    query *= scale
+    scores = query @ key.swapaxes(-1, -2)
+    if mask is not None:
+        scores += np.where(mask, 0, -np.inf).astype(scores.dtype)
+    weights = softmax_rows(scores)
+    return thinned(weights, dropout) @ value, (weights, scale)
+
+
+@wrong("attention.scaled_dot_product_attention_rule", "forgets the scale")
+def scaled_dot_product_attention_rule(g, query, key, value, dropout, out, note):
+    weights, scale = note
+    g_value = thinned(weights, dropout).swapaxes(-1, -2) @ g
+    g_weights = thinned(g @ value.swapaxes(-1, -2), dropout)
+    g_scores = weights * (g_weights - (g * out).sum(axis=-1, keepdims=True))
+    return g_scores @ key, g_scores.swapaxes(-1, -2) @ query, g_value
+
+
+@wrong("attention.scaled_dot_product_attention_rule", "loses half of the softmax rule")
+def scaled_dot_product_attention_rule(g, query, key, value, dropout, out, note):
+    weights, scale = note
+    g_value = thinned(weights, dropout).swapaxes(-1, -2) @ g
+    g_scores = scale * weights * thinned(g @ value.swapaxes(-1, -2), dropout)
+    return g_scores @ key, g_scores.swapaxes(-1, -2) @ query, g_value
+
+
+@wrong("attention.scaled_dot_product_attention_rule", "does not transpose for the value")
+def scaled_dot_product_attention_rule(g, query, key, value, dropout, out, note):
+    weights, scale = note
+    g_weights = thinned(g @ value.swapaxes(-1, -2), dropout)
+    g_scores = scale * weights * (g_weights - (g * out).sum(axis=-1, keepdims=True))
+    return g_scores @ key, g_scores.swapaxes(-1, -2) @ query, thinned(weights, dropout) @ g
+
+
+@wrong("attention.scaled_dot_product_attention_rule", "does not transpose for the key")
+def scaled_dot_product_attention_rule(g, query, key, value, dropout, out, note):
+    weights, scale = note
+    g_value = thinned(weights, dropout).swapaxes(-1, -2) @ g
+    g_weights = thinned(g @ value.swapaxes(-1, -2), dropout)
+    g_scores = scale * weights * (g_weights - (g * out).sum(axis=-1, keepdims=True))
+    return g_scores @ key, g_scores @ query, g_value
+
+
+@wrong("attention.scaled_dot_product_attention_rule", "forgets dropout")
+def scaled_dot_product_attention_rule(g, query, key, value, dropout, out, note):
+    weights, scale = note
+    g_value = weights.swapaxes(-1, -2) @ g
+    g_weights = g @ value.swapaxes(-1, -2)
+    g_scores = scale * weights * (g_weights - (g_weights * weights).sum(axis=-1, keepdims=True))
+    return g_scores @ key, g_scores.swapaxes(-1, -2) @ query, g_value
+
+
+@wrong("attention.split_heads", "reshapes only, and mixes tokens")
+def split_heads(x, num_heads):
+    B, T, D = x.shape
+    return x.reshape(B, num_heads, T, D // num_heads)
+
+
+@wrong("attention.split_heads", "leaves the heads behind the tokens")
+def split_heads(x, num_heads):
+    B, T, D = x.shape
+    return x.reshape(B, T, num_heads, D // num_heads)
+
+
+@wrong("attention.split_heads", "deals the width out like cards")
+def split_heads(x, num_heads):
+    B, T, D = x.shape
+    return x.reshape(B, T, D // num_heads, num_heads).permute(0, 3, 1, 2)
+
+
+@wrong("attention.merge_heads", "reshapes only, and mixes tokens")
+def merge_heads(x):
+    B, H, T, width = x.shape
+    return x.reshape(B, T, H * width)
+
+
+@wrong("attention.merge_heads", "lets the heads alternate")
+def merge_heads(x):
+    B, H, T, width = x.shape
+    return x.permute(0, 2, 3, 1).reshape(B, T, H * width)
+
+
+@wrong("attention.merge_heads", "takes the mean of the heads")
+def merge_heads(x):
+    return x.mean(dim=1)
+
+
+@wrong("attention.MultiHeadAttention.forward", "takes keys and values from x")
+def forward(self, x, source=None, mask=None, padding=None, is_causal=False, return_weights=False):
+    shape = self._scores_shape(x, x)
+    mask = mask_for_heads(mask, padding, shape)
+    dropout = self._draw_dropout(shape, x.dtype)
+    query = split_heads(self.query(x), self.num_heads)
+    key = split_heads(self.key(x), self.num_heads)
+    value = split_heads(self.value(x), self.num_heads)
+    mixed = scaled_dot_product_attention(query, key, value, mask, is_causal, dropout)
+    output = self.output(merge_heads(mixed))
+    if return_weights:
+        return output, attention_weights(query, key, mask, is_causal)
+    return output
+
+
+@wrong("attention.MultiHeadAttention.forward", "leaves out the last layer")
+def forward(self, x, source=None, mask=None, padding=None, is_causal=False, return_weights=False):
+    source = x if source is None else source
+    shape = self._scores_shape(x, source)
+    mask = mask_for_heads(mask, padding, shape)
+    dropout = self._draw_dropout(shape, x.dtype)
+    query = split_heads(self.query(x), self.num_heads)
+    key = split_heads(self.key(source), self.num_heads)
+    value = split_heads(self.value(source), self.num_heads)
+    output = merge_heads(scaled_dot_product_attention(query, key, value, mask, is_causal, dropout))
+    if return_weights:
+        return output, attention_weights(query, key, mask, is_causal)
+    return output
+
+
+@wrong("attention.MultiHeadAttention.forward", "does not hand the mask on")
+def forward(self, x, source=None, mask=None, padding=None, is_causal=False, return_weights=False):
+    source = x if source is None else source
+    shape = self._scores_shape(x, source)
+    dropout = self._draw_dropout(shape, x.dtype)
+    query = split_heads(self.query(x), self.num_heads)
+    key = split_heads(self.key(source), self.num_heads)
+    value = split_heads(self.value(source), self.num_heads)
+    mixed = scaled_dot_product_attention(query, key, value, None, is_causal, dropout)
+    output = self.output(merge_heads(mixed))
+    if return_weights:
+        return output, attention_weights(query, key, mask, is_causal)
+    return output
+
+
+@wrong("attention.MultiHeadAttention.forward", "does not hand dropout on")
+def forward(self, x, source=None, mask=None, padding=None, is_causal=False, return_weights=False):
+    source = x if source is None else source
+    mask = mask_for_heads(mask, padding, self._scores_shape(x, source))
+    query = split_heads(self.query(x), self.num_heads)
+    key = split_heads(self.key(source), self.num_heads)
+    value = split_heads(self.value(source), self.num_heads)
+    mixed = scaled_dot_product_attention(query, key, value, mask, is_causal)
+    output = self.output(merge_heads(mixed))
+    if return_weights:
+        return output, attention_weights(query, key, mask, is_causal)
+    return output

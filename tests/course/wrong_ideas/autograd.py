@@ -1,0 +1,366 @@
+"""Usual wrong ideas of module 06: each is the whole body of an exercise."""
+
+
+@wrong("autograd.directional_derivative", "nudges one way only")
+def directional_derivative(f, x, direction, step=1e-6):
+    x = np.asarray(x, dtype=np.float64)
+    direction = np.asarray(direction, dtype=np.float64)
+    return (f(x + step * direction) - f(x)) / step
+
+
+@wrong("autograd.directional_derivative", "divides by one step, where the points are two apart")
+def directional_derivative(f, x, direction, step=1e-6):
+    x = np.asarray(x, dtype=np.float64)
+    direction = np.asarray(direction, dtype=np.float64)
+    return (f(x + step * direction) - f(x - step * direction)) / step
+
+
+@wrong("autograd.directional_derivative", "nudges every element alike, whatever the direction")
+def directional_derivative(f, x, direction, step=1e-6):
+    x = np.asarray(x, dtype=np.float64)
+    return (f(x + step) - f(x - step)) / (2 * step)
+
+
+@wrong("autograd.directional_derivative", "stays in float32")
+def directional_derivative(f, x, direction, step=1e-6):
+    return (f(x + step * direction) - f(x - step * direction)) / (2 * step)
+
+
+@wrong("autograd.directional_derivative", "nudges the caller's array")
+def directional_derivative(f, x, direction, step=1e-6):
+    x = np.asarray(x, dtype=np.float64)
+    direction = np.asarray(direction, dtype=np.float64)
+    x += step * direction
+    ahead = f(x)
+    x -= 2 * step * direction
+    return (ahead - f(x)) / (2 * step)
+
+
+@wrong("autograd.mul_rule", "gives each factor its own value")
+def mul_rule(g, x, y):
+    return g * x, g * y
+
+
+@wrong("autograd.mul_rule", "forgets g")
+def mul_rule(g, x, y):
+    return y, x
+
+
+@wrong("autograd.mul_rule", "answers for one factor only")
+def mul_rule(g, x, y):
+    return g * y
+
+
+@wrong("autograd.topological_order", "calls itself, and a deep graph overflows")
+def topological_order(root):
+    order, seen = [], set()
+
+    def visit(node):
+        if node not in seen:
+            seen.add(node)
+            for source in inputs_of(node):
+                visit(source)
+            order.append(node)
+
+    visit(root)
+    return order
+
+
+@wrong("autograd.topological_order", "lists a node once for every path")
+def topological_order(root):
+    order, todo = [], [(root, False)]
+    while todo:
+        node, inputs_listed = todo.pop()
+        if inputs_listed:
+            order.append(node)
+        else:
+            todo.append((node, True))
+            todo.extend((source, False) for source in inputs_of(node))
+    return order
+
+
+@wrong("autograd.topological_order", "lists a node before its inputs")
+def topological_order(root):
+    order, seen, todo = [], set(), [root]
+    while todo:
+        node = todo.pop()
+        if node not in seen:
+            seen.add(node)
+            order.append(node)
+            todo.extend(inputs_of(node))
+    return order
+
+
+@wrong("autograd.topological_order", "goes by the distance from the root, and turns the list over")
+def topological_order(root):
+    order, seen = [root], {root}
+    for node in order:
+        for source in inputs_of(node):
+            if source not in seen:
+                seen.add(source)
+                order.append(source)
+    return order[::-1]
+
+
+@wrong("autograd.topological_order", "leaves the leaves out")
+def topological_order(root):
+    order, seen, todo = [], set(), [(root, False)]
+    while todo:
+        node, inputs_listed = todo.pop()
+        if inputs_listed:
+            order.append(node)
+        elif node not in seen and isinstance(node, Call):
+            seen.add(node)
+            todo.append((node, True))
+            todo.extend((source, False) for source in inputs_of(node))
+    return order
+
+
+@wrong("autograd.backward", "overwrites instead of adding")
+def backward(loss, gradient=None, retain_graph=False, create_graph=False, into=hand_over):
+    root, seed = start(loss, gradient, create_graph)
+    gradients = {root: seed}
+    for node in reversed(topological_order(root)):
+        if isinstance(node, Call):
+            g = gradients.pop(node)
+            for source, part in local_gradients(node, g, retain_graph):
+                gradients[source] = part
+    into(gradients)
+
+
+@wrong("autograd.backward", "sends on what has arrived, before all has arrived")
+def backward(loss, gradient=None, retain_graph=False, create_graph=False, into=hand_over):
+    root, seed = start(loss, gradient, create_graph)
+    gradients, todo = {root: seed}, [root]
+    while todo:
+        node = todo.pop()
+        if isinstance(node, Call):
+            for source, part in local_gradients(node, gradients[node], True):
+                gradients[source] = gradients[source] + part if source in gradients else part
+                todo.append(source)
+    into(gradients)
+
+
+@wrong("autograd.backward", "starts from 1, whatever gradient was passed")
+def backward(loss, gradient=None, retain_graph=False, create_graph=False, into=hand_over):
+    root, seed = start(loss, gradient, create_graph)
+    gradients = {root: np.ones_like(seed)}
+    for node in reversed(topological_order(root)):
+        if isinstance(node, Call):
+            g = gradients.pop(node)
+            for source, part in local_gradients(node, g, retain_graph):
+                gradients[source] = gradients[source] + part if source in gradients else part
+    into(gradients)
+
+
+@wrong("autograd.backward", "never frees the graph")
+def backward(loss, gradient=None, retain_graph=False, create_graph=False, into=hand_over):
+    root, seed = start(loss, gradient, create_graph)
+    gradients = {root: seed}
+    for node in reversed(topological_order(root)):
+        if isinstance(node, Call):
+            g = gradients.pop(node)
+            for source, part in local_gradients(node, g, True):
+                gradients[source] = gradients[source] + part if source in gradients else part
+    into(gradients)
+
+
+@wrong("autograd.backward", "always frees the graph")
+def backward(loss, gradient=None, retain_graph=False, create_graph=False, into=hand_over):
+    root, seed = start(loss, gradient, create_graph)
+    gradients = {root: seed}
+    for node in reversed(topological_order(root)):
+        if isinstance(node, Call):
+            g = gradients.pop(node)
+            for source, part in local_gradients(node, g):
+                gradients[source] = gradients[source] + part if source in gradients else part
+    into(gradients)
+
+
+@wrong("autograd.backward", "holds all gradients to the end")
+def backward(loss, gradient=None, retain_graph=False, create_graph=False, into=hand_over):
+    root, seed = start(loss, gradient, create_graph)
+    gradients = {root: seed}
+    for node in reversed(topological_order(root)):
+        if isinstance(node, Call):
+            for source, part in local_gradients(node, gradients[node], retain_graph):
+                gradients[source] = gradients[source] + part if source in gradients else part
+    into(gradients)
+
+
+@wrong("autograd.unbroadcast", "takes the mean instead of the sum")
+def unbroadcast(g, shape):
+    while g.ndim > len(shape):
+        g = g.mean(axis=0)
+    for dim, size in enumerate(shape):
+        if size == 1:
+            g = g.mean(axis=dim, keepdims=True)
+    return g
+
+
+@wrong("autograd.unbroadcast", "takes one copy instead of adding all")
+def unbroadcast(g, shape):
+    while g.ndim > len(shape):
+        g = g[0]
+    for dim, size in enumerate(shape):
+        if size == 1:
+            g = g.take([0], axis=dim)
+    return g
+
+
+@wrong("autograd.unbroadcast", "drops the sizes of 1")
+def unbroadcast(g, shape):
+    while g.ndim > len(shape):
+        g = g.sum(axis=0)
+    ones = tuple(dim for dim, size in enumerate(shape) if size == 1)
+    return g.sum(axis=ones)
+
+
+@wrong("autograd.unbroadcast", "forgets the sizes of 1")
+def unbroadcast(g, shape):
+    while g.ndim > len(shape):
+        g = g.sum(axis=0)
+    return g
+
+
+@wrong("autograd.unbroadcast", "forgets the dimensions in front")
+def unbroadcast(g, shape):
+    for dim, size in enumerate(shape):
+        if size == 1:
+            g = g.sum(axis=dim, keepdims=True)
+    return g
+
+
+@wrong("autograd.sum_rule", "does not put the summed dimension back")
+def sum_rule(g, x_shape, dim, keepdim):
+    return np.broadcast_to(g, x_shape)
+
+
+@wrong("autograd.sum_rule", "forgets g")
+def sum_rule(g, x_shape, dim, keepdim):
+    return np.ones(x_shape, g.dtype)
+
+
+@wrong("autograd.sum_rule", "divides, as for a mean")
+def sum_rule(g, x_shape, dim, keepdim):
+    if not keepdim:
+        g = np.expand_dims(g, dims_of(dim, len(x_shape)))
+    return np.broadcast_to(g / (math.prod(x_shape) // g.size), x_shape)
+
+
+@wrong("autograd.sum_rule", "does not stretch g")
+def sum_rule(g, x_shape, dim, keepdim):
+    return g if keepdim else np.expand_dims(g, dims_of(dim, len(x_shape)))
+
+
+@wrong("autograd.sum_rule", "puts the dimension back although it never left")
+def sum_rule(g, x_shape, dim, keepdim):
+    g = np.expand_dims(g, dims_of(dim, len(x_shape)))
+    return np.broadcast_to(g, x_shape) if g.ndim == len(x_shape) else g
+
+
+@wrong("autograd.matmul_rule", "turns nothing over")
+def matmul_rule(g, x, y):
+    if x.ndim == 1 or y.ndim == 1:
+        return vector_product_rule(g, x, y)
+    return g @ y, x @ g
+
+
+@wrong("autograd.matmul_rule", "multiplies in the wrong order")
+def matmul_rule(g, x, y):
+    if x.ndim == 1 or y.ndim == 1:
+        return vector_product_rule(g, x, y)
+    return y.swapaxes(-1, -2) @ g, g @ x.swapaxes(-1, -2)
+
+
+@wrong("autograd.matmul_rule", "reverses all dimensions of a batch")
+def matmul_rule(g, x, y):
+    if x.ndim == 1 or y.ndim == 1:
+        return vector_product_rule(g, x, y)
+    return g @ y.T, x.T @ g
+
+
+@wrong("autograd.matmul_rule", "answers for one factor only")
+def matmul_rule(g, x, y):
+    if x.ndim == 1 or y.ndim == 1:
+        return vector_product_rule(g, x, y)
+    return (g @ y.swapaxes(-1, -2),)
+
+
+@wrong("autograd.getitem_rule", "loses repeated indices")
+def getitem_rule(g, x_shape, index):
+    back = np.zeros(x_shape, dtype=g.dtype)
+    back[index] += g
+    return back
+
+
+@wrong("autograd.getitem_rule", "counts instead of passing g on")
+def getitem_rule(g, x_shape, index):
+    back = np.zeros(x_shape, dtype=g.dtype)
+    np.add.at(back, index, 1)
+    return back
+
+
+@wrong("autograd.getitem_rule", "makes float64 of it")
+def getitem_rule(g, x_shape, index):
+    back = np.zeros(x_shape)
+    np.add.at(back, index, g)
+    return back
+
+
+@wrong("autograd.getitem_rule", "gives g back in the shape of what was picked")
+def getitem_rule(g, x_shape, index):
+    return g
+
+
+@wrong("autograd.cross_entropy_rule", "turns the sign over")
+def cross_entropy_rule(g, targets, ignore_index, label_smoothing, reduction, note):
+    kept = targets != ignore_index
+    wanted = wanted_probabilities(
+        np.where(kept, targets, 0), note.shape[-1], label_smoothing, note.dtype
+    )
+    count = max(int(kept.sum()), 1) if reduction == "mean" else 1
+    weight = np.where(kept, g / count, 0)
+    return (wanted - np.exp(note)) * weight[..., None]
+
+
+@wrong("autograd.cross_entropy_rule", "does not divide by n")
+def cross_entropy_rule(g, targets, ignore_index, label_smoothing, reduction, note):
+    kept = targets != ignore_index
+    wanted = wanted_probabilities(
+        np.where(kept, targets, 0), note.shape[-1], label_smoothing, note.dtype
+    )
+    return (np.exp(note) - wanted) * np.where(kept, g, 0)[..., None]
+
+
+@wrong("autograd.cross_entropy_rule", "counts the ignored targets too")
+def cross_entropy_rule(g, targets, ignore_index, label_smoothing, reduction, note):
+    kept = targets != ignore_index
+    wanted = wanted_probabilities(
+        np.where(kept, targets, 0), note.shape[-1], label_smoothing, note.dtype
+    )
+    count = targets.size if reduction == "mean" else 1
+    weight = np.where(kept, g / count, 0)
+    return (np.exp(note) - wanted) * weight[..., None]
+
+
+@wrong("autograd.cross_entropy_rule", "lets ignored targets pull")
+def cross_entropy_rule(g, targets, ignore_index, label_smoothing, reduction, note):
+    kept = targets != ignore_index
+    wanted = wanted_probabilities(
+        np.where(kept, targets, 0), note.shape[-1], label_smoothing, note.dtype
+    )
+    count = max(int(kept.sum()), 1) if reduction == "mean" else 1
+    weight = np.broadcast_to(g / count, targets.shape)
+    return (np.exp(note) - wanted) * weight[..., None]
+
+
+@wrong("autograd.cross_entropy_rule", "forgets g")
+def cross_entropy_rule(g, targets, ignore_index, label_smoothing, reduction, note):
+    kept = targets != ignore_index
+    wanted = wanted_probabilities(
+        np.where(kept, targets, 0), note.shape[-1], label_smoothing, note.dtype
+    )
+    count = max(int(kept.sum()), 1) if reduction == "mean" else 1
+    weight = np.where(kept, np.float32(1 / count), 0)
+    return (np.exp(note) - wanted) * weight[..., None]

@@ -1,0 +1,227 @@
+"""Usual wrong ideas of module 03: each is the whole body of an exercise."""
+
+
+@wrong("layers.linear", "uses the weight without turning it round")
+def linear(x, weight, bias=None):
+    require_features(x, weight)
+    y = x @ (weight if weight.shape[0] == weight.shape[1] else weight.T)
+    return y if bias is None else y + bias
+
+
+@wrong("layers.linear", "forgets the bias")
+def linear(x, weight, bias=None):
+    require_features(x, weight)
+    return x @ weight.T
+
+
+@wrong("layers.linear", "leaves the samples in one tall matrix")
+def linear(x, weight, bias=None):
+    require_features(x, weight)
+    y = x.reshape(-1, weight.shape[1]) @ weight.T
+    return y if bias is None else y + bias
+
+
+@wrong("layers.kaiming_uniform", "takes the standard deviation for the bound")
+def kaiming_uniform(shape, fan_in, gain=RELU_GAIN, generator=None):
+    bound = gain / math.sqrt(fan_in)
+    return (rand(shape, generator=generator) * 2 - 1) * bound
+
+
+@wrong("layers.kaiming_uniform", "draws positive numbers only")
+def kaiming_uniform(shape, fan_in, gain=RELU_GAIN, generator=None):
+    return rand(shape, generator=generator) * (gain * math.sqrt(3 / fan_in))
+
+
+@wrong("layers.kaiming_uniform", "forgets the gain")
+def kaiming_uniform(shape, fan_in, gain=RELU_GAIN, generator=None):
+    return (rand(shape, generator=generator) * 2 - 1) * math.sqrt(3 / fan_in)
+
+
+@wrong("layers.kaiming_uniform", "draws from the common generator whatever it is given")
+def kaiming_uniform(shape, fan_in, gain=RELU_GAIN, generator=None):
+    return (rand(shape) * 2 - 1) * (gain * math.sqrt(3 / fan_in))
+
+
+@wrong("layers.Module.named_parameters", "lists its own parameters only")
+def named_parameters(self, prefix=""):
+    return [
+        (dotted(prefix, name), value)
+        for name, value in vars(self).items()
+        if isinstance(value, Parameter)
+    ]
+
+
+@wrong("layers.Module.named_parameters", "asks its parts, and not their parts")
+def named_parameters(self, prefix=""):
+    found = {}
+    for path, module in [("", self), *self.named_children()]:
+        for name, value in vars(module).items():
+            if isinstance(value, Parameter):
+                found.setdefault(value, dotted(prefix, dotted(path, name)))
+    return [(path, parameter) for parameter, path in found.items()]
+
+
+@wrong("layers.Module.named_parameters", "loses the way to the parameter")
+def named_parameters(self, prefix=""):
+    found = {}
+    for name, value in vars(self).items():
+        if isinstance(value, Parameter):
+            found.setdefault(value, name)
+    for _, child in self.named_children():
+        for name, parameter in child.named_parameters():
+            found.setdefault(parameter, name)
+    return [(name, parameter) for parameter, name in found.items()]
+
+
+@wrong("layers.Module.named_parameters", "lists a shared parameter twice")
+def named_parameters(self, prefix=""):
+    pairs = [
+        (dotted(prefix, name), value)
+        for name, value in vars(self).items()
+        if isinstance(value, Parameter)
+    ]
+    for name, child in self.named_children():
+        pairs += child.named_parameters(dotted(prefix, name))
+    return pairs
+
+
+@wrong("layers.Module.load_state_dict", "copies while it is still looking")
+def load_state_dict(self, state, strict=True):
+    own = self.state_dict()
+    arrays = {n: np.asarray(getattr(value, "array", value)) for n, value in state.items()}
+    missing, misshaped = [], []
+    for name in own:
+        if name not in arrays:
+            missing.append(name)
+        elif arrays[name].shape != own[name].shape:
+            misshaped.append(name)
+        else:
+            own[name].copy_(arrays[name])
+    unexpected = [name for name in arrays if name not in own]
+    if misshaped or (strict and (missing or unexpected)):
+        raise ValueError(misfit(self, arrays, missing, unexpected, misshaped))
+    return IncompatibleKeys(missing, unexpected)
+
+
+@wrong("layers.Module.load_state_dict", "passes over unexpected names")
+def load_state_dict(self, state, strict=True):
+    own = self.state_dict()
+    arrays = {n: np.asarray(getattr(value, "array", value)) for n, value in state.items()}
+    missing = [name for name in own if name not in arrays]
+    common = [name for name in own if name in arrays]
+    misshaped = [name for name in common if arrays[name].shape != own[name].shape]
+    if misshaped or (strict and missing):
+        raise ValueError(misfit(self, arrays, missing, [], misshaped))
+    for name in common:
+        own[name].copy_(arrays[name])
+    return IncompatibleKeys(missing, [])
+
+
+@wrong("layers.Module.load_state_dict", "lets broadcasting stretch a wrong shape")
+def load_state_dict(self, state, strict=True):
+    own = self.state_dict()
+    arrays = {n: np.asarray(getattr(value, "array", value)) for n, value in state.items()}
+    missing = [name for name in own if name not in arrays]
+    unexpected = [name for name in arrays if name not in own]
+    if strict and (missing or unexpected):
+        raise ValueError(misfit(self, arrays, missing, unexpected, []))
+    for name in own:
+        if name in arrays:
+            own[name].copy_(arrays[name])
+    return IncompatibleKeys(missing, unexpected)
+
+
+@wrong("layers.Module.train", "switches itself and not its parts")
+def train(self, mode=True):
+    self.training = mode
+    return self
+
+
+@wrong("layers.Module.train", "switches itself and its parts, and not their parts")
+def train(self, mode=True):
+    for module in [self, *self.children()]:
+        module.training = mode
+    return self
+
+
+@wrong("layers.Module.train", "ignores mode")
+def train(self, mode=True):
+    for module in self.modules():
+        module.training = True
+    return self
+
+
+@wrong("layers.Module.train", "switches every model there is")
+def train(self, mode=True):
+    Module.training = mode
+    return self
+
+
+@wrong("layers.Linear.__init__", "has the sizes of the weight the wrong way round")
+def __init__(self, in_features, out_features, bias=True):
+    self.in_features, self.out_features = in_features, out_features
+    gain = math.sqrt(1 / 3)
+    self.weight = Parameter(kaiming_uniform((in_features, out_features), in_features, gain))
+    self.bias = Parameter(kaiming_uniform((out_features,), in_features, gain)) if bias else None
+
+
+@wrong("layers.Linear.__init__", "begins with zeros")
+def __init__(self, in_features, out_features, bias=True):
+    self.in_features, self.out_features = in_features, out_features
+    self.weight = Parameter(np.zeros((out_features, in_features)))
+    self.bias = Parameter(np.zeros(out_features)) if bias else None
+
+
+@wrong("layers.Linear.__init__", "keeps plain tensors, which the tree does not see")
+def __init__(self, in_features, out_features, bias=True):
+    self.in_features, self.out_features = in_features, out_features
+    gain = math.sqrt(1 / 3)
+    self.weight = kaiming_uniform((out_features, in_features), in_features, gain)
+    self.bias = kaiming_uniform((out_features,), in_features, gain) if bias else None
+
+
+@wrong("layers.Linear.__init__", "forgets the gain")
+def __init__(self, in_features, out_features, bias=True):
+    self.in_features, self.out_features = in_features, out_features
+    self.weight = Parameter(kaiming_uniform((out_features, in_features), in_features))
+    self.bias = Parameter(kaiming_uniform((out_features,), in_features)) if bias else None
+
+
+@wrong("layers.Linear.__init__", "makes a bias even if none is asked for")
+def __init__(self, in_features, out_features, bias=True):
+    self.in_features, self.out_features = in_features, out_features
+    gain = math.sqrt(1 / 3)
+    self.weight = Parameter(kaiming_uniform((out_features, in_features), in_features, gain))
+    self.bias = Parameter(kaiming_uniform((out_features,), in_features, gain))
+
+
+@wrong("layers.Dropout.forward", "forgets to scale what stays")
+def forward(self, x):
+    if not self.training:
+        return x
+    keep = rand(x.shape, generator=self.generator) >= self.p
+    return x * keep
+
+
+@wrong("layers.Dropout.forward", "drops in evaluation as well")
+def forward(self, x):
+    if self.p == 1:
+        return x * 0
+    keep = rand(x.shape, generator=self.generator) >= self.p
+    return x * keep / (1 - self.p)
+
+
+@wrong("layers.Dropout.forward", "keeps with probability p")
+def forward(self, x):
+    if not self.training or self.p == 0:
+        return x
+    keep = rand(x.shape, generator=self.generator) < self.p
+    return x * keep / self.p
+
+
+@wrong("layers.Dropout.forward", "divides by zero at p = 1")
+def forward(self, x):
+    if not self.training or self.p == 0:
+        return x
+    keep = rand(x.shape, generator=self.generator) >= self.p
+    return x * keep / (1 - self.p)

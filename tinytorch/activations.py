@@ -1,0 +1,164 @@
+# Written by tito export from modules/02_activations/activations.ipynb.
+# Edit the notebook, not this file.
+
+"""A bend makes depth worth something."""
+
+__all__ = ["relu", "sigmoid", "tanh", "silu", "gelu", "gelu_exact", "softmax", "log_softmax"]
+
+
+# %% imports
+import math
+
+import numpy as np
+
+from .tensor import primitive, recording
+
+
+# %% relu
+@primitive
+def relu(x):
+    """relu(x) = max(x, 0), element by element.
+
+    Args:
+        x: any shape.
+
+    Returns:
+        The same shape and dtype; the input is not changed.
+
+    Source: Fukushima 1969; Nair & Hinton 2010 for deep networks.
+
+    >>> from tinytorch.tensor import Tensor
+    >>> relu(Tensor([-2.0, 0.0, 3.0]))
+    tensor([0., 0., 3.])
+    """
+    return np.maximum(x, 0)
+
+
+# %% sigmoid
+@primitive
+def sigmoid(x):
+    """sigmoid(x) = 1 / (1 + exp(-x)), element by element, without overflow for any x.
+
+    Args:
+        x: any shape.
+
+    Returns:
+        The same shape, between 0 and 1.
+
+    >>> from tinytorch.tensor import Tensor
+    >>> sigmoid(Tensor([-1000.0, 0.0, 1000.0]))
+    tensor([0. , 0.5, 1. ])
+    """
+    small = np.exp(-np.abs(x))
+    return np.where(x >= 0, 1, small) / (1 + small)
+
+
+# %% tanh
+@primitive
+def tanh(x):
+    """tanh(x) = (exp(x) - exp(-x)) / (exp(x) + exp(-x)), element by element, between -1 and 1.
+
+    Args:
+        x: any shape.
+    """
+    return np.tanh(x)
+
+
+# %% silu
+@primitive
+def silu(x):
+    """silu(x) = x * sigmoid(x), element by element; also called Swish.
+
+    Args:
+        x: any shape.
+
+    Source: Hendrycks & Gimpel 2016 (name), Elfwing et al. 2017, Ramachandran et al. 2017.
+
+    >>> from tinytorch.tensor import Tensor
+    >>> silu(Tensor([0.0, 1.0]))
+    tensor([0.    , 0.7311])
+    """
+    return x * sigmoid.on_arrays(x)
+
+
+# %% gelu
+@primitive
+def gelu(x):
+    """gelu(x) = x/2 * (1 + tanh(sqrt(2/pi) * (x + 0.044715 x^3))), the form that GPT-2 uses.
+
+    Args:
+        x: any shape.
+
+    Returns:
+        The same shape. Differs from `gelu_exact` by less than 0.0005.
+
+    Source: Hendrycks & Gimpel 2016.
+
+    >>> from tinytorch.tensor import Tensor
+    >>> gelu(Tensor([-1.0, 0.0, 1.0]))
+    tensor([-0.1588,  0.    ,  0.8412])
+    """
+    c = math.sqrt(2 / math.pi)
+    t = np.tanh(c * (x + 0.044715 * (x * x * x)))
+    y = 0.5 * x * (1 + t)
+    if not recording():
+        return y
+    slope = 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * c * (1 + 3 * 0.044715 * (x * x))
+    return y, slope
+
+
+# %% gelu-exact
+@primitive
+def gelu_exact(x):
+    """gelu(x) = x * P(Z < x) = x/2 * (1 + erf(x / sqrt(2))), through `math.erf`: exact and slow.
+
+    Args:
+        x: any shape.
+
+    Source: Hendrycks & Gimpel 2016.
+    """
+    erf = np.vectorize(math.erf, otypes=[x.dtype])
+    return 0.5 * x * (1 + erf(x / math.sqrt(2)))
+
+
+# %% softmax
+@primitive
+def softmax(x, dim=-1):
+    """softmax(x)_i = exp(x_i) / sum_j exp(x_j), with the sum along `dim`.
+
+    Args:
+        x: scores, any shape with at least one dimension.
+        dim: the dimension whose elements shall sum to 1.
+
+    Returns:
+        The same shape; positive, and 1 when summed along `dim`. No overflow for any finite x.
+
+    Source: Bridle 1990 for the name; the distribution is Boltzmann's, 1868.
+
+    >>> from tinytorch.tensor import Tensor
+    >>> softmax(Tensor([[0.0, 0.0], [1000.0, 0.0]]))
+    tensor([[0.5, 0.5],
+            [1. , 0. ]])
+    """
+    exponentials = np.exp(x - x.max(axis=dim, keepdims=True))
+    return exponentials / exponentials.sum(axis=dim, keepdims=True)
+
+
+# %% log_softmax
+@primitive
+def log_softmax(x, dim=-1):
+    """log_softmax(x)_i = x_i - log(sum_j exp(x_j)), with the sum along `dim`.
+
+    Args:
+        x: scores, any shape with at least one dimension.
+        dim: the dimension of the classes.
+
+    Returns:
+        The same shape, at most 0 everywhere; finite for any finite x, where log(softmax(x)) is not.
+
+    >>> from tinytorch.tensor import Tensor
+    >>> log_softmax(Tensor([[0.0, 200.0]]))
+    tensor([[-200.,    0.]])
+    """
+    shifted = x - x.max(axis=dim, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=dim, keepdims=True))
