@@ -5,8 +5,12 @@ from ..embeddings import Embedding
 from ..layers import (
     GELU,
     Dropout,
+    Flatten,
+    Identity,
     Linear,
+    LogSoftmax,
     Module,
+    ModuleDict,
     ModuleList,
     ReLU,
     Sequential,
@@ -15,9 +19,35 @@ from ..layers import (
     Softmax,
     Tanh,
 )
-from ..losses import BCEWithLogitsLoss, CrossEntropyLoss, MSELoss
+from ..losses import BCEWithLogitsLoss, CrossEntropyLoss, L1Loss, MSELoss
 from ..tensor import Parameter
 from ..transformers import LayerNorm
 from . import functional, init
 
-__all__ = [name for name in dir() if not name.startswith("_")]
+__all__ = [
+    "GELU",
+    "BCEWithLogitsLoss",
+    "CrossEntropyLoss",
+    "Dropout",
+    "Embedding",
+    "Flatten",
+    "Identity",
+    "L1Loss",
+    "LayerNorm",
+    "Linear",
+    "LogSoftmax",
+    "MSELoss",
+    "Module",
+    "ModuleDict",
+    "ModuleList",
+    "MultiHeadAttention",
+    "Parameter",
+    "ReLU",
+    "Sequential",
+    "SiLU",
+    "Sigmoid",
+    "Softmax",
+    "Tanh",
+    "functional",
+    "init",
+]

@@ -1,0 +1,5 @@
+"""Optimizers under the names that PyTorch gives them."""
+
+from .optimizers import SGD, Adam, AdamW, Optimizer
+
+__all__ = ["SGD", "Adam", "AdamW", "Optimizer"]
