@@ -89,8 +89,9 @@ def add_flags(flags, *, epochs, batch_size, levels, num_layers, lr, levels_help)
     flags.add_argument("--num-layers", type=whole, default=num_layers, help="blocks")
     flags.add_argument("--num-heads", type=whole, default=4, help="attention heads in a block")
     flags.add_argument("--seed", type=number(int, 0), default=0, help="of all random numbers")
-    flags.add_argument("--lr", type=number(float, 0), default=lr, help="highest learning rate")
-    flags.add_argument("--max-seconds", type=number(float, 0), default=600, help="stop training then")
+    positive = number(float, 0)
+    flags.add_argument("--lr", type=positive, default=lr, help="highest learning rate")
+    flags.add_argument("--max-seconds", type=positive, default=600, help="stop training then")
 
 
 def checked_flags(flags):
@@ -163,9 +164,9 @@ class Progress:
 def _rich_bar():
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+    label, figures = TextColumn("{task.description}"), TextColumn("{task.fields[figures]}")
     left = TimeRemainingColumn(compact=True)
-    columns = (TextColumn("{task.description}"), BarColumn(24), TextColumn("{task.fields[figures]}"))
-    return Progress(*columns, left, TextColumn("left"), transient=True)
+    return Progress(label, BarColumn(24), figures, left, TextColumn("left"), transient=True)
 
 
 def _short(value):

@@ -77,7 +77,7 @@ class check:
     def _blank_line(self, blank):
         if blank == self.exercise:
             return f"still blank: {self.exercise}"
-        return f'not checked: {self.exercise} needs {blank}, which is still blank'
+        return f"not checked: {self.exercise} needs {blank}, which is still blank"
 
 
 def _sentence(error, trace):

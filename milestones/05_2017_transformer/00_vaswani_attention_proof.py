@@ -96,11 +96,22 @@ def show_attention(model, batch, path):
 
 def read_flags():
     flags = console.parser(__doc__)
-    flags.add_argument("--ablate", choices=["none", "attention", "positions"], default="none",
-                       help="leave this out of the network")
+    flags.add_argument(
+        "--ablate",
+        choices=["none", "attention", "positions"],
+        default="none",
+        help="leave this out of the network",
+    )
     flags.add_argument("--plot", default="attention_proof.png", help="where the picture goes")
-    console.add_flags(flags, epochs=5, batch_size=64, levels=1, num_layers=1, lr=3e-3,
-                      levels_help="difficulty 1 to 5: sequences of 8, 10, 12, 14 or 16 numbers")
+    console.add_flags(
+        flags,
+        epochs=5,
+        batch_size=64,
+        levels=1,
+        num_layers=1,
+        lr=3e-3,
+        levels_help="difficulty 1 to 5: sequences of 8, 10, 12, 14 or 16 numbers",
+    )
     return console.checked_flags(flags)
 
 
@@ -115,7 +126,9 @@ def main():
 
     data = TensorDataset(tinytorch.tensor(known), tinytorch.tensor([s[::-1] for s in known]))
     model = Reverser(length, flags)
-    print(f"data: {len(known):,} random sequences of {length} numbers, {len(unseen):,} others to test")
+    print(
+        f"data: {len(known):,} random sequences of {length} numbers, {len(unseen):,} others to test"
+    )
     print(f"model: {sum(p.numel() for p in model.parameters()):,} parameters; {console.mix()}")
     seconds = train(model, DataLoader(data, flags.batch_size, shuffle=True), flags)
 
@@ -124,7 +137,9 @@ def main():
     if flags.ablate == "none":
         show_attention(model, unseen, flags.plot)
     print(f"\ntrained for {seconds:.1f} s")
-    code = console.verdict("unseen sequences reversed exactly", share, THRESHOLD, share >= THRESHOLD)
+    code = console.verdict(
+        "unseen sequences reversed exactly", share, THRESHOLD, share >= THRESHOLD
+    )
     if flags.ablate != "none":
         print(f"Without {flags.ablate} no network of this kind can do it.")
     elif code == 0:

@@ -54,8 +54,10 @@ def train(model, samples, tokenizer, flags):
     optimizer = AdamW(model.parameters(), lr=flags.lr, weight_decay=0.01)
     steps = flags.epochs * len(loader)
     targets_each = REPEATS * sum(len(ids) - 1 for ids in samples)
-    print(f"an epoch: {len(samples)} pairs {REPEATS} times = {len(loader):,} steps, "
-          f"{targets_each:,} characters to guess")
+    print(
+        f"an epoch: {len(samples)} pairs {REPEATS} times = {len(loader):,} steps, "
+        f"{targets_each:,} characters to guess"
+    )
     with console.Progress(steps) as progress:
         for epoch in range(1, flags.epochs + 1):
             total = seen = 0
@@ -132,8 +134,15 @@ def show_scores(model, tokenizer, levels):
 def read_flags():
     flags = console.parser(__doc__)
     flags.add_argument("--ask", metavar="QUESTION", help="a question to answer after training")
-    console.add_flags(flags, epochs=10, batch_size=16, levels=5, num_layers=3, lr=3e-3,
-                      levels_help="use the first levels of TinyTalks, 1 to 5")
+    console.add_flags(
+        flags,
+        epochs=10,
+        batch_size=16,
+        levels=5,
+        num_layers=3,
+        lr=3e-3,
+        levels_help="use the first levels of TinyTalks, 1 to 5",
+    )
     return console.checked_flags(flags)
 
 
@@ -160,8 +169,10 @@ def main():
         checked_question(flags.ask, tokenizer)
     samples = [tokenizer.encode(text) for text in texts]
     model = GPT(tokenizer.vocab_size, flags.embed_dim, flags.num_heads, flags.num_layers, CONTEXT)
-    print(f"data: {len(talks)} pairs of levels 1 to {flags.levels}, {sum(map(len, texts)):,} characters, "
-          f"{tokenizer.vocab_size} different ones")
+    print(
+        f"data: {len(talks)} pairs of levels 1 to {flags.levels}, {sum(map(len, texts)):,} characters, "
+        f"{tokenizer.vocab_size} different ones"
+    )
     print(f"model: {sum(p.numel() for p in model.parameters()):,} parameters; {console.mix()}")
 
     mean, seconds = train(model, samples, tokenizer, flags)
@@ -175,7 +186,9 @@ def main():
     final = plain_loss(model, samples)
     passed = final < THRESHOLD and mean < THRESHOLD
     code = console.verdict("loss over all pairs", final, THRESHOLD, passed, unit="")
-    print("Next: 02_vaswani_dialogue.py" if passed else "Try more --epochs, or look at the samples.")
+    print(
+        "Next: 02_vaswani_dialogue.py" if passed else "Try more --epochs, or look at the samples."
+    )
     return code
 
 

@@ -88,8 +88,10 @@ def train(model, topics, tokenizer, flags):
     loaders = [DataLoader(data, flags.batch_size, shuffle=True, drop_last=True) for data in epochs]
     optimizer = AdamW(model.parameters(), lr=flags.lr, weight_decay=0.01)
     steps = sum(len(loader) for loader in loaders)
-    print(f"an epoch: every dialogue {RETELLINGS} times = {len(loaders[0]):,} steps, "
-          f"{len(loaders[0]) * flags.batch_size * CONTEXT:,} characters to guess")
+    print(
+        f"an epoch: every dialogue {RETELLINGS} times = {len(loaders[0]):,} steps, "
+        f"{len(loaders[0]) * flags.batch_size * CONTEXT:,} characters to guess"
+    )
     with console.Progress(steps) as progress:
         for epoch, loader in enumerate(loaders, start=1):
             losses = []
@@ -184,8 +186,15 @@ def read_flags():
     flags = console.parser(__doc__)
     flags.add_argument("--shuffle-turns", action="store_true", help="the control: mix the topics")
     flags.add_argument("--chat", action="store_true", help="talk to the model after training")
-    console.add_flags(flags, epochs=10, batch_size=16, levels=5, num_layers=3, lr=3e-3,
-                      levels_help="use the first levels of TinyTalks, 1 to 5")
+    console.add_flags(
+        flags,
+        epochs=10,
+        batch_size=16,
+        levels=5,
+        num_layers=3,
+        lr=3e-3,
+        levels_help="use the first levels of TinyTalks, 1 to 5",
+    )
     return console.checked_flags(flags)
 
 
@@ -196,8 +205,10 @@ def main():
     unseen_order = told(topics, random.Random(-1 - flags.seed), shuffle_turns=False)
     tokenizer = CharTokenizer(unseen_order + "".join(t.question for talks in topics for t in talks))
     model = GPT(tokenizer.vocab_size, flags.embed_dim, flags.num_heads, flags.num_layers, CONTEXT)
-    print(f"data: {len(topics)} topics with {sum(map(len, topics))} pairs of levels 1 to {flags.levels}; "
-          f"turns {'of mixed topics' if flags.shuffle_turns else 'in conversations'}")
+    print(
+        f"data: {len(topics)} topics with {sum(map(len, topics))} pairs of levels 1 to {flags.levels}; "
+        f"turns {'of mixed topics' if flags.shuffle_turns else 'in conversations'}"
+    )
     print(f"model: {sum(p.numel() for p in model.parameters()):,} parameters; {console.mix()}")
 
     mean, seconds = train(model, topics, tokenizer, flags)
@@ -206,8 +217,10 @@ def main():
     for question, reply in converse(model, tokenizer, topics[0]):
         print(f"    Q: {question}\n    A: {reply}")
     kept, count = topic_kept(model, tokenizer, topics)
-    print(f"topic kept: {kept:.2f} (of {count} follow-ups that fit several topics, the share whose "
-          "answer names the one of the dialogue)")
+    print(
+        f"topic kept: {kept:.2f} (of {count} follow-ups that fit several topics, the share whose "
+        "answer names the one of the dialogue)"
+    )
     if flags.chat:
         chat(model, tokenizer)
     print(f"\ntrained for {seconds:.0f} s; mean loss of the last epoch {mean:.3f}")

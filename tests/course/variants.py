@@ -7,6 +7,7 @@ run up to the check; the exercise's function is replaced on the way; then its ch
 import ast
 import contextlib
 import copy
+import functools
 import importlib
 import io
 from pathlib import Path
@@ -14,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 import tinytorch
+from tinytorch import course
 from tito import notebook as notebooks
 
 ROOT = Path(__file__).parents[2]
@@ -22,6 +24,7 @@ _DEFINITIONS = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)
 _CONSTANTS = (ast.Constant, ast.Tuple, ast.List, ast.Dict, ast.UnaryOp, ast.USub, ast.Load)
 
 
+@functools.cache
 def course_notebooks():
     """The notebooks of the course, in order."""
     return [
@@ -48,10 +51,7 @@ def outcome(notebook, exercise, variant=None):
         variant: a function that changes the cell's tree, given the tree and the exercise; None
             runs the solution.
     """
-    from tinytorch import course
-    tensor = importlib.import_module("tinytorch.tensor")
-
-    tables = [tensor.PRIMITIVES, tensor.RULES, tensor.SLOTS]
+    tables = engine_tables()
     before = [dict(table) for table in tables]
     printed = io.StringIO()
     try:
@@ -66,6 +66,14 @@ def outcome(notebook, exercise, variant=None):
             table.update(entries)
     said = [kind for name, kind in course.outcomes if name == exercise.id]
     return (said[-1] if said else "no check ran"), printed.getvalue()
+
+
+def engine_tables():
+    """The tables in which primitives and rules are entered, filled by the whole package."""
+    for module in course_notebooks():
+        importlib.import_module(f"tinytorch.{module.name}")
+    tensor = importlib.import_module("tinytorch.tensor")
+    return [tensor.PRIMITIVES, tensor.RULES, tensor.SLOTS]
 
 
 def _run(notebook, exercise, variant):
