@@ -156,7 +156,8 @@ def zeros(tree, exercise):
     """The solution's result with every number zero; nothing at all where it returns nothing."""
     function = find(tree, exercise.qualname)
     body, doc = _body(function)
-    returns = any(isinstance(n, ast.Return) and n.value is not None for n in ast.walk(function))
+    values = [n.value for n in ast.walk(function) if isinstance(n, ast.Return) and n.value]
+    returns = any(getattr(value, "id", "") != "self" for value in values)  # no result
     if not returns:
         function.body = [*doc, ast.Pass()]
         return tree
@@ -184,5 +185,6 @@ def zeroed(value):
     if isinstance(value, dict):
         return {key: zeroed(item) for key, item in value.items()}
     if isinstance(value, tuple | list):
-        return type(value)(zeroed(item) for item in value)
+        items = [zeroed(item) for item in value]
+        return value._make(items) if hasattr(value, "_make") else type(value)(items)
     return type(value)() if isinstance(value, bool | int | float | str | bytes) else value

@@ -259,7 +259,7 @@ def sum_rule(g, x_shape, dim, keepdim):
     return np.broadcast_to(g, x_shape) if g.ndim == len(x_shape) else g
 
 
-@wrong("autograd.matmul_rule", "turns nothing over")
+@wrong("autograd.matmul_rule", "transposes nothing")
 def matmul_rule(g, x, y):
     if x.ndim == 1 or y.ndim == 1:
         return vector_product_rule(g, x, y)

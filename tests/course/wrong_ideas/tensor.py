@@ -1,0 +1,279 @@
+"""Usual wrong ideas of module 01: each is the whole body of an exercise."""
+
+
+@wrong("tensor.broadcast_shape", "aligns the shapes at the left")
+def broadcast_shape(first, second):
+    result = []
+    for i in range(max(len(first), len(second))):
+        a = first[i] if i < len(first) else 1
+        b = second[i] if i < len(second) else 1
+        if a != b and a != 1 and b != 1:
+            raise ValueError(f"shapes {first} and {second} do not fit: {a} and {b}")
+        result.append(b if a == 1 else a)
+    return tuple(result)
+
+
+@wrong("tensor.broadcast_shape", "stops at the end of the shorter shape")
+def broadcast_shape(first, second):
+    result = []
+    for back in range(1, min(len(first), len(second)) + 1):
+        a, b = first[-back], second[-back]
+        if a != b and a != 1 and b != 1:
+            raise no_broadcast(first, second, back)
+        result.append(b if a == 1 else a)
+    return tuple(reversed(result))
+
+
+@wrong("tensor.broadcast_shape", "never refuses: the larger size wins")
+def broadcast_shape(first, second):
+    result = []
+    for back in range(1, max(len(first), len(second)) + 1):
+        a = first[-back] if back <= len(first) else 1
+        b = second[-back] if back <= len(second) else 1
+        result.append(max(a, b))
+    return tuple(reversed(result))
+
+
+@wrong("tensor.broadcast_shape", "takes the larger size also against 0")
+def broadcast_shape(first, second):
+    result = []
+    for back in range(1, max(len(first), len(second)) + 1):
+        a = first[-back] if back <= len(first) else 1
+        b = second[-back] if back <= len(second) else 1
+        if a != b and a != 1 and b != 1:
+            raise no_broadcast(first, second, back)
+        result.append(max(a, b))
+    return tuple(reversed(result))
+
+
+@wrong("tensor.broadcast_shape", "forgets to turn the sizes round")
+def broadcast_shape(first, second):
+    result = []
+    for back in range(1, max(len(first), len(second)) + 1):
+        a = first[-back] if back <= len(first) else 1
+        b = second[-back] if back <= len(second) else 1
+        if a != b and a != 1 and b != 1:
+            raise no_broadcast(first, second, back)
+        result.append(b if a == 1 else a)
+    return tuple(result)
+
+
+@wrong("tensor.matmul", "multiplies element by element")
+def matmul(x, y):
+    return x * y
+
+
+@wrong("tensor.matmul", "uses np.dot, which pairs every batch with every other")
+def matmul(x, y):
+    if x.shape[-1] != (y.shape[-2] if y.ndim > 1 else y.shape[0]):
+        raise ValueError(f"the inner sizes differ, {x.shape[-1]} and {y.shape[-2]}")
+    return np.dot(x, y)
+
+
+@wrong("tensor.matmul", "leaves the refusal to NumPy")
+def matmul(x, y):
+    return x @ y
+
+
+@wrong("tensor.matmul", "forgets that a vector has one size only")
+def matmul(x, y):
+    if x.shape[-1] != y.shape[-2]:
+        raise ValueError(f"the inner sizes differ, {x.shape[-1]} and {y.shape[-2]}")
+    return x @ y
+
+
+@wrong("tensor.matmul", "compares the last sizes of both sides")
+def matmul(x, y):
+    if x.shape[-1] != y.shape[-1]:
+        raise ValueError(f"the inner sizes differ, {x.shape[-1]} and {y.shape[-1]}")
+    return x @ y
+
+
+@wrong("tensor.mean", "divides by the number of all elements")
+def mean(x, dim=None, keepdim=False):
+    dims = dims_of(dim, x.ndim)
+    return x.sum(axis=dims, keepdims=keepdim) / x.size
+
+
+@wrong("tensor.mean", "divides by the first size")
+def mean(x, dim=None, keepdim=False):
+    dims = dims_of(dim, x.ndim)
+    return x.sum(axis=dims, keepdims=keepdim) / x.shape[0]
+
+
+@wrong("tensor.mean", "forgets keepdim")
+def mean(x, dim=None, keepdim=False):
+    dims = dims_of(dim, x.ndim)
+    count = math.prod(x.shape[d] for d in dims)
+    return x.sum(axis=dims) / count
+
+
+@wrong("tensor.mean", "does not divide at all")
+def mean(x, dim=None, keepdim=False):
+    dims = dims_of(dim, x.ndim)
+    return x.sum(axis=dims, keepdims=keepdim)
+
+
+@wrong("tensor.var", "always divides by n")
+def var(x, dim=None, unbiased=True, keepdim=False):
+    dims = dims_of(dim, x.ndim)
+    count = math.prod(x.shape[d] for d in dims)
+    distance = x - mean.on_arrays(x, dim, True)
+    return (distance * distance).sum(axis=dims, keepdims=keepdim) / count
+
+
+@wrong("tensor.var", "ignores unbiased=False")
+def var(x, dim=None, unbiased=True, keepdim=False):
+    dims = dims_of(dim, x.ndim)
+    count = math.prod(x.shape[d] for d in dims)
+    distance = x - mean.on_arrays(x, dim, True)
+    return (distance * distance).sum(axis=dims, keepdims=keepdim) / (count - 1)
+
+
+@wrong("tensor.var", "takes the root as well")
+def var(x, dim=None, unbiased=True, keepdim=False):
+    dims = dims_of(dim, x.ndim)
+    count = math.prod(x.shape[d] for d in dims)
+    distance = x - mean.on_arrays(x, dim, True)
+    total = (distance * distance).sum(axis=dims, keepdims=keepdim)
+    return np.sqrt(total / (count - 1 if unbiased else count))
+
+
+@wrong("tensor.var", "goes over the data once: mean of the squares minus square of the mean")
+def var(x, dim=None, unbiased=True, keepdim=False):
+    dims = dims_of(dim, x.ndim)
+    count = math.prod(x.shape[d] for d in dims)
+    average = x.sum(axis=dims, keepdims=keepdim) / count
+    result = (x * x).sum(axis=dims, keepdims=keepdim) / count - average * average
+    return result * (count / (count - 1 if unbiased else count))
+
+
+@wrong("tensor.var", "does not square the distances")
+def var(x, dim=None, unbiased=True, keepdim=False):
+    dims = dims_of(dim, x.ndim)
+    count = math.prod(x.shape[d] for d in dims)
+    distance = x - mean.on_arrays(x, dim, True)
+    return distance.sum(axis=dims, keepdims=keepdim) / (count - 1 if unbiased else count)
+
+
+@wrong("tensor.reshape", "copies")
+def reshape(x, shape):
+    sizes = list(one_tuple((shape,)))
+    if -1 in sizes:
+        known = math.prod(s for s in sizes if s != -1)
+        sizes[sizes.index(-1)] = x.size // max(known, 1)
+    if math.prod(sizes) != x.size:
+        raise ValueError(f"{x.size} elements do not fit into {shape}")
+    return x.copy().reshape(sizes)
+
+
+@wrong("tensor.reshape", "reads down the columns")
+def reshape(x, shape):
+    sizes = list(one_tuple((shape,)))
+    if -1 in sizes:
+        known = math.prod(s for s in sizes if s != -1)
+        sizes[sizes.index(-1)] = x.size // max(known, 1)
+    if math.prod(sizes) != x.size:
+        raise ValueError(f"{x.size} elements do not fit into {shape}")
+    return x.reshape(sizes, order="F")
+
+
+@wrong("tensor.reshape", "changes the shape of its input")
+def reshape(x, shape):
+    sizes = list(one_tuple((shape,)))
+    if -1 in sizes:
+        known = math.prod(s for s in sizes if s != -1)
+        sizes[sizes.index(-1)] = x.size // max(known, 1)
+    if math.prod(sizes) != x.size:
+        raise ValueError(f"{x.size} elements do not fit into {shape}")
+    x.shape = tuple(sizes)
+    return x
+
+
+@wrong("tensor.reshape", "swaps rows and columns")
+def reshape(x, shape):
+    return x.T
+
+
+@wrong("tensor.reshape", "leaves the refusal to NumPy")
+def reshape(x, shape):
+    return x.reshape(one_tuple((shape,)))
+
+
+@wrong("tensor.reshape", "repeats or drops elements until they fit")
+def reshape(x, shape):
+    sizes = list(one_tuple((shape,)))
+    if -1 in sizes:
+        known = math.prod(s for s in sizes if s != -1)
+        sizes[sizes.index(-1)] = x.size // max(known, 1)
+    flat = x.reshape(-1)
+    return flat[: math.prod(sizes)].reshape(sizes) if math.prod(sizes) <= x.size else np.resize(x, sizes)
+
+
+@wrong("tensor.transpose", "reshapes")
+def transpose(x, dim0, dim1):
+    sizes = list(x.shape)
+    sizes[dim0], sizes[dim1] = sizes[dim1], sizes[dim0]
+    return x.reshape(sizes)
+
+
+@wrong("tensor.transpose", "reverses all dimensions")
+def transpose(x, dim0, dim1):
+    return x.T
+
+
+@wrong("tensor.transpose", "always swaps the last two")
+def transpose(x, dim0, dim1):
+    return np.swapaxes(x, -1, -2)
+
+
+@wrong("tensor.transpose", "copies")
+def transpose(x, dim0, dim1):
+    return np.swapaxes(x, dim0, dim1).copy()
+
+
+@wrong("tensor.cat", "makes a new dimension, as stack does")
+def cat(tensors, dim=0):
+    return np.stack(tensors, axis=dim)
+
+
+@wrong("tensor.cat", "always joins along the first dimension")
+def cat(tensors, dim=0):
+    return np.concatenate(tensors)
+
+
+@wrong("tensor.cat", "wants all shapes to be the same")
+def cat(tensors, dim=0):
+    shapes = [t.shape for t in tensors]
+    if any(shape != shapes[0] for shape in shapes):
+        raise ValueError(f"the shapes differ: {shapes}")
+    return np.concatenate(tensors, axis=dim)
+
+
+@wrong("tensor.cat", "leaves the refusal to NumPy")
+def cat(tensors, dim=0):
+    return np.concatenate(tensors, axis=dim)
+
+
+@wrong("tensor.masked_fill", "writes into its input")
+def masked_fill(x, mask, value):
+    x[np.broadcast_to(mask, x.shape)] = value
+    return x
+
+
+@wrong("tensor.masked_fill", "fills where the mask is False")
+def masked_fill(x, mask, value):
+    return np.where(mask, x, value)
+
+
+@wrong("tensor.masked_fill", "takes the mask for an index, which does not broadcast")
+def masked_fill(x, mask, value):
+    result = x.copy()
+    result[mask] = value
+    return result
+
+
+@wrong("tensor.masked_fill", "multiplies by the mask, so that -inf becomes nan")
+def masked_fill(x, mask, value):
+    with np.errstate(invalid="ignore"):
+        return x * (1 - mask.astype(x.dtype)) + value * mask.astype(x.dtype)

@@ -1,0 +1,745 @@
+"""Module 10: text to integers and back, losing nothing."""
+
+import json
+import os
+import random
+from collections import Counter
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from tinytorch import tokenization
+from tinytorch.course import data_file
+from tinytorch.tensor import Tensor
+from tinytorch.tokenization import (
+    BPETokenizer,
+    CharTokenizer,
+    PairIndex,
+    count_pairs,
+    count_words,
+    merge,
+    next_token_windows,
+    split_special,
+    split_words,
+)
+
+FACE = "\N{GRINNING FACE}"
+FAMILY = "\N{MAN}\u200d\N{WOMAN}\u200d\N{GIRL}"  # one picture, five code points
+RHYME = "the fat cat sat on the mat,\nthe cat that sat on that rat is a fat cat\n"
+any_text = st.text(max_size=60)
+byte_words = st.dictionaries(
+    st.lists(st.integers(0, 4), max_size=9).map(tuple), st.integers(1, 5), max_size=8
+)
+
+
+def trained(text=RHYME, num_merges=30, **more):
+    tokenizer = BPETokenizer()
+    tokenizer.train(text, num_merges=num_merges, **more)
+    return tokenizer
+
+
+def talks(keys="QA"):
+    lines = data_file("tinytalks/tinytalks.txt").read_text(encoding="utf-8").splitlines()
+    return "".join(line + "\n" for line in lines if line[:1] in keys and line[1:2] == ":")
+
+
+@pytest.mark.exercise("tokenization.CharTokenizer.encode")
+class TestCharEncode:
+    def test_ids_are_places_in_the_sorted_vocabulary(self):
+        assert CharTokenizer("hello").encode("hello") == [1, 0, 2, 2, 3]
+        assert CharTokenizer("b a\n").encode("a\nb ") == [2, 0, 3, 1]
+
+    def test_a_list_of_python_integers(self):
+        ids = CharTokenizer("abc").encode("cab")
+        assert type(ids) is list
+        assert {type(i) for i in ids} == {int}
+
+    def test_the_empty_text_has_no_ids(self):
+        assert CharTokenizer("abc").encode("") == []
+
+    def test_a_given_vocabulary_keeps_its_order(self):
+        assert CharTokenizer(vocabulary="zyx").encode("xyz") == [2, 1, 0]
+
+    def test_an_emoji_is_one_id_and_a_joined_one_several(self):
+        tokenizer = CharTokenizer(FACE + FAMILY)
+        assert len(tokenizer.encode(FACE)) == 1
+        assert len(tokenizer.encode(FAMILY)) == 5
+
+    def test_the_first_unknown_character_is_named_with_its_place(self):
+        with pytest.raises(ValueError, match="'x' .U.0078. at place 2 .* 4 characters.*BPE"):
+            CharTokenizer("hello").encode("hex!")
+
+    @pytest.mark.parametrize("text", ["x", "hellox", "H", "\ud800", FACE])
+    def test_no_unknown_character_passes(self, text):
+        with pytest.raises(ValueError, match="is not in the vocabulary"):
+            CharTokenizer("hello").encode(text)
+
+    @given(st.text(min_size=1, max_size=40))
+    def test_the_order_of_the_text_that_makes_the_vocabulary_does_not_matter(self, text):
+        order = sorted(set(text))
+        assert CharTokenizer(text[::-1]).encode(text) == [order.index(c) for c in text]
+
+
+@pytest.mark.exercise("tokenization.CharTokenizer.decode")
+class TestCharDecode:
+    def test_by_hand(self):
+        assert CharTokenizer("hello").decode([1, 0, 2, 2, 3]) == "hello"
+        assert CharTokenizer(vocabulary="zyx").decode([2, 1, 0]) == "xyz"
+
+    def test_no_ids_give_the_empty_text(self):
+        assert CharTokenizer("abc").decode([]) == ""
+
+    @pytest.mark.parametrize("kind", [list, tuple, np.array, Tensor])
+    def test_takes_lists_arrays_and_tensors(self, kind):
+        assert CharTokenizer("a b\n").decode(kind([2, 1, 3, 0])) == "a b\n"
+
+    @given(st.text(min_size=1, max_size=40))
+    @example(" \n\t ")
+    @example(FAMILY)
+    def test_round_trip(self, text):
+        tokenizer = CharTokenizer(text)
+        ids = [tokenizer.id_of[character] for character in text]
+        assert tokenizer.decode(ids) == text
+
+    @pytest.mark.parametrize("wrong", [-1, 3, 99])
+    def test_an_id_out_of_range_is_named_with_its_place(self, wrong):
+        with pytest.raises(ValueError, match=f"id {wrong} at place 1 is not between 0 and 2"):
+            CharTokenizer("abc").decode([0, wrong])
+
+
+@pytest.mark.exercise("tokenization")
+class TestCharTokenizerGiven:
+    def test_vocabulary_and_repr(self):
+        tokenizer = CharTokenizer("hello")
+        assert tokenizer.vocab_size == 4
+        assert tokenizer.characters == ["e", "h", "l", "o"]
+        assert repr(tokenizer) == "CharTokenizer(4 characters)"
+
+    @pytest.mark.parametrize(
+        ("arguments", "words"),
+        [
+            ({}, "a text or a vocabulary, one of the two"),
+            ({"text": "a", "vocabulary": "a"}, "a text or a vocabulary, one of the two"),
+            ({"text": ""}, "the text is empty"),
+            ({"vocabulary": []}, "needs a character"),
+            ({"vocabulary": "aba"}, "twice"),
+            ({"vocabulary": ["a", "bc"]}, "single characters"),
+            ({"vocabulary": [1, 2]}, "single characters"),
+        ],
+    )
+    def test_a_senseless_vocabulary_is_refused(self, arguments, words):
+        with pytest.raises(ValueError, match=words):
+            CharTokenizer(**arguments)
+
+    def test_bytes_are_no_text(self):
+        with pytest.raises(TypeError, match="reads a string, and this is bytes: decode it first"):
+            CharTokenizer(b"abc")
+        with pytest.raises(TypeError, match="this is list"):
+            CharTokenizer("abc").encode(["a"])
+
+    @pytest.mark.parametrize(
+        "ids", [[0.0, 1.0], [[0, 1]], 1, "ab", [True], np.zeros((0, 2)), Tensor([0.0])]
+    )
+    def test_ids_are_one_row_of_whole_numbers(self, ids):
+        with pytest.raises(TypeError, match="token ids are one row of whole numbers"):
+            CharTokenizer("abc").decode(ids)
+
+    @pytest.mark.parametrize("text", ["hello", " \n\t\0\\\"'", FACE + FAMILY, "\ud83d\ude00\ud800"])
+    def test_saved_and_loaded(self, text, tmp_path):
+        CharTokenizer(text).save(tmp_path / "chars.json")
+        loaded = CharTokenizer.load(tmp_path / "chars.json")
+        assert loaded.characters == CharTokenizer(text).characters
+
+
+@pytest.mark.exercise("tokenization.count_pairs")
+class TestCountPairs:
+    def test_by_hand(self):
+        assert count_pairs({(97, 97, 98): 3, (97, 98): 1}) == {(97, 97): 3, (97, 98): 4}
+
+    def test_the_classic_word(self):
+        counts = count_pairs({tuple(b"aaabdaaabac"): 1})
+        assert counts == {
+            (97, 97): 4,
+            (97, 98): 2,
+            (98, 100): 1,
+            (100, 97): 1,
+            (98, 97): 1,
+            (97, 99): 1,
+        }
+
+    def test_overlapping_pairs_count(self):
+        assert count_pairs({(7,) * 5: 2}) == {(7, 7): 8}
+
+    def test_words_without_a_pair(self):
+        assert count_pairs({}) == {}
+        assert count_pairs({(): 3, (5,): 4}) == {}
+
+    def test_the_order_inside_a_pair_matters(self):
+        assert count_pairs({(1, 2): 1, (2, 1): 5}) == {(1, 2): 1, (2, 1): 5}
+
+    def test_the_words_stay_as_they_are(self):
+        words = {(1, 2, 3): 2}
+        count_pairs(words)
+        assert words == {(1, 2, 3): 2}
+
+    @given(byte_words)
+    def test_equals_the_count_over_the_words_written_out(self, words):
+        written = [word for word, times in words.items() for _ in range(times)]
+        assert count_pairs(words) == Counter(pair for word in written for pair in pairwise(word))
+
+
+@pytest.mark.exercise("tokenization.merge")
+class TestMerge:
+    @pytest.mark.parametrize(
+        ("ids", "pair", "want"),
+        [
+            ([7, 8, 7, 7, 8], (7, 8), [300, 7, 300]),
+            ([7, 7, 7], (7, 7), [300, 7]),
+            ([7, 7, 7, 7], (7, 7), [300, 300]),
+            ([7] * 5, (7, 7), [300, 300, 7]),
+            ([8, 7], (7, 8), [8, 7]),
+            ([7, 8], (7, 8), [300]),
+            ([7], (7, 7), [7]),
+            ([], (7, 8), []),
+            ((1, 7, 8), (7, 8), [1, 300]),
+        ],
+    )
+    def test_by_hand(self, ids, pair, want):
+        assert merge(ids, pair, 300) == want
+
+    def test_the_input_stays_as_it_is(self):
+        ids = [1, 2, 1, 2]
+        result = merge(ids, (1, 2), 9)
+        assert ids == [1, 2, 1, 2]
+        assert result is not ids
+        assert merge(ids, (5, 5), 9) is not ids
+
+    def test_the_new_id_is_not_merged_again_in_the_same_pass(self):
+        assert merge([1, 1, 1, 1], (1, 1), 1) == [1, 1]
+
+    @given(st.lists(st.integers(0, 2)), st.tuples(st.integers(0, 2), st.integers(0, 2)))
+    def test_equals_replace_of_python(self, ids, pair):
+        assert bytes(merge(ids, pair, 9)) == bytes(ids).replace(bytes(pair), b"\x09")
+
+
+@pytest.mark.exercise("tokenization")
+class TestPairIndex:
+    @given(byte_words, st.integers(0, 1000))
+    def test_counts_stay_those_of_a_full_recount(self, words, seed):
+        index, rng = PairIndex(words), random.Random(seed)
+        for new in range(300, 304):
+            recount = Counter()
+            for word, times in index.words:
+                recount.update({pair: n * times for pair, n in Counter(pairwise(word)).items()})
+            assert index.counts == recount
+            if not index.counts:
+                break
+            index.merge(rng.choice(sorted(index.counts)), new)
+
+    def test_a_pair_that_does_not_occur_changes_nothing(self):
+        index = PairIndex({(1, 2): 3})
+        index.merge((2, 1), 9)
+        assert index.counts == {(1, 2): 3}
+        assert index.words == [((1, 2), 3)]
+
+    def test_far_fewer_pairs_are_looked_at_than_by_recounting(self):
+        words = count_words(talks())
+        index = PairIndex(words)
+        start, naive = index.pairs_seen, 0
+        assert start == sum(len(word) - 1 for word in words)
+        for new in range(256, 456):
+            naive += sum(len(word) - 1 for word, _ in index.words)
+            most = max(index.counts.values())
+            index.merge(min(p for p, n in index.counts.items() if n == most), new)
+        assert 20 * (index.pairs_seen - start) < naive
+
+
+@pytest.mark.exercise("tokenization.BPETokenizer.train")
+class TestTrain:
+    def test_the_classic_word(self):
+        assert trained("aaabdaaabac", 3).merges == [(97, 97), (97, 98), (256, 257)]
+
+    def test_it_stops_when_no_pair_occurs_twice(self):
+        assert trained("aaabdaaabac", 100).merges == [(97, 97), (97, 98), (256, 257)]
+        assert trained("abcab", 9).merges == [(97, 98)]
+        assert trained("abcdef", 9).merges == []
+
+    def test_of_equally_frequent_pairs_the_smallest_is_taken(self):
+        assert trained("mnazmnaz", 1).merges == [(97, 122)]
+        assert trained("zyzyz\nbabab", 1).merges == [(97, 98)]
+
+    def test_the_merges_of_low_lower_newest_widest(self):
+        words = ["low"] * 5 + ["lower"] * 2 + ["newest"] * 6 + ["widest"] * 3
+        tokenizer = trained(" ".join(words * 5), 9)
+        assert tokenizer.merges[:4] == [(101, 115), (256, 116), (108, 111), (258, 119)]
+        made = tokenizer.token_bytes[256:]
+        assert made[:4] == [b"es", b"est", b"lo", b"low"]
+        assert {b"ew", b" low", b" newest"} <= set(made)
+
+    @pytest.mark.parametrize("limit", [0, 1, 2, 5])
+    def test_no_more_merges_than_asked_for(self, limit):
+        assert trained(RHYME, limit).merges == trained(RHYME, 20).merges[:limit]
+        assert len(trained(RHYME, limit).merges) == limit
+
+    def test_vocab_size_counts_bytes_merges_and_special_tokens(self):
+        tokenizer = BPETokenizer()
+        tokenizer.train(RHYME, vocab_size=260, special_tokens=["<a>", "<b>"])
+        assert len(tokenizer.merges) == 2
+        assert tokenizer.vocab_size == 260
+        assert tokenizer.special_ids == {"<a>": 258, "<b>": 259}
+
+    def test_weights_decide(self):
+        assert trained("ab\n" * 3 + "xy\n" * 4, 1).merges == [(120, 121)]
+
+    def test_counts_are_made_anew_after_each_merge(self):
+        assert trained("abc\n" * 5 + "bcd\n" * 4, 2).merges == [(98, 99), (97, 256)]
+
+    def test_merges_never_cross_words(self):
+        made = trained("of the " * 50, 50).token_bytes[256:]
+        assert made
+        assert all(len(split_words(token.decode())) == 1 for token in made)
+        assert not any(b"f t" in token for token in made)
+
+    def test_bytes_of_one_character_merge(self):
+        tokenizer = trained(FACE * 4, 3)
+        assert FACE.encode() in tokenizer.token_bytes
+
+    def test_special_tokens_in_the_text_are_left_out(self):
+        text = "ab<end>" * 9
+        assert trained(text, 5, special_tokens=["<end>"]).merges == [(97, 98)]
+        assert len(trained(text, 5).merges) == 3  # read as plain text: ab, en, end
+
+    def test_the_order_of_the_words_does_not_matter(self):
+        lines = RHYME.split() * 2
+        want = trained("\n".join(lines), 20).merges
+        for seed in range(5):
+            random.Random(seed).shuffle(lines)
+            assert trained("\n".join(lines), 20).merges == want
+
+    def test_what_was_learnt_before_is_forgotten(self):
+        tokenizer = trained("zyzyzy", 2, special_tokens=["<end>"])
+        tokenizer.encode("ab")
+        tokenizer.train("ababab", num_merges=1)
+        assert tokenizer.merges == [(97, 98)]
+        assert tokenizer.special_tokens == ["<end>"]
+        assert tokenizer._cache == {}
+
+    @pytest.mark.parametrize("text", ["", "a", " ", "\n\n"])
+    def test_texts_without_a_pair_that_occurs_twice(self, text):
+        assert trained(text, 5).merges == []
+
+    def test_each_merge_is_the_best_pair_of_a_full_recount(self):
+        merges = trained(talks(), 60).merges
+        assert len(merges) == 60
+        words = dict(count_words(talks()))
+        for new, pair in enumerate(merges, start=256):
+            counts = Counter()
+            for word, times in words.items():
+                for neighbours in pairwise(word):
+                    counts[neighbours] += times
+            assert pair == min(counts, key=lambda p: (-counts[p], p))
+            words = {_replaced(word, pair, new): times for word, times in words.items()}
+
+
+def _replaced(word, pair, new):
+    for i in range(len(word) - 1):
+        if word[i : i + 2] == pair:
+            return (*word[:i], new, *_replaced(word[i + 2 :], pair, new))
+    return word
+
+
+@pytest.mark.exercise("tokenization.BPETokenizer.encode_word")
+class TestEncodeWord:
+    MERGES = [(98, 99), (97, 98), (97, 256), (258, 258)]  # bc, ab, abc, abcabc
+
+    @pytest.mark.parametrize(
+        ("word", "want"),
+        [
+            (b"", []),
+            (b"a", [97]),
+            (b"ab", [257]),
+            (b"abc", [258]),
+            (b"abcab", [258, 257]),
+            (b"abcabc", [259]),
+            (b"abcabcabc", [259, 258]),
+            (b"aabb", [97, 257, 98]),
+            (b"zz", [122, 122]),
+            (bytes([0, 255]), [0, 255]),
+        ],
+    )
+    def test_by_hand(self, word, want):
+        assert BPETokenizer(merges=self.MERGES).encode_word(word) == want
+
+    def test_lowest_rank_before_longest_token(self):
+        assert BPETokenizer(merges=[(98, 99), (97, 98)]).encode_word(b"abc") == [97, 256]
+        assert BPETokenizer(merges=[(97, 98), (98, 99)]).encode_word(b"abc") == [256, 99]
+
+    def test_overlaps_merge_from_the_left(self):
+        assert BPETokenizer(merges=[(97, 97)]).encode_word(b"aaaaa") == [256, 256, 97]
+
+    def test_the_classic_word(self):
+        merges = [(97, 97), (97, 98), (256, 257)]
+        got = BPETokenizer(merges=merges).encode_word(b"aaabdaaabac")
+        assert got == [258, 100, 258, 97, 99]
+
+    def test_without_merges_a_word_is_its_bytes(self):
+        assert BPETokenizer().encode_word(FACE.encode()) == [240, 159, 152, 128]
+
+    @given(st.lists(st.text("abc", min_size=1, max_size=8), min_size=1, max_size=10))
+    def test_training_words_come_out_as_training_left_them(self, words):
+        tokenizer = trained("\n".join(words), 12)
+        index = PairIndex(count_words("\n".join(words)))
+        before = [bytes(word) for word, _ in index.words]
+        for rank, pair in enumerate(tokenizer.merges):
+            index.merge(pair, 256 + rank)
+        left = [list(word) for word, _ in index.words]
+        assert [tokenizer.encode_word(word) for word in before] == left
+
+    @given(st.binary(max_size=30))
+    def test_the_bytes_of_the_ids_are_the_word(self, word):
+        tokenizer = BPETokenizer(merges=[(97, 98), (0, 0), (257, 257), (255, 255), (98, 97)])
+        ids = tokenizer.encode_word(word)
+        assert b"".join(tokenizer.token_bytes[i] for i in ids) == word
+        assert not any(pair in tokenizer.ranks for pair in pairwise(ids))
+
+
+@pytest.mark.exercise("tokenization.BPETokenizer.decode")
+class TestBPEDecode:
+    def test_a_character_across_tokens_is_whole_again(self):
+        assert BPETokenizer().decode([240, 159, 152, 128]) == FACE
+        assert BPETokenizer(merges=[(159, 152)]).decode([240, 256, 128, 33]) == FACE + "!"
+
+    def test_merges_and_special_tokens(self):
+        tokenizer = BPETokenizer(merges=[(104, 105), (256, 33)], special_tokens=["<end>", "é"])
+        assert tokenizer.decode([257, 32, 256, 258, 259]) == "hi! hi<end>é"
+
+    @pytest.mark.parametrize(
+        ("ids", "want"),
+        [
+            ([240, 159], "\ufffd"),
+            ([72, 240, 159, 33], "H\ufffd!"),
+            ([128], "\ufffd"),
+            ([195], "\ufffd"),
+            ([255, 65], "\ufffdA"),
+            ([], ""),
+            ([0], "\0"),
+        ],
+    )
+    def test_what_is_no_text_becomes_the_replacement_sign(self, ids, want):
+        assert BPETokenizer().decode(ids) == want
+
+    @pytest.mark.parametrize("kind", [list, tuple, np.array, Tensor])
+    def test_takes_lists_arrays_and_tensors(self, kind):
+        assert BPETokenizer().decode(kind([195, 169])) == "é"
+
+    @pytest.mark.parametrize("wrong", [-1, 257, 10**6])
+    def test_an_id_out_of_range_is_named_with_its_place(self, wrong):
+        with pytest.raises(ValueError, match=f"id {wrong} at place 2 is not between 0 and 256"):
+            BPETokenizer(merges=[(97, 97)]).decode([97, 256, wrong])
+
+    @settings(max_examples=200)
+    @given(any_text)
+    @example("")
+    @example("  \n\n \t x\r\n ")
+    @example(FACE + FAMILY + "e\u0301\u200b\ufeff\ufffd\0")
+    @example("don't stop, it's 3.14_159 ½ ² _x_ 'll")
+    @example("<end><en<end>d>")
+    @example("\U0010ffff\u1680\u2028\x1c\x85")
+    def test_round_trip_of_any_text(self, text):
+        tokenizer = BPETokenizer(
+            merges=[(32, 116), (104, 101), (256, 257), (240, 159), (32, 32), (10, 10)],
+            special_tokens=["<end>", " ", FACE],
+        )
+        for special in (True, False):
+            ids = tokenizer.encode(text, special=special)
+            assert all(type(i) is int and 0 <= i < tokenizer.vocab_size for i in ids)
+            assert tokenizer.decode(ids) == text
+
+    @given(st.lists(st.integers(0, 255), max_size=20))
+    def test_any_ids_a_model_chooses_decode(self, ids):
+        assert BPETokenizer().decode(ids) == bytes(ids).decode("utf-8", errors="replace")
+
+
+@pytest.mark.exercise("tokenization")
+class TestSplit:
+    def test_by_hand(self):
+        text = "Isn't a cow  2 metres\n\n long?\n"
+        words = ["Isn", "'t", " a", " cow", " ", " 2", " metres", "\n\n", " long", "?", "\n"]
+        assert split_words(text) == words
+
+    @pytest.mark.parametrize(
+        ("text", "words"),
+        [
+            ("", []),
+            ("x1y2", ["x", "1", "y", "2"]),
+            ("a_b __init__", ["a", "_", "b", " __", "init", "__"]),
+            ("we'll they've I'm", ["we", "'ll", " they", "'ve", " I", "'m"]),
+            ("f(x)==3", ["f", "(", "x", ")==", "3"]),
+            ("    return", ["   ", " return"]),
+            ("Größe 北京 привет", ["Größe", " 北京", " привет"]),
+            ("end   ", ["end", "   "]),
+        ],
+    )
+    def test_as_gpt2_does(self, text, words):
+        assert split_words(text) == words
+
+    @settings(max_examples=200)
+    @given(any_text)
+    def test_nothing_is_lost(self, text):
+        words = split_words(text)
+        assert "".join(words) == text
+        assert "" not in words
+
+    def test_every_single_character_is_matched(self):
+        text = "".join(map(chr, range(0xD800))) + "".join(map(chr, range(0xE000, 0x110000)))
+        assert "".join(split_words(text)) == text
+
+    def test_words_are_counted_as_tuples_of_bytes(self):
+        counts = count_words("é é\nx<end>x", ["<end>"])
+        assert counts == {(195, 169): 1, (32, 195, 169): 1, (10,): 1, (120,): 2}
+
+    def test_special_tokens_cut_and_the_longest_wins(self):
+        assert split_special("a<x>b<x>y", ["<x>"]) == ["a", "<x>", "b", "<x>", "y"]
+        assert split_special("<x>>", ["<x>", "<x>>"]) == ["", "<x>>", ""]
+        assert split_special("a.*b", [".*"]) == ["a", ".*", "b"]
+        assert split_special("abc", []) == ["abc"]
+
+
+@pytest.mark.exercise("tokenization")
+class TestBPEGiven:
+    def test_ids_of_merges_words_and_special_tokens(self):
+        tokenizer = BPETokenizer(merges=[(108, 111), (256, 119)], special_tokens=["<|eos|>"])
+        assert tokenizer.encode("low lower<|eos|>") == [257, 32, 257, 101, 114, 258]
+        assert tokenizer.vocab_size == 259
+        assert repr(tokenizer) == "BPETokenizer(259 tokens: 256 bytes, 2 merges, 1 special)"
+
+    def test_special_tokens_can_be_read_as_plain_text(self):
+        tokenizer = BPETokenizer(special_tokens=["<end>"])
+        assert tokenizer.encode("<end>") == [256]
+        assert tokenizer.encode("<end>", special=False) == list(b"<end>")
+
+    def test_untrained_it_is_the_bytes(self):
+        assert BPETokenizer().encode("é!") == [195, 169, 33]
+        assert BPETokenizer().vocab_size == 256
+
+    @pytest.mark.parametrize("text", ["\ud800", "ab\udfff", "<end>\ud83d"])
+    def test_half_a_surrogate_pair_is_refused_with_its_place(self, text):
+        tokenizer = BPETokenizer(special_tokens=["<end>"])
+        place = len(text) - 1
+        with pytest.raises(ValueError, match=f"at place {place} is half of a surrogate pair"):
+            tokenizer.encode(text)
+        with pytest.raises(ValueError, match=f"at place {place} is half of a surrogate pair"):
+            tokenizer.train(text, num_merges=3)
+
+    @pytest.mark.parametrize("wrong", [b"abc", None, 5, ["a"]])
+    def test_what_is_no_text_is_refused(self, wrong):
+        with pytest.raises(TypeError, match="a tokenizer reads a string"):
+            BPETokenizer().encode(wrong)
+        with pytest.raises(TypeError, match="a tokenizer reads a string"):
+            BPETokenizer().train(wrong, num_merges=3)
+
+    @pytest.mark.parametrize(
+        ("arguments", "words"),
+        [
+            ({}, "vocab_size or num_merges, one of the two"),
+            ({"vocab_size": 300, "num_merges": 5}, "vocab_size or num_merges, one of the two"),
+            ({"vocab_size": 256}, "vocab_size=256 is too small: bytes and special .* make 257"),
+            ({"vocab_size": 255, "special_tokens": []}, "vocab_size=255 .* alone make 256"),
+            ({"num_merges": -1}, "num_merges is at least 0, not -1"),
+            ({"num_merges": 1, "special_tokens": "<a>"}, "a list of strings: write .'<a>'."),
+            ({"num_merges": 1, "special_tokens": [""]}, "not empty"),
+            ({"num_merges": 1, "special_tokens": ["x", "x"]}, "twice"),
+        ],
+    )
+    def test_senseless_training_is_refused_and_changes_nothing(self, arguments, words):
+        tokenizer = BPETokenizer(merges=[(1, 2)], special_tokens=["<old>"])
+        with pytest.raises(ValueError, match=words):
+            tokenizer.train("abab", **arguments)
+        assert tokenizer.merges == [(1, 2)]
+        assert tokenizer.special_tokens == ["<old>"]
+
+    @pytest.mark.parametrize("arguments", [{"vocab_size": 300.5}, {"num_merges": "9"}])
+    def test_numbers_of_merges_are_whole(self, arguments):
+        with pytest.raises(TypeError, match="is a whole number, not"):
+            BPETokenizer().train("abab", **arguments)
+
+    @pytest.mark.parametrize(
+        "merges", [[(0, 256)], [(-1, 0)], [(1, 2, 3)], [(1.0, 2)], [(1, 2), (1, 2)], ["ab"]]
+    )
+    def test_merges_that_no_training_makes_are_refused(self, merges):
+        with pytest.raises(ValueError, match="merge"):
+            BPETokenizer(merges=merges)
+
+    def test_each_different_word_is_encoded_once(self, monkeypatch):
+        tokenizer, asked = BPETokenizer(), []
+        monkeypatch.setattr(
+            BPETokenizer, "encode_word", lambda self, word: asked.append(word) or list(word)
+        )
+        first = tokenizer.encode("a b a b")
+        first.append(99)
+        assert tokenizer.encode("a b a b") == list(b"a b a b")
+        assert sorted(asked) == [b" a", b" b", b"a"]
+
+    def test_the_memory_for_words_is_bounded(self, monkeypatch):
+        monkeypatch.setattr(tokenization, "CACHE_SIZE", 10)
+        tokenizer = BPETokenizer()
+        text = " ".join(map(str, range(50)))
+        assert tokenizer.encode(text) == list(text.encode())
+        assert 0 < len(tokenizer._cache) <= 10
+
+    def test_tinytalks_gets_shorter_and_comes_back(self):
+        tokenizer = trained(talks(), 300, special_tokens=["<end>"])
+        ids = tokenizer.encode(talks())
+        assert len(ids) == 5942
+        assert tokenizer.decode(ids) == talks()
+        assert tokenizer.decode(tokenizer.encode(talks("VT"))) == talks("VT")
+
+
+@pytest.mark.exercise("tokenization")
+class TestFiles:
+    def test_saved_and_loaded(self, tmp_path):
+        tokenizer = BPETokenizer(merges=[(97, 98), (256, 256)], special_tokens=["<é>", FACE])
+        tokenizer.save(tmp_path / "bpe.json")
+        loaded = BPETokenizer.load(str(tmp_path / "bpe.json"))
+        assert loaded.merges == tokenizer.merges
+        assert loaded.special_ids == tokenizer.special_ids
+        assert loaded.encode("abab<é>") == tokenizer.encode("abab<é>") == [257, 258]
+        assert os.listdir(tmp_path) == ["bpe.json"]
+
+    def test_a_file_cut_anywhere_is_refused(self, tmp_path):
+        path = tmp_path / "bpe.json"
+        BPETokenizer(merges=[(97, 98)], special_tokens=["<a>"]).save(path)
+        whole = path.read_bytes()
+        for size in range(len(whole)):
+            path.write_bytes(whole[:size])
+            with pytest.raises(ValueError, match="bpe.json is not a whole JSON file: it was cut"):
+                BPETokenizer.load(path)
+
+    @pytest.mark.parametrize(
+        ("content", "words"),
+        [
+            (b"\xff\xfe\0", "is not a whole JSON file"),
+            (b"[" * 100_000, "is not a whole JSON file"),
+            (b"[1, 2]", "holds no BPETokenizer"),
+            (b"{}", "holds no BPETokenizer"),
+            (b'{"kind": "CharTokenizer", "vocabulary": ["a"]}', "holds no BPETokenizer"),
+            (b'{"kind": "BPETokenizer", "merges": []}', "damaged BPETokenizer: no 'special_t"),
+            (b'{"kind": "BPETokenizer", "merges": 3, "special_tokens": []}', "damaged"),
+            (b'{"kind": "BPETokenizer", "merges": [[1]], "special_tokens": []}', "damaged.*pair"),
+            (b'{"kind": "BPETokenizer", "merges": [], "special_tokens": [1]}', "damaged.*string"),
+        ],
+    )
+    def test_a_foreign_or_damaged_file_is_refused(self, content, words, tmp_path):
+        path = tmp_path / "some.json"
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=f"some.json.*{words}"):
+            BPETokenizer.load(path)
+
+    def test_the_characters_of_a_damaged_file_are_checked(self, tmp_path):
+        path = tmp_path / "some.json"
+        path.write_text('{"kind": "CharTokenizer", "vocabulary": ["a", "a"]}', encoding="utf-8")
+        with pytest.raises(ValueError, match="damaged CharTokenizer: .* twice"):
+            CharTokenizer.load(path)
+        path.write_text('{"kind": "CharTokenizer", "vocabulary": null}', encoding="utf-8")
+        with pytest.raises(ValueError, match="damaged CharTokenizer"):
+            CharTokenizer.load(path)
+
+    def test_a_missing_file_is_missing(self, tmp_path):
+        with pytest.raises(FileNotFoundError):
+            CharTokenizer.load(tmp_path / "none.json")
+
+    @pytest.mark.parametrize("broken", ["dump", "replace"])
+    def test_a_save_that_fails_leaves_the_old_file(self, broken, tmp_path, monkeypatch):
+        path = tmp_path / "chars.json"
+        CharTokenizer("old").save(path)
+
+        def fail(*arguments):
+            raise OSError("disk full")
+
+        monkeypatch.setattr({"dump": json, "replace": os}[broken], broken, fail)
+        with pytest.raises(OSError, match="disk full"):
+            CharTokenizer("new").save(path)
+        monkeypatch.undo()
+        assert CharTokenizer.load(path).characters == ["d", "l", "o"]
+        assert os.listdir(tmp_path) == ["chars.json"]
+
+
+@pytest.mark.exercise("tokenization.next_token_windows")
+class TestNextTokenWindows:
+    IDS = [5, 3, 8, 1, 9, 2, 7]
+
+    @pytest.mark.parametrize(
+        ("length", "stride", "x", "y"),
+        [
+            (3, None, [[5, 3, 8], [1, 9, 2]], [[3, 8, 1], [9, 2, 7]]),
+            (3, 2, [[5, 3, 8], [8, 1, 9]], [[3, 8, 1], [1, 9, 2]]),
+            (4, None, [[5, 3, 8, 1]], [[3, 8, 1, 9]]),
+            (6, 1, [[5, 3, 8, 1, 9, 2]], [[3, 8, 1, 9, 2, 7]]),
+            (1, None, [[5], [3], [8], [1], [9], [2]], [[3], [8], [1], [9], [2], [7]]),
+            (2, 4, [[5, 3], [9, 2]], [[3, 8], [2, 7]]),
+            (2, 100, [[5, 3]], [[3, 8]]),
+        ],
+    )
+    def test_by_hand(self, length, stride, x, y):
+        got_x, got_y = next_token_windows(self.IDS, length, stride)
+        assert got_x.tolist() == x
+        assert got_y.tolist() == y
+
+    def test_stride_is_the_length_unless_given(self):
+        default, same = next_token_windows(self.IDS, 2), next_token_windows(self.IDS, 2, stride=2)
+        assert [t.tolist() for t in default] == [t.tolist() for t in same]
+
+    @pytest.mark.parametrize("kind", [list, tuple, np.array, Tensor])
+    def test_int64_tensors_from_any_row_of_ids(self, kind):
+        for t in next_token_windows(kind(self.IDS), 3):
+            assert isinstance(t, Tensor)
+            assert t.dtype == np.int64
+            assert t.shape == (2, 3)
+
+    def test_int32_becomes_int64(self):
+        x, _ = next_token_windows(np.array(self.IDS, dtype=np.int32), 3)
+        assert x.dtype == np.int64
+
+    def test_the_windows_are_copies(self):
+        ids = np.array(self.IDS)
+        x, y = next_token_windows(ids, 3, 1)
+        x.array[:] = 0
+        assert ids.tolist() == self.IDS
+        assert y.tolist()[0] == [3, 8, 1]
+
+    @given(
+        st.lists(st.integers(0, 300), min_size=2, max_size=40),
+        st.integers(1, 10),
+        st.integers(1, 12),
+    )
+    def test_equals_the_slow_loop(self, ids, length, stride):
+        length = min(length, len(ids) - 1)
+        want, start = [], 0
+        while start + length + 1 <= len(ids):
+            want.append((ids[start : start + length], ids[start + 1 : start + length + 1]))
+            start += stride
+        x, y = next_token_windows(ids, length, stride)
+        assert list(zip(x.tolist(), y.tolist(), strict=True)) == want
+
+    @pytest.mark.parametrize("ids", [[], [1], [1, 2, 3]])
+    def test_too_short_a_text_is_refused(self, ids):
+        with pytest.raises(ValueError, match=f"need 4 ids, and there are {len(ids)}: take"):
+            next_token_windows(ids, 3)
+
+    @pytest.mark.parametrize(("length", "stride"), [(0, None), (-2, None), (2, 0), (2, -1)])
+    def test_length_and_stride_are_at_least_one(self, length, stride):
+        with pytest.raises(ValueError, match="length and stride are at least 1"):
+            next_token_windows(self.IDS, length, stride)
+
+    def test_senseless_arguments_are_refused(self):
+        with pytest.raises(TypeError, match="length is a whole number, not 2.5"):
+            next_token_windows(self.IDS, 2.5)
+        with pytest.raises(TypeError, match="stride is a whole number, not 'a'"):
+            next_token_windows(self.IDS, 2, "a")
+        with pytest.raises(TypeError, match="one row of whole numbers.*shape .2, 2."):
+            next_token_windows([[1, 2], [3, 4]], 1)
+        with pytest.raises(ValueError, match="id -3 at place 1 is not between"):
+            next_token_windows([1, -3, 2], 1)

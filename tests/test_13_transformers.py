@@ -1,0 +1,975 @@
+"""Module 13: layer norm and its rule, MLP, block, GPT, filters, picking, generation."""
+
+import doctest
+import itertools
+import math
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tinytorch import transformers
+from tinytorch.attention import causal_mask
+from tinytorch.autograd import gradcheck, no_grad
+from tinytorch.layers import Dropout, Linear, Module
+from tinytorch.losses import cross_entropy
+from tinytorch.optimizers import Adam
+from tinytorch.tensor import Generator, Tensor, manual_seed, recording, wrap
+from tinytorch.transformers import (
+    GPT,
+    MLP,
+    LayerNorm,
+    TinyGPT,
+    TransformerBlock,
+    evaluating,
+    generate,
+    layer_norm,
+    layer_norm_rule,
+    pick_next,
+    row_mean,
+    stream,
+    top_k_filter,
+    top_p_filter,
+)
+
+sizes, seeds = st.integers(1, 6), st.integers(0, 999)
+GONE = -np.inf
+
+
+def normal(*shape, seed=0, dtype=np.float64):
+    return np.random.default_rng(seed).standard_normal(shape).astype(dtype)
+
+
+def near(got, want, tolerance=1e-12):
+    got, want = (np.asarray(getattr(a, "array", a)) for a in (got, want))
+    assert got.shape == want.shape, f"shape {got.shape}, should be {want.shape}"
+    np.testing.assert_allclose(got, want, rtol=0, atol=tolerance)
+
+
+def float64(model):
+    """The same model with its parameters in float64."""
+    for parameter in model.parameters():
+        parameter.array = parameter.array.astype(np.float64)
+    return model
+
+
+def randomised(model, seed=0, std=0.5):
+    """The same model with every parameter drawn, biases and norms as well, in float64."""
+    rng = np.random.default_rng(seed)
+    for parameter in float64(model).parameters():
+        parameter.array[...] = std * rng.standard_normal(parameter.shape)
+    return model
+
+
+def tiny(**changes):
+    settings_ = {"vocab_size": 11, "embed_dim": 8, "num_heads": 2, "num_layers": 2, "max_length": 9}
+    return GPT(**{**settings_, **changes})
+
+
+def ids(*shape, seed=0, high=11):
+    return wrap(np.random.default_rng(seed).integers(0, high, shape))
+
+
+def norm_by_definition(row, weight, bias, eps):
+    """One row, in plain Python numbers."""
+    mean = sum(row) / len(row)
+    variance = sum((x - mean) ** 2 for x in row) / len(row)
+    return [(x - mean) / math.sqrt(variance + eps) * w + b for x, w, b in zip(row, weight, bias)]
+
+
+# -- row_mean
+@pytest.mark.exercise("transformers")
+@given(shape=st.lists(sizes, min_size=1, max_size=3), seed=seeds)
+@settings(deadline=None, max_examples=25)
+def test_row_mean_is_the_mean_of_the_last_dimension(shape, seed):
+    x = normal(*shape, seed=seed)
+    near(row_mean(x), x.mean(axis=-1, keepdims=True))
+    assert row_mean(x.astype(np.float32)).dtype == np.float32
+
+
+# -- layer_norm
+@pytest.mark.exercise("transformers.layer_norm")
+class TestLayerNorm:
+    @given(shape=st.lists(sizes, min_size=1, max_size=3), seed=seeds, eps=st.floats(1e-6, 1))
+    @settings(deadline=None, max_examples=40)
+    def test_every_row_is_normed_by_itself(self, shape, seed, eps):
+        x, weight, bias = (normal(*s, seed=seed) for s in (shape, shape[-1:], shape[-1:]))
+        got = layer_norm(Tensor(wrap(x)), Tensor(wrap(weight)), Tensor(wrap(bias)), eps)
+        rows = x.reshape(-1, shape[-1])
+        want = [norm_by_definition(row, weight, bias, eps) for row in rows.tolist()]
+        near(got, np.reshape(want, shape))
+
+    def test_by_hand(self):
+        got = layer_norm(Tensor([9.0, 1.0, 3.0, 3.0]), Tensor([1.0] * 4), Tensor([0.0] * 4), 0.0)
+        near(got, np.array([5, -3, -1, -1]) / 3, 1e-6)
+
+    def test_eps_is_added_to_the_variance(self):
+        got = layer_norm(Tensor([9.0, 1.0, 3.0, 3.0]), Tensor([1.0] * 4), Tensor([0.0] * 4), 7.0)
+        near(got, np.array([5, -3, -1, -1]) / 4, 1e-6)
+
+    def test_the_default_eps(self):
+        x = np.array([[0.002, -0.002]])  # variance 4e-6
+        got = layer_norm.on_arrays(x, np.ones(2), np.zeros(2))[0]
+        near(got, x / math.sqrt(1.4e-5))
+
+    def test_a_row_of_equal_numbers_gives_the_bias(self):
+        got = layer_norm.on_arrays(np.full((2, 3), 7.0), np.ones(3), np.array([1.0, 2.0, 3.0]))[0]
+        near(got, [[1, 2, 3]] * 2)
+
+    def test_weight_and_bias_belong_to_places(self):
+        x, plain = normal(3, 4), (np.ones(4), np.zeros(4))
+        weight, bias = np.array([1.0, 2, 3, 4]), np.array([4.0, 3, 2, 1])
+        base = layer_norm.on_arrays(x, *plain)[0]
+        near(layer_norm.on_arrays(x, weight, bias)[0], base * weight + bias)
+
+    def test_the_note_holds_what_the_rule_needs(self):
+        x = normal(2, 3, 4)
+        _, (got, inverse) = layer_norm.on_arrays(x, 3 * np.ones(4), np.ones(4), 0.5)
+        near(inverse, 1 / np.sqrt(x.var(axis=-1, keepdims=True) + 0.5))
+        near(got, (x - x.mean(axis=-1, keepdims=True)) * inverse)
+
+    def test_a_token_does_not_depend_on_its_company(self):
+        x, plain = normal(4, 5, 6), (np.ones(6), np.zeros(6))
+        near(
+            layer_norm.on_arrays(x, *plain)[0][2:3, 1:2],
+            layer_norm.on_arrays(x[2:3, 1:2], *plain)[0],
+        )
+
+    def test_shift_and_scale_are_forgotten(self):
+        x, plain = normal(3, 5), (np.ones(5), np.zeros(5), 0.0)
+        near(
+            layer_norm.on_arrays(100 * x + 7, *plain)[0], layer_norm.on_arrays(x, *plain)[0], 1e-11
+        )
+
+    def test_float32_with_a_large_mean_keeps_its_digits(self):
+        x = normal(8, 64, dtype=np.float32)
+        shifted = x + np.float32(1000)
+        exact = shifted.astype(np.float64)
+        want = (exact - exact.mean(-1, keepdims=True)) / np.sqrt(
+            exact.var(-1, keepdims=True) + 1e-5
+        )
+        got = layer_norm.on_arrays(shifted, np.ones(64, np.float32), np.zeros(64, np.float32))[0]
+        assert got.dtype == np.float32
+        near(got, want, 1e-3)
+
+    def test_the_input_is_not_changed(self):
+        x = normal(2, 4)
+        before = x.copy()
+        layer_norm.on_arrays(x, np.ones(4), np.zeros(4))
+        assert np.array_equal(x, before)
+
+    @pytest.mark.parametrize("shape", [(2, 1), (2, 3), (3,), ()])
+    def test_another_width_is_refused(self, shape):
+        with pytest.raises(
+            ValueError, match=r"should end with the weight's size, \(4,\)"
+        ):
+            layer_norm(wrap(np.ones(shape)), wrap(np.ones(4)), wrap(np.zeros(4)))
+
+
+@pytest.mark.exercise("transformers.layer_norm_rule")
+class TestLayerNormRule:
+    NOTE = (np.array([[5.0, -3, -1, -1]]) / 3, np.array([[1 / 3]]))
+
+    def test_by_hand(self):
+        got = layer_norm_rule(np.array([[1.0, 0, 0, 0]]), np.ones(4), self.NOTE)[0]
+        near(got, np.array([[1, 3, -2, -2]]) / 54)
+
+    @given(shape=st.lists(sizes, min_size=1, max_size=3), seed=seeds)
+    @settings(deadline=None, max_examples=25)
+    def test_the_nudge_agrees(self, shape, seed):
+        x = normal(*shape, seed=seed)
+        weight, bias = normal(shape[-1], seed=seed + 1), normal(shape[-1], seed=seed + 2)
+        gradcheck(lambda *t: layer_norm(*t, 0.1), [wrap(x), wrap(weight), wrap(bias)])
+
+    @pytest.mark.parametrize("i", [0, 1, 2])
+    def test_one_input_alone(self, i):
+        arrays = [normal(3, 4), normal(4, seed=1), normal(4, seed=2)]
+
+        def function(t):
+            inputs = [wrap(a) for a in arrays]
+            inputs[i] = t
+            return layer_norm(*inputs)
+
+        gradcheck(function, [wrap(arrays[i])])
+
+    def test_no_part_along_ones_nor_along_the_norm(self):
+        normed, inverse = layer_norm.on_arrays(normal(5, 8), np.ones(8), np.zeros(8), 0.0)[1]
+        g = normal(5, 8, seed=1)
+        got = layer_norm_rule(g, normal(8, seed=2), (normed, inverse))[0]
+        near(got.sum(axis=-1), np.zeros(5))
+        near((got * normed).sum(axis=-1), np.zeros(5))
+
+    def test_it_goes_on_through_the_graph(self):
+        x = Tensor(wrap(normal(2, 4)), requires_grad=True)
+        weight, bias = wrap(normal(4, seed=1)), wrap(normal(4, seed=2))
+        gradcheck(lambda t: layer_norm(t * t, weight, bias).exp(), [x])
+
+    def test_what_it_is_given_stays(self):
+        g, weight, note = normal(1, 4), normal(4, seed=1), tuple(a.copy() for a in self.NOTE)
+        before = [a.copy() for a in (g, weight, *note)]
+        layer_norm_rule(g, weight, note)
+        assert all(np.array_equal(a, b) for a, b in zip((g, weight, *note), before))
+
+    def test_float32_stays(self):
+        leaves = [
+            Tensor(a, requires_grad=True) for a in (normal(2, 3, 4), normal(4), normal(4, seed=1))
+        ]
+        layer_norm(*leaves).sum().backward()
+        assert [leaf.grad.dtype for leaf in leaves] == [np.float32] * 3
+        assert [leaf.grad.shape for leaf in leaves] == [(2, 3, 4), (4,), (4,)]
+
+    def test_the_input_is_not_kept(self):
+        x = Tensor(normal(2, 4), requires_grad=True)
+        kept = layer_norm(
+            x * 1, wrap(np.ones(4, np.float32)), wrap(np.zeros(4, np.float32))
+        ).made_by.kept
+        assert set(kept) == {"weight", "note"}
+
+
+@pytest.mark.exercise("transformers")
+def test_layer_norm_layer():
+    layer = LayerNorm(6, eps=0.25)
+    assert repr(layer) == "LayerNorm(6, eps=0.25)"
+    assert {name: p.shape for name, p in layer.named_parameters()} == {"weight": (6,), "bias": (6,)}
+    x = normal(2, 3, 6, dtype=np.float32)
+    near(
+        layer(wrap(x)),
+        (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + 0.25),
+        1e-6,
+    )
+    with pytest.raises(ValueError, match=r"x of shape \(2, 5\) .*LayerNorm"):
+        layer(wrap(np.ones((2, 5), np.float32)))
+
+
+# -- MLP
+def gelu_by_definition(x):
+    return 0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
+
+
+def mlp_by_definition(mlp, x):
+    inside = gelu_by_definition(x @ mlp.widen.weight.array.T + mlp.widen.bias.array)
+    return inside @ mlp.narrow.weight.array.T + mlp.narrow.bias.array
+
+
+@pytest.mark.exercise("transformers.MLP.forward")
+class TestMLP:
+    @given(shape=st.lists(sizes, min_size=1, max_size=3), seed=seeds)
+    @settings(deadline=None, max_examples=20)
+    def test_widen_bend_narrow(self, shape, seed):
+        mlp, x = randomised(MLP(shape[-1]), seed), normal(*shape, seed=seed + 1)
+        near(mlp(wrap(x)), mlp_by_definition(mlp, x), 1e-10)
+
+    def test_sizes(self):
+        mlp = MLP(6)
+        assert (mlp.widen.weight.shape, mlp.narrow.weight.shape) == ((24, 6), (6, 24))
+        assert MLP(6, 10).widen.weight.shape == (10, 6)
+        assert MLP(6, 10)(wrap(np.ones((2, 6), np.float32))).shape == (2, 6)
+
+    def test_every_token_by_itself(self):
+        mlp, x = randomised(MLP(4)), normal(2, 5, 4)
+        changed = x.copy()
+        changed[1, 3] += 1
+        same = (mlp(wrap(x)).array == mlp(wrap(changed)).array).all(axis=-1)
+        assert same.sum() == 9 and not same[1, 3]
+
+    def test_gradients_reach_all_parameters(self):
+        mlp = randomised(MLP(3))
+        mlp(wrap(normal(2, 3))).sum().backward()
+        assert all(np.abs(p.grad.array).sum() > 0 for p in mlp.parameters())
+
+
+# -- block
+def block_by_definition(block, x, mask):
+    """With the block's own attention, and norm and MLP in NumPy."""
+
+    def norm(layer, x):
+        return (
+            layer.weight.array
+            * (x - x.mean(-1, keepdims=True))
+            / np.sqrt(x.var(-1, keepdims=True) + layer.eps)
+            + layer.bias.array
+        )
+
+    def attend(x):
+        return block.attention(wrap(x), mask=mask).array
+
+    if block.norm_first:
+        x = x + attend(norm(block.norm1, x))
+        return x + mlp_by_definition(block.mlp, norm(block.norm2, x))
+    x = norm(block.norm1, x + attend(x))
+    return norm(block.norm2, x + mlp_by_definition(block.mlp, x))
+
+
+@pytest.mark.exercise("transformers.TransformerBlock.forward")
+class TestBlock:
+    @pytest.mark.parametrize("norm_first", [True, False])
+    @pytest.mark.parametrize("masked", [True, False])
+    @given(B=sizes, T=sizes, heads=st.integers(1, 3), seed=seeds)
+    @settings(deadline=None, max_examples=12)
+    def test_pre_and_post(self, norm_first, masked, B, T, heads, seed):
+        block = randomised(TransformerBlock(2 * heads, heads, norm_first=norm_first), seed)
+        x, mask = normal(B, T, 2 * heads, seed=seed), causal_mask(T) if masked else None
+        near(block(wrap(x), mask), block_by_definition(block, x, mask), 1e-9)
+        near(block(wrap(x), mask=mask), block_by_definition(block, x, mask), 1e-9)
+
+    def test_pre_norm_is_the_default(self):
+        assert TransformerBlock(4, 2).norm_first is True
+
+    def test_a_silent_block_changes_nothing(self):
+        block = randomised(TransformerBlock(4, 2))
+        for layer in (block.attention.output, block.mlp.narrow):
+            layer.weight.array[...] = layer.bias.array[...] = 0
+        x = normal(1, 3, 4)
+        assert np.array_equal(block(wrap(x)).array, x)
+
+    @pytest.mark.parametrize("norm_first", [True, False])
+    def test_dropout_thins_what_is_added(self, norm_first):
+        block = randomised(TransformerBlock(4, 2, dropout=1.0, norm_first=norm_first))
+        x = normal(1, 3, 4)
+        want = wrap(x) if norm_first else block.norm2(block.norm1(wrap(x)))
+        near(block(wrap(x)), want)
+        with pytest.raises(AssertionError):
+            near(block.eval()(wrap(x)), want)
+
+    @pytest.mark.parametrize("part", ["attention", "mlp"])
+    def test_both_additions_are_thinned(self, part):
+        block = randomised(TransformerBlock(64, 2))
+        other = block.mlp.narrow if part == "attention" else block.attention.output
+        other.weight.array[...] = other.bias.array[...] = 0
+        block.dropout.p = 0.5
+        x = normal(1, 4, 64)
+        untouched = (block(wrap(x)).array == x).mean()
+        assert 0.35 < untouched < 0.65
+
+    @pytest.mark.parametrize("norm_first", [True, False])
+    def test_gradients(self, norm_first):
+        block = randomised(TransformerBlock(4, 2, norm_first=norm_first))
+        gradcheck(lambda x: block(x, causal_mask(3)), [wrap(normal(2, 3, 4))])
+        block(wrap(normal(2, 3, 4))).exp().sum().backward()
+        # the key's bias moves all scores of a query alike, so it has no gradient
+        assert all(p.grad is not None for p in block.parameters())
+
+    def test_names_and_sizes(self):
+        block = TransformerBlock(8, 2, hidden_dim=10)
+        names = [name for name, _ in block.named_children()]
+        assert names == ["norm1", "attention", "norm2", "mlp", "dropout"]
+        assert block.mlp.widen.weight.shape == (10, 8)
+        with pytest.raises(ValueError, match="embed_dim=8 .* num_heads=3"):
+            TransformerBlock(8, 3)
+
+
+# -- GPT
+def gpt_by_definition(model, row):
+    """The logits of one text, (T, V)."""
+    x = (model.embed.tokens.weight.array[row] + model.embed.positions.weight.array[: len(row)])[
+        None
+    ]
+    for block in model.blocks:
+        x = block_by_definition(block, x, causal_mask(len(row)))
+    x = model.norm(wrap(x)).array
+    return (x @ model.head.weight.array.T + model.head.bias.array)[0]
+
+
+@pytest.mark.exercise("transformers.GPT.forward")
+class TestGPT:
+    @given(B=sizes, T=sizes, layers=st.integers(1, 3), norm_first=st.booleans(), seed=seeds)
+    @settings(deadline=None, max_examples=25)
+    def test_logits(self, B, T, layers, norm_first, seed):
+        model = randomised(tiny(num_layers=layers, norm_first=norm_first), seed)
+        text = ids(B, T, seed=seed)
+        got = model(text)
+        assert got.shape == (B, T, 11)
+        near(got, np.stack([gpt_by_definition(model, row) for row in text.array]), 1e-9)
+
+    @given(
+        B=st.integers(1, 3),
+        T=st.integers(2, 9),
+        seed=seeds,
+        heads=st.sampled_from([1, 2, 4]),
+        layers=st.integers(1, 3),
+        norm_first=st.booleans(),
+        data=st.data(),
+    )
+    @settings(deadline=None, max_examples=40)
+    def test_the_future_does_not_leak(self, B, T, seed, heads, layers, norm_first, data):
+        manual_seed(seed)
+        model = tiny(num_heads=heads, num_layers=layers, norm_first=norm_first).initialise(0.5)
+        t = data.draw(st.integers(1, T - 1))
+        text, changed = ids(B, T, seed=seed).array, ids(B, T, seed=seed).array
+        changed[:, t] = (changed[:, t] + 1) % 11
+        before, after = model(wrap(text)).array, model(wrap(changed)).array
+        assert np.array_equal(before[:, :t], after[:, :t])
+        assert not np.array_equal(before[:, t:], after[:, t:])
+
+    @pytest.mark.parametrize(
+        ("B", "T", "D", "H"), [(4, 128, 64, 4), (2, 65, 48, 4), (1, 31, 32, 8)]
+    )
+    def test_the_future_does_not_leak_at_working_sizes(self, B, T, D, H):
+        manual_seed(0)
+        model = GPT(68, D, H, 2, T).initialise(0.2)
+        text = ids(B, T, high=68).array
+        changed = text.copy()
+        changed[:, T // 2 :] = (changed[:, T // 2 :] + 1) % 68
+        before, after = model(wrap(text)).array, model(wrap(changed)).array
+        assert np.array_equal(before[:, : T // 2], after[:, : T // 2])
+
+    def test_the_first_token_is_seen_by_the_last_place(self):
+        model = randomised(tiny())
+        text, changed = ids(1, 9).array, ids(1, 9).array
+        changed[0, 0] += 1
+        assert (
+            np.abs(model(wrap(text)).array[0, -1] - model(wrap(changed)).array[0, -1]).max() > 1e-6
+        )
+
+    def test_order_matters(self):
+        model = randomised(tiny())
+        there, back = model(Tensor([[1, 2, 3]])).array, model(Tensor([[2, 1, 3]])).array
+        assert np.abs(there[0, -1] - back[0, -1]).max() > 1e-6
+
+    def test_every_parameter_gets_a_gradient(self):
+        model, text = randomised(tiny()), ids(2, 9)
+        cross_entropy(model(text), ids(2, 9, seed=1)).backward()
+        silent = {name for name, p in model.named_parameters() if p.grad is None}
+        assert not silent
+        weak = {n for n, p in model.named_parameters() if np.abs(p.grad.array).max() < 1e-9}
+        assert weak <= {
+            f"blocks.{i}.attention.key.bias" for i in range(2)
+        }  # moves all scores alike
+
+    def test_a_batch_is_learnt_by_heart(self):
+        manual_seed(0)
+        model, x, y = tiny(), ids(3, 9), ids(3, 9, seed=1)
+        optimizer = Adam(model.parameters(), lr=1e-2)
+        for _ in range(100):
+            loss = cross_entropy(model(x), y)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        assert loss.item() < 0.05
+
+    @pytest.mark.parametrize(
+        ("shape", "message"),
+        [
+            (
+                (2, 10),
+                r"GPT reads at most max_length=9 tokens at once, and the text has 10: cut it",
+            ),
+            ((2, 0), "needs at least one token"),
+            ((4,), r"ids of shape \(B, T\), and these have shape \(4,\): a single text"),
+            ((1, 2, 3), r"ids of shape \(B, T\)"),
+        ],
+    )
+    def test_what_cannot_be_read_is_refused(self, shape, message):
+        with pytest.raises(ValueError, match=message) as caught:
+            tiny()(ids(*shape))
+        assert "\n" not in str(caught.value)
+
+    def test_an_unknown_token_is_refused(self):
+        with pytest.raises(IndexError):
+            tiny()(Tensor([[11]]))
+
+    def test_float32_throughout(self):
+        assert tiny()(ids(1, 3)).dtype == np.float32
+
+
+@pytest.mark.exercise("transformers")
+class TestStart:
+    def test_the_default_model_has_167_044_parameters(self):
+        assert GPT(vocab_size=68).num_parameters() == 167_044
+
+    @pytest.mark.parametrize(
+        ("V", "D", "L", "T"), [(5, 8, 1, 4), (65, 32, 2, 16), (68, 64, 3, 128)]
+    )
+    def test_the_formula_counts(self, V, D, L, T):
+        want = L * (12 * D * D + 13 * D) + (V + T) * D + 2 * D + D * V + V
+        assert GPT(V, D, 4, L, T).num_parameters() == want
+
+    def test_names(self):
+        block = [
+            "norm1.weight",
+            "norm1.bias",
+            *(
+                f"attention.{n}.{p}"
+                for n in ("query", "key", "value", "output")
+                for p in ("weight", "bias")
+            ),
+            "norm2.weight",
+            "norm2.bias",
+            *(f"mlp.{n}.{p}" for n in ("widen", "narrow") for p in ("weight", "bias")),
+        ]
+        assert [name for name, _ in tiny().named_parameters()] == [
+            "embed.tokens.weight",
+            "embed.positions.weight",
+            *(f"blocks.{i}.{name}" for i in range(2) for name in block),
+            "norm.weight",
+            "norm.bias",
+            "head.weight",
+            "head.bias",
+        ]
+
+    def test_weights_are_small_and_writers_smaller(self):
+        manual_seed(0)
+        model = GPT(vocab_size=80, embed_dim=64, num_heads=4, num_layers=8, max_length=64)
+        for name, parameter in model.named_parameters():
+            if parameter.ndim == 1:
+                assert (parameter.array == (0 if name.endswith("bias") else 1)).all(), name
+                continue
+            writer = name.endswith(("attention.output.weight", "mlp.narrow.weight"))
+            want = 0.02 / math.sqrt(16) if writer else 0.02
+            assert abs(parameter.array.std() / want - 1) < 0.05, name
+            assert abs(parameter.array.mean()) < want / 10, name
+
+    @pytest.mark.parametrize("V", [10, 68, 300])
+    @pytest.mark.parametrize("layers", [1, 6])
+    @pytest.mark.parametrize("norm_first", [True, False])
+    def test_the_first_loss_is_ln_V(self, V, layers, norm_first):
+        manual_seed(1)
+        model = GPT(V, 64, 4, layers, 32, norm_first=norm_first)
+        loss = cross_entropy(model(ids(8, 32, high=V)), ids(8, 32, seed=1, high=V)).item()
+        assert abs(loss - math.log(V)) < 0.1
+
+    def test_one_seed_one_model(self):
+        def numbers(seed):
+            manual_seed(seed)
+            return np.concatenate([p.array.ravel() for p in tiny().parameters()])
+
+        assert np.array_equal(numbers(3), numbers(3))
+        assert not np.array_equal(numbers(3), numbers(4))
+
+    def test_initialise_starts_anew_with_another_size(self):
+        model = randomised(tiny(embed_dim=64)).initialise(std=0.3)
+        assert abs(model.head.weight.array.std() - 0.3) < 0.03
+        assert (model.norm.weight.array == 1).all() and (model.norm.bias.array == 0).all()
+
+    def test_it_survives_a_round_trip_through_its_state(self):
+        manual_seed(0)
+        one, other = tiny(), tiny()
+        other.load_state_dict(one.state_dict())
+        near(other(ids(2, 5)), one(ids(2, 5)), 0)
+
+    @pytest.mark.parametrize(
+        "wrong", [{"vocab_size": 0}, {"num_layers": 0}, {"max_length": 0}, {"embed_dim": 0}]
+    )
+    def test_a_size_below_1_is_refused(self, wrong):
+        with pytest.raises(ValueError, match=f"at least 1.*{next(iter(wrong))}=0"):
+            tiny(**wrong)
+
+    def test_dropout_reaches_every_place_and_only_in_training(self):
+        model = tiny(dropout=0.5)
+        drops = [module.p for module in model.modules() if isinstance(module, Dropout)]
+        assert len(drops) == 5 and set(drops) == {0.5}  # the embedding; attention and block, twice
+        text = ids(1, 9)
+        assert not np.array_equal(model(text).array, model(text).array)
+        model.eval()
+        assert np.array_equal(model(text).array, model(text).array)
+
+    def test_tiny_gpt(self):
+        model = TinyGPT(vocab_size=65)
+        assert isinstance(model, GPT) and model.num_parameters() == 826_433
+        assert (len(model.blocks), model.blocks[0].attention.num_heads, model.max_length) == (
+            4,
+            8,
+            128,
+        )
+        small = TinyGPT(vocab_size=20, embed_dim=16, num_heads=2, num_layers=2, max_length=12)
+        assert small(ids(2, 12)).shape == (2, 12, 20)
+        with pytest.raises(TypeError):
+            TinyGPT(vocab_size=20, dropout=0.1)
+
+
+# -- filters
+@pytest.mark.exercise("transformers.top_k_filter")
+class TestTopK:
+    LOGITS = np.array([0.3, -1.2, 2.1, 0.7, -0.4, 1.9, -2.5, 0.0])
+
+    def test_golden(self):
+        """What the TopKLogitsWarper of transformers 5.23 gives."""
+        near(top_k_filter(self.LOGITS, 3), [GONE, GONE, 2.1, 0.7, GONE, 1.9, GONE, GONE])
+
+    @given(shape=st.lists(sizes, min_size=1, max_size=3), k=st.integers(1, 8), seed=seeds)
+    @settings(deadline=None, max_examples=40)
+    def test_the_k_best_of_every_row_stay(self, shape, k, seed):
+        logits = normal(*shape, seed=seed)
+        got = top_k_filter(logits, k)
+        for row, old in zip(got.reshape(-1, shape[-1]), logits.reshape(-1, shape[-1])):
+            best = sorted(range(len(old)), key=lambda i: -old[i])[:k]
+            near(row, [old[i] if i in best else GONE for i in range(len(old))], 0)
+
+    def test_equals_share_one_fate(self):
+        near(top_k_filter(np.array([[1.0, 2, 2, 2, 0]]), 2), [[GONE, 2, 2, 2, GONE]])
+
+    def test_more_than_there_are(self):
+        near(top_k_filter(self.LOGITS, 100), self.LOGITS)
+
+    def test_what_was_gone_stays_gone(self):
+        near(top_k_filter(np.array([GONE, 1.0, GONE, 2.0]), 3), [GONE, 1.0, GONE, 2.0])
+
+    def test_dtype_and_input(self):
+        logits = self.LOGITS.astype(np.float32)
+        before = logits.copy()
+        assert top_k_filter(logits, 2).dtype == np.float32
+        assert np.array_equal(logits, before)
+
+    @pytest.mark.parametrize("k", [0, -1])
+    def test_k_below_1_is_refused(self, k):
+        with pytest.raises(ValueError, match=f"k is at least 1, not {k}"):
+            top_k_filter(self.LOGITS, k)
+
+
+@pytest.mark.exercise("transformers.top_p_filter")
+class TestTopP:
+    LOGITS = TestTopK.LOGITS / 1.5
+
+    @pytest.mark.parametrize(
+        ("p", "kept"), [(0.0, [2]), (0.5, [2, 5]), (0.8, [0, 2, 3, 5]), (0.95, [0, 2, 3, 4, 5, 7])]
+    )
+    def test_golden(self, p, kept):
+        """What the TopPLogitsWarper of transformers 5.23 gives."""
+        want = [x if i in kept else GONE for i, x in enumerate(self.LOGITS)]
+        near(top_p_filter(self.LOGITS, p), want, 0)
+
+    @given(shape=st.lists(sizes, min_size=1, max_size=3), p=st.floats(0.01, 0.99), seed=seeds)
+    @settings(deadline=None, max_examples=60)
+    def test_the_smallest_set_that_reaches_p(self, shape, p, seed):
+        logits = 3 * normal(*shape, seed=seed)
+        got = top_p_filter(logits, p)
+        for row, old in zip(got.reshape(-1, shape[-1]), logits.reshape(-1, shape[-1])):
+            shares = np.exp(old - old.max()) / np.exp(old - old.max()).sum()
+            stays = np.isfinite(row)
+            assert np.array_equal(row[stays], old[stays])
+            assert shares[stays].sum() > p - 1e-9
+            assert shares[stays].sum() - shares[stays].min() < p + 1e-9  # without the crossing one
+            if not stays.all():
+                assert shares[~stays].max() <= shares[stays].min()
+
+    def test_at_least_one_stays(self):
+        near(top_p_filter(np.array([[0.0, 1.0], [5.0, 1.0]]), 0.0), [[GONE, 1], [5, GONE]])
+
+    def test_1_keeps_all_even_the_tiny(self):
+        logits = np.array([0.0, -20, -30, -40], dtype=np.float32)
+        near(top_p_filter(logits, 1.0)[:2], logits[:2])
+        near(top_p_filter(np.zeros((2, 5)), 1), np.zeros((2, 5)))
+
+    def test_equals_share_one_fate(self):
+        near(top_p_filter(np.array([0.0, 0.0, 0.0, -9.0]), 0.4), [0, 0, 0, GONE])
+
+    def test_a_constant_added_to_the_scores_changes_nothing(self):
+        kept = np.isfinite(top_p_filter(self.LOGITS, 0.8))
+        assert np.array_equal(np.isfinite(top_p_filter(self.LOGITS + 500, 0.8)), kept)
+
+    def test_after_another_filter(self):
+        logits = top_k_filter(np.log(np.array([0.4, 0.3, 0.2, 0.1])), 2)
+        assert np.isfinite(top_p_filter(logits, 0.5)).tolist() == [True, False, False, False]
+        assert np.isfinite(top_p_filter(logits, 1.0)).tolist() == [True, True, False, False]
+
+    def test_dtype_and_input(self):
+        logits = self.LOGITS.astype(np.float32)
+        before = logits.copy()
+        assert top_p_filter(logits, 0.5).dtype == np.float32
+        assert np.array_equal(logits, before)
+
+    @pytest.mark.parametrize("p", [-0.1, 1.1, math.nan])
+    def test_no_share_is_refused(self, p):
+        with pytest.raises(ValueError, match="a share of probability, from 0 to 1"):
+            top_p_filter(self.LOGITS, p)
+
+
+# -- pick_next
+@pytest.mark.exercise("transformers.pick_next")
+class TestPickNext:
+    SHARES = np.array([0.05, 0.5, 0.15, 0.3])
+
+    def draws(self, count=20_000, seed=0, **how):
+        logits = np.broadcast_to(np.log(self.SHARES), (count, 4))
+        picked = pick_next(logits, generator=Generator(seed), **how)
+        assert picked.shape == (count,)
+        return np.bincount(picked, minlength=4) / count
+
+    @pytest.mark.parametrize("temperature", [0.5, 1.0, 1.7])
+    def test_the_shares_of_a_temperature(self, temperature):
+        want = self.SHARES ** (1 / temperature)
+        near(self.draws(temperature=temperature), want / want.sum(), 0.015)
+
+    def test_100_000_draws_are_as_probable_as_they_should(self):
+        got, want = self.draws(100_000) * 100_000, self.SHARES * 100_000
+        chi_squared = ((got - want) ** 2 / want).sum()
+        assert chi_squared < 16.27  # 3 degrees of freedom, p = 0.001
+
+    def test_filters(self):
+        near(self.draws(top_k=2), [0, 0.625, 0, 0.375], 0.015)
+        near(self.draws(top_p=0.85), np.array([0, 0.5, 0.15, 0.3]) / 0.95, 0.015)
+        near(self.draws(top_k=3, top_p=0.5), np.array([0, 1, 0, 0]), 0)
+        near(self.draws(top_k=1, temperature=5.0), np.array([0, 1, 0, 0]), 0)
+
+    def test_top_k_comes_before_top_p(self):
+        # of the two best, shares 0.625 and 0.375, p = 0.6 keeps one; of all four it would keep two
+        near(self.draws(top_k=2, top_p=0.6), np.array([0, 1, 0, 0]), 0)
+
+    def test_the_temperature_comes_before_top_p(self):
+        assert self.draws(temperature=3.0, top_p=0.5)[3] > 0.2
+
+    @given(shape=st.lists(sizes, min_size=1, max_size=3), seed=seeds)
+    @settings(deadline=None, max_examples=25)
+    def test_temperature_0_is_the_argmax(self, shape, seed):
+        logits = normal(*shape, seed=seed)
+        got = pick_next(logits, 0, top_k=1, top_p=0.3)
+        assert np.shape(got) == tuple(shape[:-1])
+        assert np.array_equal(got, logits.argmax(axis=-1))
+        assert np.array_equal(got, pick_next(logits, 1e-4, generator=Generator(0)))
+
+    def test_one_seed_one_draw(self):
+        logits = normal(50, 9)
+        one, same, other = (pick_next(logits, generator=Generator(s)) for s in (1, 1, 2))
+        assert np.array_equal(one, same) and not np.array_equal(one, other)
+
+    def test_without_a_generator_manual_seed_rules(self):
+        logits = normal(50, 9)
+        manual_seed(5)
+        one, next_ = pick_next(logits), pick_next(logits)
+        manual_seed(5)
+        assert np.array_equal(pick_next(logits), one) and not np.array_equal(one, next_)
+
+    def test_a_given_generator_leaves_the_other_alone(self):
+        manual_seed(5)
+        want = pick_next(normal(50, 9))
+        manual_seed(5)
+        pick_next(normal(50, 9), generator=Generator(1))
+        assert np.array_equal(pick_next(normal(50, 9)), want)
+
+    def test_impossible_tokens_are_never_picked(self):
+        logits = np.broadcast_to([0.0, GONE, 0.0, GONE], (2000, 4))
+        assert set(pick_next(logits, generator=Generator(0)).tolist()) == {0, 2}
+
+    def test_ids_are_whole_numbers_and_the_input_stays(self):
+        logits = normal(3, 4, dtype=np.float32)
+        before = logits.copy()
+        assert pick_next(logits, 0.7, 2, 0.9).dtype == np.int64
+        assert np.array_equal(logits, before)
+
+    @pytest.mark.parametrize("temperature", [-0.1, math.nan, math.inf])
+    def test_a_bad_temperature_is_refused(self, temperature):
+        with pytest.raises(ValueError, match="temperature is at least 0"):
+            pick_next(normal(4), temperature)
+
+    @pytest.mark.parametrize("temperature", [0, 1.0])
+    def test_nan_is_refused(self, temperature):
+        with pytest.raises(ValueError, match="the logits hold nan"):
+            pick_next(np.array([0.0, np.nan]), temperature)
+
+    def test_the_filters_refuse(self):
+        with pytest.raises(ValueError, match="top_k"):
+            pick_next(normal(4), top_k=0)
+        with pytest.raises(ValueError, match="top_p"):
+            pick_next(normal(4), top_p=2)
+
+
+# -- generate
+class Counting(Module):
+    """Its best guess is the number after the last one; it notes how it was called."""
+
+    max_length = 4
+
+    def __init__(self, fail_at=None):
+        self.inside, self.frozen = Dropout(0.5), Linear(2, 2).eval()
+        self.seen, self.fail_at = [], fail_at
+
+    def forward(self, ids):
+        self.seen.append((ids.array.copy(), self.inside.training, recording()))
+        if len(self.seen) == self.fail_at:
+            raise RuntimeError("on purpose")
+        logits = np.zeros((*ids.shape, 10), dtype=np.float32)
+        np.put_along_axis(logits, (ids.array[..., None] + 1) % 10, 5.0, axis=-1)
+        return wrap(logits)
+
+
+@pytest.mark.exercise("transformers.generate")
+class TestGenerate:
+    @given(B=sizes, T=st.integers(1, 12), n=st.integers(0, 12), seed=seeds)
+    @settings(deadline=None, max_examples=25)
+    def test_greedy_is_the_loop_by_hand(self, B, T, n, seed):
+        manual_seed(seed)
+        model = tiny().initialise(0.5)
+        prompt = ids(B, T, seed=seed)
+        want = prompt.array
+        for _ in range(n):
+            new = model(wrap(want[:, -9:])).array[:, -1].argmax(axis=-1)
+            want = np.concatenate([want, new[:, None]], axis=1)
+        got = generate(model, prompt, n, temperature=0)
+        assert np.array_equal(got.array, want)
+
+    @pytest.mark.parametrize("form", [list, np.array, Tensor])
+    def test_prompts_come_as_lists_arrays_and_tensors(self, form):
+        got = generate(Counting(), form([[2, 5], [7, 0]]), 3, temperature=0)
+        assert isinstance(got, Tensor) and got.dtype == np.int64
+        assert got.tolist() == [[2, 5, 6, 7, 8], [7, 0, 1, 2, 3]]
+
+    def test_the_last_place_counts(self):
+        assert generate(Counting(), [[2, 5]], 1, temperature=0).tolist() == [[2, 5, 6]]
+
+    def test_the_window_is_the_context(self):
+        model = Counting()
+        got = generate(model, [[9, 8, 7, 3, 4, 5]], 2, temperature=0)
+        assert [window.tolist() for window, *_ in model.seen] == [[[7, 3, 4, 5]], [[3, 4, 5, 6]]]
+        assert got.tolist() == [[9, 8, 7, 3, 4, 5, 6, 7]]
+
+    def test_a_short_text_is_read_whole(self):
+        model = Counting()
+        generate(model, [[1]], 5, temperature=0)
+        assert [window.shape[1] for window, *_ in model.seen] == [1, 2, 3, 4, 4]
+
+    def test_eval_mode_and_unrecorded(self):
+        model = Counting()
+        generate(model, [[1]], 3)
+        assert all(not training and not recorded for _, training, recorded in model.seen)
+
+    @pytest.mark.parametrize("training", [True, False])
+    @pytest.mark.parametrize("fail_at", [None, 2])
+    def test_the_mode_comes_back(self, training, fail_at):
+        model = Counting(fail_at)
+        model.inside.train(training)
+        if fail_at:
+            with pytest.raises(RuntimeError, match="on purpose"):
+                generate(model, [[1]], 3)
+        else:
+            generate(model, [[1]], 3)
+        modes = (model.training, model.inside.training, model.frozen.training, recording())
+        assert modes == (True, training, False, True)
+
+    def test_dropout_plays_no_part(self):
+        manual_seed(0)
+        model = tiny(dropout=0.5).initialise(0.5)
+        one, other = (generate(model, [[1, 2, 3]], 10, temperature=0).tolist() for _ in range(2))
+        assert one == other and model.training
+
+    @pytest.mark.parametrize("stop", [7, [7], (7,), {7}, np.array([7]), Tensor([7]), np.int64(7)])
+    def test_stop(self, stop):
+        assert generate(Counting(), [[5]], 9, 0, stop=stop).tolist() == [[5, 6, 7]]
+
+    def test_each_row_ends_by_itself(self):
+        model = Counting()
+        got = generate(model, [[5], [1], [6]], 9, 0, stop=[7, 4])
+        assert got.tolist() == [[5, 6, 7, 7], [1, 2, 3, 4], [6, 7, 7, 7]]
+        assert len(model.seen) == 3
+
+    def test_a_row_without_stop_goes_to_the_limit(self):
+        assert generate(Counting(), [[5], [8]], 4, 0, stop=7).tolist() == [
+            [5, 6, 7, 7, 7],
+            [8, 9, 0, 1, 2],
+        ]
+
+    def test_a_stop_in_the_prompt_ends_nothing(self):
+        assert generate(Counting(), [[7, 1, 7]], 2, 0, stop=7).tolist() == [[7, 1, 7, 8, 9]]
+
+    def test_an_answer_can_be_continued(self):
+        whole = generate(Counting(), [[5], [1]], 6, 0, stop=7).array
+        part = generate(Counting(), [[5], [1]], 4, 0, stop=7)
+        assert np.array_equal(
+            generate(Counting(), part, 2, 0, stop=7, prompt_length=1).array, whole
+        )
+
+    def test_no_new_tokens(self):
+        model = Counting()
+        prompt = Tensor([[1, 2]])
+        got = generate(model, prompt, 0)
+        assert got.tolist() == [[1, 2]] and not model.seen
+        assert not np.may_share_memory(got.array, prompt.array)
+
+    def test_the_prompt_is_not_changed(self):
+        prompt = np.array([[1, 2]])
+        generate(Counting(), prompt, 3, stop=3)
+        assert prompt.tolist() == [[1, 2]]
+
+    def test_the_settings_arrive(self):
+        def text(**how):
+            return generate(Counting(), [[1]], 30, generator=Generator(0), **how).array[0, 1:]
+
+        counted = np.arange(2, 32) % 10
+        assert not np.array_equal(text(temperature=3.0), counted)
+        assert np.array_equal(text(temperature=3.0, top_k=1), counted)
+        assert np.array_equal(text(temperature=3.0, top_p=0.05), counted)
+        assert np.array_equal(text(temperature=3.0), text(temperature=3.0))
+
+    def test_colder_is_less_varied(self):
+        def entropy(temperature):
+            manual_seed(0)
+            model = tiny().initialise(0.5)
+            text = generate(model, [[1]] * 20, 20, temperature, generator=Generator(0)).array[:, 1:]
+            shares = np.array(list(Counter(text.ravel().tolist()).values())) / text.size
+            return -(shares * np.log(shares)).sum()
+
+        values = [entropy(t) for t in (0, 0.5, 1.0, 5.0)]
+        assert all(a < b for a, b in itertools.pairwise(values)), values
+
+    @pytest.mark.parametrize(
+        ("prompt", "how", "error", "message"),
+        [
+            ([[]], {}, ValueError, "the prompt is empty: give at least one token"),
+            ([], {}, ValueError, r"ids of shape \(B, T\), and this has shape \(0,\)"),
+            ([1, 2], {}, ValueError, r"shape \(2,\): a single text is a batch of one"),
+            ([[1.5]], {}, TypeError, "whole numbers, and these are float64"),
+            ([[1]], {"max_new_tokens": -1}, ValueError, "at least 0, not -1"),
+            ([[1]], {"temperature": -1}, ValueError, "temperature is at least 0"),
+            ([[1]], {"top_k": 0}, ValueError, "k is at least 1"),
+            ([[1]], {"top_p": 1.5}, ValueError, "from 0 to 1, not 1.5"),
+            ([[1]], {"stop": "\n"}, TypeError, "stop is a token id or several"),
+        ],
+    )
+    def test_bad_input_is_refused(self, prompt, how, error, message):
+        model = Counting()
+        with pytest.raises(error, match=message) as caught:
+            generate(model, prompt, **{"max_new_tokens": 2, **how})
+        assert "\n" not in str(caught.value)
+        assert model.training and model.inside.training and recording()
+
+
+@pytest.mark.exercise("transformers")
+class TestStream:
+    @pytest.mark.parametrize("stop", [None, [7, 4]])
+    def test_the_same_tokens_as_generate(self, stop):
+        how = {"temperature": 2.0, "stop": stop}
+        prompt = [[5, 7], [1, 4]]
+        whole = generate(Counting(), prompt, 9, generator=Generator(0), **how).array
+        parts = list(stream(Counting(), prompt, 9, generator=Generator(0), **how))
+        assert np.array_equal(np.stack(parts, axis=1), whole[:, 2:])
+
+    def test_it_ends_when_all_rows_have(self):
+        assert [t.tolist() for t in stream(Counting(), [[5], [6]], 9, 0, stop=7)] == [
+            [6, 7],
+            [7, 7],
+        ]
+
+    def test_between_two_tokens_the_model_is_itself(self):
+        model = Counting()
+        for _ in stream(model, [[5]], 3):
+            assert model.inside.training and not model.frozen.training and recording()
+
+    def test_methods(self):
+        manual_seed(0)
+        model = tiny().initialise(0.5)
+        how = {"temperature": 0.8, "top_k": 5, "top_p": 0.9, "stop": 3}
+        one = model.generate([[1, 2]], 12, generator=Generator(1), **how).array
+        other = generate(model, [[1, 2]], 12, generator=Generator(1), **how).array
+        parts = list(model.stream([[1, 2]], 12, generator=Generator(1), **how))
+        assert np.array_equal(one, other) and np.array_equal(np.stack(parts, axis=1), one[:, 2:])
+
+    def test_a_bad_prompt_is_refused(self):
+        with pytest.raises(ValueError, match="the prompt is empty"):
+            next(stream(Counting(), [[]], 3))
+
+
+@pytest.mark.exercise("transformers")
+def test_evaluating_nests_and_keeps_no_grad():
+    model = Counting()
+    with no_grad():
+        with evaluating(model), evaluating(model):
+            assert not model.inside.training and not recording()
+        assert model.inside.training and not recording()
+    assert recording()
+
+
+@pytest.mark.exercise("transformers")
+def test_the_examples_in_the_docstrings():
+    result = doctest.testmod(transformers)
+    assert result.attempted > 12 and result.failed == 0

@@ -1,0 +1,435 @@
+# Written by tito export from modules/12_attention/attention.ipynb.
+# Edit the notebook, not this file.
+
+"""A soft dictionary: every token asks, and gets a mix of the answers by how well they fit."""
+
+__all__ = [
+    "causal_mask",
+    "combine_masks",
+    "softmax_rows",
+    "thinned",
+    "scores_shape",
+    "boolean",
+    "fits",
+    "permitted",
+    "scaled_dot_product_attention",
+    "attention_weights",
+    "scaled_dot_product_attention_rule",
+    "head_width",
+    "split_heads",
+    "merge_heads",
+    "mask_for_heads",
+    "MultiHeadAttention",
+    "sdpa",
+]
+
+
+# %% imports
+import math
+
+import numpy as np
+
+from .autograd import rule
+from .layers import Dropout, Linear, Module
+from .tensor import ones, primitive, wrap
+
+
+# %% causal_mask
+def causal_mask(length, source_length=None):
+    """mask[t, s] = s <= t + (S - T): a position may look at itself and at what came before.
+
+    The last query stands at the last key; PyTorch calls this alignment `causal_lower_right`.
+
+    Args:
+        length: T, how many queries.
+        source_length: S, how many keys; as many as queries unless given.
+
+    Returns:
+        A boolean Tensor (T, S), True = may attend. If T > S, the first T - S rows are all False.
+
+    >>> causal_mask(2, 3)
+    tensor([[ True,  True, False],
+            [ True,  True,  True]])
+    """
+    source_length = length if source_length is None else source_length
+    position = np.arange(length)[:, None] + (source_length - length)  # (T, 1): where a query stands
+    return wrap(np.arange(source_length) <= position)
+
+
+# %% combine_masks
+def combine_masks(padding, causal=None):
+    """mask[b, 0, t, s] = padding[b, s] and causal[t, s].
+
+    Args:
+        padding: boolean Tensor (B, S), True = key s of sentence b is a real token.
+        causal: boolean Tensor (T, S), or anything that broadcasts to (B, H, T, S); None = all True.
+
+    Returns:
+        A boolean Tensor (B, 1, T, S), or (B, 1, 1, S) if there is no causal mask.
+
+    >>> from tinytorch.tensor import Tensor
+    >>> combine_masks(Tensor([[True, True, False]]), causal_mask(2, 3)).shape
+    (1, 1, 2, 3)
+    """
+    padding = padding[:, None, None, :]  # (B, S) -> (B, 1, 1, S)
+    return padding if causal is None else padding & causal
+
+
+# %% attention-given
+def softmax_rows(scores):
+    """softmax along the last dimension, written into `scores` itself; a row of -inf gives zeros.
+
+    >>> softmax_rows(np.array([[0.0, 0.0], [-np.inf, 0.0], [-np.inf, -np.inf]]))
+    array([[0.5, 0.5],
+           [0. , 1. ],
+           [0. , 0. ]])
+    """
+    lowest = float(np.finfo(scores.dtype).min)  # finite: -inf minus it is -inf, not nan
+    scores -= scores.max(axis=-1, keepdims=True, initial=lowest)
+    np.exp(scores, out=scores)
+    scores /= np.maximum(scores.sum(axis=-1, keepdims=True), 1)  # at least 1, but in an empty row
+    return scores
+
+
+def thinned(weights, dropout):
+    """weights * dropout, or the weights as they are if nothing is dropped (None)."""
+    return weights if dropout is None else weights * dropout
+
+
+def scores_shape(query, key, value, scale=None):
+    """The shape (..., T, S) of the scores; inputs that do not fit together are refused."""
+    if min(query.ndim, key.ndim, value.ndim) < 2:
+        raise ValueError("query, key and value have at least two dimensions, (tokens, width)")
+    if query.shape[-1] != key.shape[-1]:
+        raise ValueError(
+            f"the query has width {query.shape[-1]} and the key {key.shape[-1]}: they are "
+            "multiplied number by number, so both must be equally wide"
+        )
+    if key.shape[-2] != value.shape[-2]:
+        raise ValueError(
+            f"there are {key.shape[-2]} keys and {value.shape[-2]} values: every key needs a value"
+        )
+    if not (scale is None or isinstance(scale, int | float)):
+        raise TypeError(f"scale is a plain Python number, not a {type(scale).__name__}")
+    batch = np.broadcast_shapes(query.shape[:-2], key.shape[:-2])
+    return (*batch, query.shape[-2], key.shape[-2])
+
+
+def boolean(mask, name="mask"):
+    """The mask itself; refused if it does not hold truth values."""
+    dtype = str(getattr(mask, "dtype", type(mask)))
+    if dtype != "bool":
+        raise TypeError(
+            f"{name} is of {dtype}, and should hold truth values, True = may attend: make one by a "
+            "comparison, such as ids != 0"
+        )
+    return mask
+
+
+def fits(shape, target):
+    """True if an array of `shape` broadcasts to exactly the shape `target`.
+
+    >>> fits((3, 1, 5), (2, 3, 4, 5)), fits((2, 5), (2, 3, 4, 5))
+    (True, False)
+    """
+    pairs = zip(reversed(shape), reversed(target), strict=False)
+    return len(shape) <= len(target) and all(size in (1, wanted) for size, wanted in pairs)
+
+
+def permitted(shape, mask=None, is_causal=False):
+    """The mask for scores of `shape` (..., T, S) as one boolean array; None if all is allowed."""
+    if mask is not None and not fits(boolean(mask).shape, shape):
+        raise ValueError(
+            f"a mask of shape {mask.shape} does not fit scores of shape {shape}, which end with "
+            "T queries and S keys: a padding mask (B, S) goes through combine_masks first"
+        )
+    if not is_causal:
+        return mask
+    causal = causal_mask(*shape[-2:]).array
+    return causal if mask is None else mask & causal
+
+
+# %% scaled_dot_product_attention
+@primitive
+def scaled_dot_product_attention(
+    query, key, value, mask=None, is_causal=False, dropout=None, scale=None
+):
+    """softmax(query @ key^T * scale) @ value, where the mask allows; scale = 1 / sqrt(d).
+
+    Args:
+        query: (..., T, d), what is looked for.
+        key: (..., S, d), by what it can be found.
+        value: (..., S, dv), what is handed over.
+        mask: boolean, broadcasts to (..., T, S), True = may attend; None = all may.
+        is_causal: no query looks ahead, see `causal_mask`; a mask may be given as well.
+        dropout: factors for the weights, 0 or 1 / (1 - p), broadcasts to (..., T, S); or None.
+        scale: a Python number instead of 1 / sqrt(d).
+
+    Returns:
+        (..., T, dv): a mix of the values for every query; zeros for one that may attend to nothing.
+
+    Raises:
+        ValueError: the shapes do not fit together, or the mask does not fit the scores.
+        TypeError: the mask is not boolean.
+
+    Source: Vaswani et al. 2017, "Attention Is All You Need"; attention: Bahdanau et al. 2014.
+
+    >>> from tinytorch.tensor import Tensor
+    >>> query, key = Tensor([[0.0, 0.0]]), Tensor([[3.0, 1.0], [5.0, 2.0]])
+    >>> scaled_dot_product_attention(query, key, Tensor([[10.0], [20.0]]))
+    tensor([[15.]])
+    """
+    mask = permitted(scores_shape(query, key, value, scale), mask, is_causal)
+    if scale is None:
+        scale = 1 / math.sqrt(query.shape[-1])
+    scores = (query * scale) @ key.swapaxes(-1, -2)  # (..., T, d) @ (..., d, S) -> (..., T, S)
+    if mask is not None:
+        scores += np.where(mask, 0, -np.inf).astype(scores.dtype)
+    weights = softmax_rows(scores)
+    mixed = thinned(weights, dropout) @ value  # (..., T, S) @ (..., S, dv) -> (..., T, dv)
+    return mixed, (weights, scale)
+
+
+# %% attention_weights
+def attention_weights(query, key, mask=None, is_causal=False, scale=None):
+    """The weights (..., T, S) with which `scaled_dot_product_attention` mixes, before dropout.
+
+    Args:
+        query, key, mask, is_causal, scale: as there.
+
+    >>> from tinytorch.tensor import Tensor
+    >>> attention_weights(Tensor([[0.0], [0.0]]), Tensor([[1.0], [2.0]]), is_causal=True)
+    tensor([[1. , 0. ],
+            [0.5, 0.5]])
+    """
+    identity = wrap(np.eye(key.shape[-2], dtype=key.dtype))  # value j: 1 at place j, else 0
+    return scaled_dot_product_attention(query, key, identity, mask, is_causal, None, scale)
+
+
+# %% scaled_dot_product_attention_rule
+@rule
+def scaled_dot_product_attention_rule(g, query, key, value, dropout, out, note):
+    """The gradients of query, key and value, from g, the gradient of the mix.
+
+    g_scores = W * (g_W - sum(g_W * W)), and from there as for two matrix products.
+
+    Args:
+        g: (..., T, dv).
+        query, key, value, dropout: what the primitive got, arrays or (dropout) None.
+        out: (..., T, dv), what it returned.
+        note: what it left: the weights (..., T, S) before dropout, and the scale.
+
+    Returns:
+        Three arrays, of the shapes of query, key and value (before broadcasting is undone).
+
+    Source: by hand from Vaswani et al. 2017; the shortcut through `out`: Dao et al. 2022.
+
+    >>> from tinytorch.tensor import Tensor
+    >>> value = Tensor([[10.0], [20.0]], requires_grad=True)
+    >>> scaled_dot_product_attention(Tensor([[0.0]]), Tensor([[3.0], [5.0]]), value).backward()
+    >>> value.grad
+    tensor([[0.5],
+            [0.5]])
+    """
+    weights, scale = note
+    g_value = thinned(weights, dropout).swapaxes(-1, -2) @ g  # (..., S, T) @ (..., T, dv)
+    g_scores = thinned(g @ value.swapaxes(-1, -2), dropout)  # (..., T, S): so far, of the weights
+    g_scores -= (g * out).sum(axis=-1, keepdims=True)
+    g_scores *= weights
+    return scale * (g_scores @ key), g_scores.swapaxes(-1, -2) @ (scale * query), g_value
+
+
+# %% split_heads
+def head_width(embed_dim, num_heads):
+    """embed_dim / num_heads, refused if it is not a whole number."""
+    if num_heads < 1 or embed_dim % num_heads:
+        raise ValueError(
+            f"embed_dim={embed_dim} cannot be shared out among num_heads={num_heads}: every head "
+            "takes an equal part of the width, so embed_dim must be a multiple of num_heads"
+        )
+    return embed_dim // num_heads
+
+
+def split_heads(x, num_heads):
+    """heads[b, h, t] = x[b, t, h * D/H : (h + 1) * D/H]: every head gets a slice of every token.
+
+    Args:
+        x: Tensor (B, T, D).
+        num_heads: H, which divides D.
+
+    Returns:
+        Tensor (B, H, T, D/H).
+
+    Raises:
+        ValueError: x has not three dimensions, or H does not divide D.
+
+    Source: Vaswani et al. 2017.
+
+    >>> from tinytorch.tensor import Tensor
+    >>> split_heads(Tensor([[[1.0, 2.0, 3.0, 4.0]]]), 2)
+    tensor([[[[1., 2.]],
+    <BLANKLINE>
+             [[3., 4.]]]])
+    """
+    if x.ndim != 3:
+        raise ValueError(f"split_heads takes (B, T, D), and the shape is {x.shape}")
+    B, T, D = x.shape
+    width = head_width(D, num_heads)
+    return x.reshape(B, T, num_heads, width).transpose(1, 2)
+
+
+# %% merge_heads
+def merge_heads(x):
+    """The inverse of `split_heads`: the slices of each token side by side again.
+
+    Args:
+        x: Tensor (B, H, T, D/H).
+
+    Returns:
+        Tensor (B, T, D).
+
+    Raises:
+        ValueError: x has not four dimensions.
+
+    >>> from tinytorch.tensor import Tensor
+    >>> merge_heads(Tensor([[[[1.0, 2.0]], [[3.0, 4.0]]]]))
+    tensor([[[1., 2., 3., 4.]]])
+    """
+    if x.ndim != 4:
+        raise ValueError(f"merge_heads takes (B, H, T, D/H), and the shape is {x.shape}")
+    B, H, T, width = x.shape
+    return x.transpose(1, 2).reshape(B, T, H * width)
+
+
+# %% multi_head_attention
+def mask_for_heads(mask, padding, shape):
+    """A mask and a padding mask as one that broadcasts to `shape`, (B, H, T, S); None if all may.
+
+    Args:
+        mask: None, or boolean (T, S), (B, T, S) or (B, H, T, S).
+        padding: None, or boolean (B, S).
+    """
+    B, H, T, S = shape
+    if mask is not None:
+        heads = mask[:, None] if boolean(mask).ndim == 3 else mask  # (B, T, S) -> (B, 1, T, S)
+        if not fits(heads.shape, shape):
+            raise ValueError(
+                f"a mask of shape {mask.shape} is none of (T, S) = {(T, S)}, (B, T, S) = "
+                f"{(B, T, S)} and (B, H, T, S) = {shape}: a padding mask (B, S) goes into padding="
+            )
+        mask = heads
+    if padding is None:
+        return mask
+    if boolean(padding, "padding").shape != (B, S):
+        raise ValueError(f"padding of shape {padding.shape} should be (B, S) = {(B, S)}")
+    return combine_masks(padding, mask)
+
+
+class MultiHeadAttention(Module):
+    """Several attentions side by side, each on its slice of the width.
+
+    output = merge(attention(split(x Wq), split(source Wk), split(source Wv))) Wo
+
+    Args:
+        embed_dim: D, the width of the tokens.
+        num_heads: H, which divides D.
+        dropout: the share of weights that are dropped while training.
+        bias: whether the four layers have a bias.
+
+    Raises:
+        ValueError: embed_dim is not a multiple of num_heads; names both.
+
+    Source: Vaswani et al. 2017.
+
+    >>> from tinytorch.tensor import ones
+    >>> attention = MultiHeadAttention(embed_dim=8, num_heads=2)
+    >>> output, weights = attention(ones(1, 3, 8), source=ones(1, 5, 8), return_weights=True)
+    >>> output.shape, weights.shape
+    ((1, 3, 8), (1, 2, 3, 5))
+    """
+
+    def __init__(self, embed_dim, num_heads, dropout=0.0, bias=True):
+        head_width(embed_dim, num_heads)  # refuses what cannot be split
+        self.embed_dim, self.num_heads = embed_dim, num_heads
+        self.query = Linear(embed_dim, embed_dim, bias)
+        self.key = Linear(embed_dim, embed_dim, bias)
+        self.value = Linear(embed_dim, embed_dim, bias)
+        self.output = Linear(embed_dim, embed_dim, bias)
+        self.dropout = Dropout(dropout)
+
+    def forward(
+        self, x, source=None, mask=None, padding=None, is_causal=False, return_weights=False
+    ):
+        """Let every token of x attend to the tokens of the source.
+
+        Args:
+            x: (B, T, D), the tokens that ask.
+            source: (B, S, D), the tokens that answer; x itself unless given.
+            mask: boolean (T, S), (B, T, S) or (B, H, T, S), True = may attend.
+            padding: boolean (B, S), True = a real token of the source.
+            is_causal: no token looks ahead, see `causal_mask`.
+            return_weights: give the weights as well.
+
+        Returns:
+            (B, T, D); with return_weights a pair, that and the weights (B, H, T, S) before dropout.
+
+        Raises:
+            ValueError, TypeError: an input does not fit; the message says which, and how.
+        """
+        source = x if source is None else source
+        shape = self._scores_shape(x, source)
+        mask = mask_for_heads(mask, padding, shape)
+        dropout = self._draw_dropout(shape, x.dtype)
+        query = split_heads(self.query(x), self.num_heads)  # (B, T, D) -> (B, H, T, D/H)
+        key = split_heads(self.key(source), self.num_heads)  # (B, S, D) -> (B, H, S, D/H)
+        value = split_heads(self.value(source), self.num_heads)
+        mixed = scaled_dot_product_attention(query, key, value, mask, is_causal, dropout)
+        output = self.output(merge_heads(mixed))  # (B, H, T, D/H) -> (B, T, D)
+        if return_weights:
+            return output, attention_weights(query, key, mask, is_causal)
+        return output
+
+    def _scores_shape(self, x, source):
+        """(B, H, T, S), after a look at the inputs."""
+        for name, tensor in (("x", x), ("source", source)):
+            if tensor.ndim != 3 or tensor.shape[2] != self.embed_dim:
+                raise ValueError(
+                    f"{name} should be (batch, tokens, {self.embed_dim}), and has the shape "
+                    f"{tensor.shape}"
+                )
+        if x.shape[0] != source.shape[0]:
+            raise ValueError(
+                f"x is a batch of {x.shape[0]} and source of {source.shape[0]}: every sentence "
+                "needs its own source"
+            )
+        return (x.shape[0], self.num_heads, x.shape[1], source.shape[1])
+
+    def _draw_dropout(self, shape, dtype):
+        """Factors 0 or 1 / (1 - p) for the weights while training; None if nothing is dropped."""
+        if not (self.dropout.training and self.dropout.p):
+            return None
+        return self.dropout(ones(shape, dtype=dtype))
+
+
+# %% sdpa
+def sdpa(query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, scale=None):
+    """PyTorch's `F.scaled_dot_product_attention`, with its names; draws the dropout by itself.
+
+    Args:
+        query, key, value: (..., T, d), (..., S, d), (..., S, dv).
+        attn_mask: boolean, broadcasts to (..., T, S), True = may attend.
+        dropout_p: the share of weights to drop, always: pass 0.0 outside training.
+        is_causal: query t sees the keys 0 to t, also where T and S differ (as in PyTorch).
+        scale: instead of 1 / sqrt(d).
+
+    >>> from tinytorch.tensor import Tensor
+    >>> x = Tensor([[1.0], [2.0]])
+    >>> sdpa(x, x, x, is_causal=True)[0]
+    tensor([1.])
+    """
+    shape = scores_shape(query, key, value, scale)
+    if is_causal:
+        causal = wrap(np.tri(*shape[-2:], dtype=bool))
+        attn_mask = causal if attn_mask is None else boolean(attn_mask) & causal
+    dropout = Dropout(dropout_p)(ones(shape, dtype=query.dtype)) if dropout_p else None
+    return scaled_dot_product_attention(query, key, value, attn_mask, False, dropout, scale)

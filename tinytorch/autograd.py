@@ -1,0 +1,1083 @@
+# Written by tito export from modules/06_autograd/autograd.ipynb. Edit the notebook, not this file.
+
+"""Walk the memory backwards."""
+
+__all__ = [
+    "ALSO_KNOWN",
+    "FREED",
+    "inference_mode",
+    "is_grad_enabled",
+    "directional_derivative",
+    "rule",
+    "add_rule",
+    "sub_rule",
+    "neg_rule",
+    "mul_rule",
+    "inputs_of",
+    "topological_order",
+    "local_gradients",
+    "answers_of",
+    "told",
+    "fitted",
+    "stretches",
+    "owned",
+    "memory_of",
+    "arrays_in",
+    "slot",
+    "start",
+    "hand_over",
+    "compact",
+    "backward",
+    "no_grad",
+    "enable_grad",
+    "set_grad_enabled",
+    "gradcheck",
+    "float64_leaves",
+    "weighted",
+    "retain_grad",
+    "grad",
+    "unbroadcast",
+    "sum_rule",
+    "matmul_rule",
+    "vector_product_rule",
+    "linear_rule",
+    "may_repeat",
+    "getitem_rule",
+    "wanted_probabilities",
+    "cross_entropy_rule",
+    "div_rule",
+    "remainder_rule",
+    "pow_rule",
+    "maximum_rule",
+    "minimum_rule",
+    "exp_rule",
+    "log_rule",
+    "sqrt_rule",
+    "abs_rule",
+    "clamp_rule",
+    "clone_rule",
+    "cast_rule",
+    "where_rule",
+    "masked_fill_rule",
+    "mean_rule",
+    "var_rule",
+    "amax_rule",
+    "cumsum_rule",
+    "reshape_rule",
+    "transpose_rule",
+    "permute_rule",
+    "squeeze_rule",
+    "unsqueeze_rule",
+    "expand_rule",
+    "cat_rule",
+    "gather_rule",
+    "triu_rule",
+    "tril_rule",
+    "relu_rule",
+    "tanh_rule",
+    "sigmoid_rule",
+    "silu_rule",
+    "gelu_rule",
+    "gelu_exact_rule",
+    "softmax_rule",
+    "log_softmax_rule",
+    "binary_cross_entropy_with_logits_rule",
+]
+
+
+# %% imports
+import functools
+import inspect
+import math
+import weakref
+
+import numpy as np
+
+from .activations import sigmoid
+from .tensor import (
+    PRIMITIVES,
+    RULES,
+    SLOTS,
+    Call,
+    Tensor,
+    _switch,
+    broadcast_shape,
+    dims_of,
+    float64,
+    numpy_generator,
+    recording,
+    wrap,
+)
+
+
+# %% directional_derivative
+def directional_derivative(f, x, direction, step=1e-6):
+    """slope = (f(x + h d) - f(x - h d)) / 2h: how fast f changes when x moves along d.
+
+    Args:
+        f: takes a float64 array of the shape of x, returns a number.
+        x: where to measure; an array of any shape, float32 or float64. It is not changed.
+        direction: d, an array of the shape of x.
+        step: h.
+
+    Returns:
+        A number, with float64 precision: about ten right digits for a smooth f and the usual step.
+
+    >>> square = lambda x: float((x * x).sum())
+    >>> round(directional_derivative(square, np.array([3.0, 1.0]), np.array([1.0, 0.0])), 4)
+    6.0
+    """
+    x = np.asarray(x, dtype=np.float64)
+    direction = np.asarray(direction, dtype=np.float64)
+    return (f(x + step * direction) - f(x - step * direction)) / (2 * step)
+
+
+# %% rule
+ALSO_KNOWN = ("out", "note", "x_shape", "needs")
+
+
+def rule(function):
+    """Enter a function called `name_rule` into the table, as the rule of the primitive `name`.
+
+    A rule takes g, the gradient of the result, and answers with the gradient of each tensor
+    argument in order. Its other parameters say what it wants to know: arguments of the primitive,
+    by the names they have there, and any of
+
+        out      the result
+        note     what the primitive noted beside its result
+        x_shape  the shape of the first argument, if its gradient is wanted
+        needs    for each argument, whether its gradient is wanted
+
+    Raises:
+        ValueError: the name does not end in `_rule`, or the rule asks for what does not exist.
+    """
+    name = function.__name__.removesuffix("_rule")
+    if name == function.__name__:
+        raise ValueError(f"a rule is named after its primitive: {name}_rule, not {name}")
+    function.asks = tuple(inspect.signature(function).parameters)[1:]
+    if name in PRIMITIVES:
+        known = (*PRIMITIVES[name].parameters, *ALSO_KNOWN)
+        unknown = [asked for asked in function.asks if asked not in known]
+        if unknown:
+            raise ValueError(
+                f"{name}_rule asks for {unknown[0]!r}: after g, a rule of {name} can ask for "
+                f"{', '.join(known)}"
+            )
+    RULES[name] = function
+    return function
+
+
+@rule
+def add_rule(g):
+    """z = x + y."""
+    return g, g
+
+
+@rule
+def sub_rule(g):
+    """z = x - y."""
+    return g, -g
+
+
+@rule
+def neg_rule(g):
+    """z = -x."""
+    return -g
+
+
+# %% mul_rule
+@rule
+def mul_rule(g, x, y):
+    """z = x * y: a gradient for each factor.
+
+    Args:
+        g: the gradient of the product, with its shape.
+        x, y: the factors.
+
+    Returns:
+        Two gradients, for x and for y, in this order.
+
+    >>> mul_rule(10.0, 3.0, 4.0)
+    (40.0, 30.0)
+    """
+    return g * y, g * x
+
+
+# %% inputs-of
+FREED = "freed"  # stands where a call kept its arrays, once backward() has walked past it
+
+
+def inputs_of(node):
+    """The calls and leaves that a node of the graph was made from; an empty list for a leaf.
+
+    Raises:
+        RuntimeError: what the node kept is gone, or was written into since.
+    """
+    if isinstance(node, Tensor):
+        return []
+    if node.kept is FREED:
+        raise RuntimeError(
+            f"the graph behind this {node.primitive} was freed by an earlier backward(): call "
+            "backward() once on the sum of the losses, or pass retain_graph=True the first time"
+        )
+    for counter, value in node.versions:
+        if counter[0] != value:
+            raise RuntimeError(
+                f"a tensor that {node.primitive} needs for its gradient was written into after it "
+                "was used: write into a clone(), or use an operation that returns a new tensor"
+            )
+    return [source for source in node.inputs if source is not None]
+
+
+# %% topological_order
+def topological_order(root):
+    """The nodes of the graph behind `root`, each once, and each after all of its own inputs.
+
+    Takes a time proportional to the size of the graph, and any depth.
+
+    Args:
+        root: a `Call`, or a leaf Tensor.
+
+    Returns:
+        A list of nodes (`Call`s and leaf Tensors), `root` last.
+
+    >>> x = Tensor(3.0, requires_grad=True)
+    >>> [getattr(node, "primitive", "leaf") for node in topological_order((x * x + x).made_by)]
+    ['leaf', 'mul', 'add']
+    """
+    order, seen, todo = [], set(), [(root, False)]
+    while todo:
+        node, inputs_listed = todo.pop()
+        if inputs_listed:
+            order.append(node)
+        elif node not in seen:
+            seen.add(node)
+            todo.append((node, True))
+            todo.extend((source, False) for source in inputs_of(node))
+    return order
+
+
+# %% local-gradients
+def local_gradients(call, g, retain_graph=False):
+    """Ask the rule of a call for the gradients of its inputs, and forget what the call kept.
+
+    Args:
+        call: a `Call` of the graph.
+        g: the gradient of its result.
+        retain_graph: keep what the call kept, for another walk.
+
+    Returns:
+        Pairs (source, gradient), one for each input that wants a gradient. Each gradient has the
+        shape and dtype of its source, and memory that nobody else looks into.
+    """
+    taken = {memory_of(array) for array in arrays_in(call.kept.values())}
+    pairs = [
+        (source, owned(fitted(answer, source, call), taken))
+        for source, answer in zip(call.inputs, answers_of(call, np.asarray(g)))
+        if source is not None
+    ]
+    result = call.result and call.result()
+    if result is not None:  # it asked with retain_grad()
+        pairs.append((result, owned(np.asarray(g), taken)))
+    if not retain_graph:
+        call.kept, call.inputs, call.versions = FREED, (), ()
+    return pairs
+
+
+def answers_of(call, g):
+    """What the rule of a call answers: a gradient for every input that wants one."""
+    function = RULES.get(call.primitive)
+    if function is None:
+        raise NotImplementedError(
+            f"there is no rule for the gradient of {call.primitive!r}: either it has no slope, or "
+            f"nobody has written {call.primitive}_rule yet"
+        )
+    kept = call.kept
+    answers = function(
+        g, **{name: kept[name] if name in kept else told(call, name) for name in function.asks}
+    )
+    if not isinstance(answers, (tuple, list)):
+        answers = (answers,)
+    if len(answers) > len(call.inputs):
+        raise ValueError(
+            f"{call.primitive}_rule gave {len(answers)} gradients, and {call.primitive} has only "
+            f"{len(call.inputs)} inputs"
+        )
+    for position, source in enumerate(call.inputs):
+        if source is not None and (position >= len(answers) or answers[position] is None):
+            raise ValueError(
+                f"{call.primitive}_rule gave no gradient for its input number {position + 1}, "
+                "which needs one"
+            )
+    return answers
+
+
+def told(call, name):
+    """What the graph itself tells a rule that asks for it."""
+    if name == "x_shape":
+        return call.inputs[0].shape if call.inputs[0] is not None else None
+    if name == "needs":
+        return tuple(source is not None for source in call.inputs)
+    raise RuntimeError(
+        f"{call.primitive}_rule asks for {name!r}, which was not kept when the result was "
+        "computed: after changing a rule, compute the result again"
+    )
+
+
+def fitted(gradient, source, call):
+    """A gradient in the shape and dtype of its source; a wrong one is refused by its name."""
+    gradient = np.asarray(gradient)
+    if gradient.shape != source.shape:
+        author = f"{call.primitive}_rule"
+        if stretches(source.shape, gradient.shape):
+            author, gradient = "unbroadcast", np.asarray(unbroadcast(gradient, source.shape))
+        if gradient.shape != source.shape:
+            raise ValueError(
+                f"{author} gave a gradient of shape {gradient.shape} for an input of shape "
+                f"{source.shape}: a gradient has the shape of its input"
+            )
+    if gradient.dtype != source.dtype:
+        if gradient.dtype != call.dtype:
+            raise TypeError(
+                f"{call.primitive}_rule gave a gradient of {gradient.dtype} for an input of "
+                f"{source.dtype}: is there a NumPy scalar or a float64 array inside?"
+            )
+        gradient = gradient.astype(source.dtype)  # the primitive had brought two dtypes together
+    return gradient
+
+
+def stretches(shape, target):
+    """True if broadcasting brings `shape` to `target`."""
+    try:
+        return broadcast_shape(shape, target) == target
+    except ValueError:
+        return False
+
+
+def owned(array, taken):
+    """The array itself if nobody else looks into its memory, else a copy; `taken` grows."""
+    memory = memory_of(array)
+    if memory in taken or not array.flags.writeable:
+        return array.copy()
+    taken.add(memory)
+    return array
+
+
+def memory_of(array):
+    """A number for the memory an array looks into: the same for an array and all its views."""
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return id(array)
+
+
+def arrays_in(values):
+    """All arrays among the values, and in lists and tuples among them."""
+    for value in values:
+        if isinstance(value, np.ndarray):
+            yield value
+        elif isinstance(value, (tuple, list)):
+            yield from arrays_in(value)
+
+
+# %% start
+def slot(function):
+    """Put a function where `Tensor` looks for it; a cell that is run again replaces it."""
+    SLOTS[function.__name__] = function
+    return function
+
+
+def start(loss, gradient, create_graph):
+    """Where a walk begins, and the gradient there: (node, array).
+
+    Raises:
+        NotImplementedError: gradients of gradients were asked for.
+        RuntimeError: there is no graph, or no gradient to begin with.
+        ValueError: the gradient has another shape than the tensor.
+    """
+    if create_graph:
+        raise NotImplementedError(
+            "create_graph=True is not supported: gradients here are numbers, not graphs"
+        )
+    if not loss.requires_grad:
+        raise RuntimeError(
+            "backward() on a tensor that does not require grad: no input had requires_grad=True, "
+            "or the graph was cut by detach(), no_grad() or numpy()"
+        )
+    if gradient is None and loss.array.size != 1:
+        raise RuntimeError(
+            f"backward() starts from one number, and the shape is {loss.shape}: take .sum() or "
+            ".mean() first, or pass the gradient"
+        )
+    seed = np.ones_like(loss.array) if gradient is None else np.array(gradient, loss.dtype)
+    if seed.shape != loss.shape:
+        raise ValueError(
+            f"the gradient passed to backward() has the shape {seed.shape}, and the tensor has "
+            f"{loss.shape}: they must be equal"
+        )
+    return (loss if loss.made_by is None else loss.made_by), seed
+
+
+def hand_over(gradients):
+    """Add each leaf's gradient to its .grad, now that all are known."""
+    for leaf, g in gradients.items():
+        if isinstance(leaf, Tensor):
+            if leaf.grad is None:
+                leaf.grad = wrap(compact(g))
+            else:
+                leaf.grad.array += g
+                leaf.grad.version[0] += 1
+
+
+def compact(g):
+    """A gradient as an array that is no view into a larger one."""
+    g = np.asarray(g)
+    return g if g.base is None else g.copy()
+
+
+# %% backward
+@slot
+def backward(loss, gradient=None, retain_graph=False, create_graph=False, into=hand_over):
+    """Add the gradient of `loss`, with respect to every leaf behind it, to the leaf's .grad.
+
+    This is what `loss.backward()` runs.
+
+    Args:
+        loss: a Tensor that remembers how it was made; a single number, unless a gradient is given.
+        gradient: where to start from: an array or Tensor of the shape of `loss`; 1 if None.
+        retain_graph: do not free the graph, so that it can be walked again.
+        create_graph: gradients of gradients; refused.
+        into: takes the dictionary leaf -> gradient at the end.
+
+    Raises:
+        RuntimeError: no graph, a freed one, or one whose saved numbers were written into. No
+            gradient has changed then.
+
+    Source: Linnainmaa 1970; Rumelhart, Hinton & Williams 1986.
+
+    >>> x = Tensor(3.0, requires_grad=True)
+    >>> (4 * x * x + 2 * x).backward()
+    >>> x.grad
+    tensor(26.)
+    """
+    root, seed = start(loss, gradient, create_graph)
+    gradients = {root: seed}
+    for node in reversed(topological_order(root)):
+        if isinstance(node, Call):
+            g = gradients.pop(node)
+            for source, part in local_gradients(node, g, retain_graph):
+                if source in gradients:
+                    gradients[source] += part
+                else:
+                    gradients[source] = part
+    into(gradients)
+
+
+# %% no_grad
+class no_grad:
+    """Remember nothing: `with no_grad():`, or `@no_grad()` above a function.
+
+    >>> x = Tensor(3.0, requires_grad=True)
+    >>> with no_grad():
+    ...     y = x * x
+    >>> y.requires_grad
+    False
+    """
+
+    on = False
+
+    def __new__(cls, function=None):
+        """Also as `@no_grad`, without brackets."""
+        quiet = super().__new__(cls)
+        return quiet if function is None else quiet(function)
+
+    def __enter__(self):
+        _switch.__dict__.setdefault("before", []).append(_switch.on)
+        _switch.on = self.on
+        return self
+
+    def __exit__(self, *exception):
+        _switch.on = _switch.before.pop()
+
+    def __call__(self, function):
+        if inspect.isgeneratorfunction(function):
+            return self.each_step(function)
+
+        @functools.wraps(function)
+        def inside(*args, **kwargs):
+            with self:
+                return function(*args, **kwargs)
+
+        return inside
+
+    def each_step(self, function):
+        """A generator works in pieces: the switch is set for each of them, and not in between."""
+
+        @functools.wraps(function)
+        def inside(*args, **kwargs):
+            steps = function(*args, **kwargs)
+            while True:
+                with self:
+                    try:
+                        value = next(steps)
+                    except StopIteration as end:
+                        return end.value
+                yield value
+
+        return inside
+
+
+class enable_grad(no_grad):
+    """Remember again, inside a `no_grad`."""
+
+    on = True
+
+
+class set_grad_enabled(no_grad):
+    """`set_grad_enabled(False)` switches at once; `with set_grad_enabled(False):` until its end."""
+
+    def __new__(cls, mode):
+        return object.__new__(cls)
+
+    def __init__(self, mode):
+        self.on, self.outside = bool(mode), _switch.on
+        _switch.on = self.on
+
+    def __enter__(self):
+        if self.outside is not None:  # undo the switch at once, so that the end comes back to it
+            _switch.on, self.outside = self.outside, None
+        return super().__enter__()
+
+    def __call__(self, function):
+        _switch.on, self.outside = self.outside, None
+        return super().__call__(function)
+
+
+inference_mode = no_grad
+is_grad_enabled = recording
+
+
+# %% gradcheck
+def gradcheck(f, inputs, tolerance=1e-6, generator=None):
+    """Compare backward() with the nudge, in float64, along a random direction for each input.
+
+    Args:
+        f: takes Tensors, returns one Tensor; the same result for the same inputs.
+        inputs: a Tensor or a list. Real numbers are nudged, anything else is passed as it is.
+        tolerance: how far the two may be apart, relative to their size.
+        generator: a `Generator` for the random directions; the same ones each time if None.
+
+    Returns:
+        True.
+
+    Raises:
+        AssertionError: the two differ; the message names the input and shows both.
+        TypeError: there is nothing to nudge, or f leaves float64.
+
+    >>> gradcheck(lambda x: 4 * x * x + 2 * x, Tensor(3.0))
+    True
+    """
+    inputs, judged = float64_leaves(inputs)
+    result = f(*inputs)
+    if result.dtype != float64:
+        raise TypeError(f"gradcheck needs float64 up to the result, and f returned {result.dtype}")
+    rng = np.random.default_rng(0) if generator is None else numpy_generator(generator)
+    weights = np.asarray(rng.standard_normal(result.shape))
+    result.backward(weights)
+    noise = 1e-8 * float(np.abs(weights * result.array).sum())  # rounding, divided by the step
+    for i in judged:
+        direction = np.asarray(rng.standard_normal(inputs[i].shape))
+        along = weighted(f, inputs, i, weights)
+        nudged = float(directional_derivative(along, inputs[i].array, direction))
+        grad = inputs[i].grad
+        walked = 0.0 if grad is None else float((grad.array * direction).sum())
+        if not abs(walked - nudged) <= noise + tolerance * max(abs(walked), abs(nudged)):
+            raise AssertionError(
+                f"input {i} of shape {inputs[i].shape}: along a random direction backward() "
+                f"says {walked:.8g}, and the nudge says {nudged:.8g}"
+            )
+    return True
+
+
+def float64_leaves(inputs):
+    """The inputs, with new float64 leaves for Tensors of real numbers, and where these stand."""
+    inputs = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+    judged = [i for i, t in enumerate(inputs) if isinstance(t, Tensor) and t.dtype.kind == "f"]
+    if not judged:
+        raise TypeError("gradcheck nudges real numbers, and no input has any: write 3.0, not 3")
+    for i in judged:
+        inputs[i] = Tensor(inputs[i].array, requires_grad=True, dtype=float64)
+    return inputs, judged
+
+
+def weighted(f, inputs, i, weights):
+    """The weighted sum of f's results as a function of the array of input i alone."""
+
+    def along(array):
+        moved = [*inputs[:i], wrap(np.asarray(array)), *inputs[i + 1 :]]
+        with no_grad():
+            return float((f(*moved).array * weights).sum())
+
+    return along
+
+
+# %% more-ways
+@slot
+def retain_grad(tensor):
+    """Let backward() store the gradient of a tensor that is no leaf as well.
+
+    Raises:
+        RuntimeError: the tensor takes no part in a gradient.
+    """
+    if not tensor.requires_grad:
+        raise RuntimeError("retain_grad() on a tensor that does not require grad: nothing arrives")
+    if tensor.made_by is not None:
+        tensor.made_by.result = weakref.ref(tensor)
+
+
+def grad(
+    outputs,
+    inputs,
+    grad_outputs=None,
+    retain_graph=False,
+    create_graph=False,
+    allow_unused=False,
+):
+    """The gradients of `outputs` with respect to `inputs`, as a tuple; no .grad changes.
+
+    Args:
+        outputs: a Tensor, as for `backward`.
+        inputs: a Tensor or a list of them: leaves, or results on the way.
+        grad_outputs, retain_graph, create_graph: as for `backward`.
+        allow_unused: None for an input that `outputs` does not depend on, instead of an error.
+
+    >>> x = Tensor(3.0, requires_grad=True)
+    >>> grad(x * x, x)
+    (tensor(6.),)
+    """
+    inputs = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+    calls = [t.made_by for t in inputs if t.made_by is not None]
+    before, found = [call.result for call in calls], {}
+    try:
+        for t in inputs:
+            retain_grad(t)
+        backward(outputs, grad_outputs, retain_graph, create_graph, into=found.update)
+    finally:
+        for call, result in zip(calls, before):
+            call.result = result
+    for i, t in enumerate(inputs):
+        if t not in found and not allow_unused:
+            raise RuntimeError(
+                f"grad: input {i} was not used to compute the output: pass allow_unused=True to "
+                "get None for it"
+            )
+    return tuple(wrap(compact(found[t])) if t in found else None for t in inputs)
+
+
+# %% unbroadcast
+def unbroadcast(g, shape):
+    """Undo broadcasting: sum g over the places to which an array of `shape` was copied.
+
+    Args:
+        g: an array to whose shape `shape` broadcasts.
+        shape: a tuple of sizes.
+
+    Returns:
+        An array of exactly `shape`, with the dtype of g.
+
+    >>> unbroadcast(np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]), (2, 1))
+    array([[ 6.],
+           [15.]])
+    """
+    while g.ndim > len(shape):
+        g = g.sum(axis=0)
+    for dim, size in enumerate(shape):
+        if size == 1:
+            g = g.sum(axis=dim, keepdims=True)
+    return g
+
+
+# %% sum_rule
+@rule
+def sum_rule(g, x_shape, dim, keepdim):
+    """sum over `dim`: every summand gets the gradient of its sum.
+
+    Args:
+        g: the gradient of the sum, with its shape.
+        x_shape: the shape of what was summed.
+        dim: over which dimensions: a number, a tuple, or None for all.
+        keepdim: whether the summed dimensions stayed, with size 1.
+
+    Returns:
+        An array of shape `x_shape`.
+
+    >>> sum_rule(np.array([10.0, 20.0]), (2, 3), 1, False)
+    array([[10., 10., 10.],
+           [20., 20., 20.]])
+    """
+    if not keepdim:
+        g = np.expand_dims(g, dims_of(dim, len(x_shape)))
+    return np.broadcast_to(g, x_shape)
+
+
+# %% matmul_rule
+@rule
+def matmul_rule(g, x, y):
+    """Z = X Y: a gradient for each factor, found by matching shapes.
+
+    Args:
+        g: (..., n, m), the gradient of the product.
+        x: (..., n, k). y: (..., k, m). Or one of them a vector, (k,).
+
+    Returns:
+        Two gradients, of shape (..., n, k) and (..., k, m).
+
+    >>> matmul_rule(np.array([[10.0]]), np.array([[1.0, 2.0]]), np.array([[3.0], [4.0]]))
+    (array([[30., 40.]]), array([[10.],
+           [20.]]))
+    """
+    if x.ndim == 1 or y.ndim == 1:
+        return vector_product_rule(g, x, y)
+    return g @ y.swapaxes(-1, -2), x.swapaxes(-1, -2) @ g
+
+
+def vector_product_rule(g, x, y):
+    """The same where a factor is a vector: a row on the left, a column on the right."""
+    row, column = x.ndim == 1, y.ndim == 1
+    g = g[..., None] if column else g
+    g = g[..., None, :] if row else g
+    g_x, g_y = matmul_rule(g, x[None, :] if row else x, y[:, None] if column else y)
+    return (g_x[..., 0, :] if row else g_x), (g_y[..., 0] if column else g_y)
+
+
+# %% linear-rule
+@rule
+def linear_rule(g, x, weight, needs):
+    """y = x W^T + b: three gradients; all rows of x, whatever its leading shape, as one matrix."""
+    rows, x_rows = g.reshape(-1, weight.shape[0]), x.reshape(-1, weight.shape[1])
+    g_x = (rows @ weight).reshape(x.shape) if needs[0] else None  # (N, out) (out, in) -> (N, in)
+    g_weight = rows.T @ x_rows if needs[1] else None  # (out, N) (N, in) -> (out, in)
+    g_bias = np.ones(len(rows), rows.dtype) @ rows if needs[2] else None  # (N, out) -> (out,)
+    return g_x, g_weight, g_bias
+
+
+# %% getitem_rule
+def may_repeat(index):
+    """True unless the index surely picks nothing twice: numbers, slices, None, ... and masks."""
+    parts = index if isinstance(index, tuple) else (index,)
+    once = (int, np.integer, slice, type(None), type(...), np.bool_)
+    return not all(
+        isinstance(part, once) or (isinstance(part, np.ndarray) and part.dtype == bool)
+        for part in parts
+    )
+
+
+@rule
+def getitem_rule(g, x_shape, index):
+    """x[index]: the gradient of each picked element goes back to its place; repeats add up.
+
+    Args:
+        g: the gradient of what was picked, with its shape.
+        x_shape: the shape of x.
+        index: whatever was between the brackets.
+
+    Returns:
+        An array of shape `x_shape` with the dtype of g; 0 where nothing was picked.
+
+    >>> getitem_rule(np.array([10.0, 20.0, 30.0]), (5,), np.array([0, 2, 2]))
+    array([10.,  0., 50.,  0.,  0.])
+    """
+    back = np.zeros(x_shape, dtype=g.dtype)
+    if may_repeat(index):
+        np.add.at(back, index, g)
+    else:
+        back[index] = g
+    return back
+
+
+# %% cross_entropy_rule
+def wanted_probabilities(targets, classes, label_smoothing, dtype):
+    """The one-hot rows of the targets; with smoothing, mixed with equal shares for all classes."""
+    share = label_smoothing / classes
+    wanted = np.full((*targets.shape, classes), share, dtype)
+    np.put_along_axis(wanted, targets[..., None], share + 1 - label_smoothing, axis=-1)
+    return wanted
+
+
+@rule
+def cross_entropy_rule(g, targets, ignore_index, label_smoothing, reduction, note):
+    """The gradient of the logits: (softmax - wanted) * g / n, and 0 for ignored targets.
+
+    Args:
+        g: the gradient of the loss: one number, or one for each target if not reduced.
+        targets: (...), whole numbers.
+        ignore_index: the target that does not count.
+        label_smoothing: how much of each wanted probability is shared among all classes.
+        reduction: "mean", "sum" or "none".
+        note: (..., C), the logarithms of the probabilities.
+
+    Returns:
+        (..., C), with the dtype of the note.
+
+    >>> note = np.log(np.array([[0.125, 0.25, 0.625]]))
+    >>> cross_entropy_rule(1.0, np.array([2]), -100, 0.0, "mean", note).round(3)
+    array([[ 0.125,  0.25 , -0.375]])
+    """
+    kept = targets != ignore_index
+    wanted = wanted_probabilities(
+        np.where(kept, targets, 0), note.shape[-1], label_smoothing, note.dtype
+    )
+    count = max(int(kept.sum()), 1) if reduction == "mean" else 1
+    weight = np.where(kept, g / count, 0)
+    return (np.exp(note) - wanted) * weight[..., None]
+
+
+# %% rules-arithmetic
+@rule
+def div_rule(g, y, out):
+    """z = x / y."""
+    g_x = g / y
+    return g_x, -g_x * out
+
+
+@rule
+def remainder_rule(g, x, y):
+    """z = x - y * floor(x / y)."""
+    return g, -g * (x // y)
+
+
+@rule
+def pow_rule(g, x, exponent, out, needs):
+    """z = x ** exponent, for a number or an array as exponent."""
+    slope = exponent * x ** (exponent - 1 + (exponent == 0))  # never 0 ** -1
+    if not needs[1]:
+        return g * slope
+    base = np.asarray(x, out.dtype)
+    with np.errstate(invalid="ignore"):  # a negative number has no real logarithm: nan
+        return g * slope, g * out * np.log(np.where(base == 0, 1, base))
+
+
+@rule
+def maximum_rule(g, x, y):
+    """The larger of the two; a tie shares."""
+    share = np.where(x == y, 0.5, x > y).astype(g.dtype)
+    return g * share, g * (1 - share)
+
+
+@rule
+def minimum_rule(g, x, y):
+    """The smaller of the two; a tie shares."""
+    return maximum_rule(g, y, x)
+
+
+@rule
+def exp_rule(g, out):
+    """z = exp(x), its own slope."""
+    return g * out
+
+
+@rule
+def log_rule(g, x):
+    """z = log(x)."""
+    return g / x
+
+
+@rule
+def sqrt_rule(g, out):
+    """z = sqrt(x)."""
+    return g / (2 * out)
+
+
+@rule
+def abs_rule(g, x):
+    """z = abs(x); 0 at the corner."""
+    return g * np.sign(x)
+
+
+@rule
+def clamp_rule(g, x, min, max):
+    """z = x between min and max, flat outside."""
+    inside = np.ones(x.shape, bool)
+    if min is not None:
+        inside &= x >= min
+    if max is not None:
+        inside &= x <= max
+    return g * inside
+
+
+@rule
+def clone_rule(g):
+    """z = x."""
+    return g
+
+
+@rule
+def cast_rule(g):
+    """z = x in another dtype; the walk brings the gradient back to the dtype of x."""
+    return g
+
+
+@rule
+def where_rule(g, condition):
+    """z = x where the condition holds, else y."""
+    return None, np.where(condition, g, 0), np.where(condition, 0, g)
+
+
+@rule
+def masked_fill_rule(g, mask):
+    """z = x, but a constant where the mask is True."""
+    return np.where(mask, 0, g)
+
+
+# %% rules-reductions
+@rule
+def mean_rule(g, x_shape, dim, keepdim):
+    """The mean over `dim`: a sum, divided by how many."""
+    count = math.prod(x_shape[d] for d in dims_of(dim, len(x_shape)))
+    return sum_rule(g / count, x_shape, dim, keepdim)
+
+
+@rule
+def var_rule(g, x, dim, unbiased, keepdim):
+    """sum((x - mean)**2) / (n - 1), or / n; the mean's own slope adds up to 0."""
+    dims = dims_of(dim, x.ndim)
+    count = math.prod(x.shape[d] for d in dims)
+    centered = x - x.sum(axis=dims, keepdims=True) / count
+    return sum_rule(g, x.shape, dim, keepdim) * (2 * centered) / (count - bool(unbiased))
+
+
+@rule
+def amax_rule(g, x, dim, keepdim, out):
+    """The largest over `dim`; equal ones share."""
+    largest = x == sum_rule(out, x.shape, dim, keepdim)
+    ties = largest.sum(axis=dims_of(dim, x.ndim), keepdims=True)  # they share the gradient
+    return sum_rule(g, x.shape, dim, keepdim) * (largest / ties).astype(g.dtype)
+
+
+@rule
+def cumsum_rule(g, dim):
+    """z_i = x_0 + ... + x_i: x_i is in z_i and in all that follow."""
+    return np.flip(np.flip(g, dim).cumsum(axis=dim), dim)
+
+
+# %% rules-shape
+@rule
+def reshape_rule(g, x_shape):
+    """The same elements under another shape."""
+    return g.reshape(x_shape)
+
+
+@rule
+def transpose_rule(g, dim0, dim1):
+    """Two dimensions swapped."""
+    return g.swapaxes(dim0, dim1)
+
+
+@rule
+def permute_rule(g, dims):
+    """The dimensions in another order."""
+    return g.transpose(np.argsort([dim % g.ndim for dim in dims]))
+
+
+@rule
+def squeeze_rule(g, x_shape):
+    """Dimensions of size 1 dropped."""
+    return g.reshape(x_shape)
+
+
+@rule
+def unsqueeze_rule(g, x_shape):
+    """A dimension of size 1 put in."""
+    return g.reshape(x_shape)
+
+
+@rule
+def expand_rule(g):
+    """A stretched view; the walk undoes the stretching."""
+    return g
+
+
+@rule
+def cat_rule(g, tensors, dim):
+    """Tensors joined along `dim`: cut g at the seams."""
+    return np.split(g, np.cumsum([t.shape[dim] for t in tensors])[:-1], axis=dim)
+
+
+@rule
+def gather_rule(g, x_shape, dim, index):
+    """Elements picked along `dim`; like getitem, repeats add up."""
+    back = np.zeros(x_shape, g.dtype)
+    places = list(np.indices(g.shape, sparse=True))
+    places[dim] = index
+    np.add.at(back, tuple(places), g)
+    return back
+
+
+@rule
+def triu_rule(g, diagonal):
+    """Zeros below the diagonal."""
+    return np.triu(g, diagonal)
+
+
+@rule
+def tril_rule(g, diagonal):
+    """Zeros above the diagonal."""
+    return np.tril(g, diagonal)
+
+
+# %% rules-activations
+@rule
+def relu_rule(g, out):
+    """z = max(x, 0); 0 at the corner."""
+    return g * (out > 0)
+
+
+@rule
+def tanh_rule(g, out):
+    """z = tanh(x)."""
+    return g * (1 - out * out)
+
+
+@rule
+def sigmoid_rule(g, out):
+    """z = 1 / (1 + exp(-x))."""
+    return g * out * (1 - out)
+
+
+@rule
+def silu_rule(g, x):
+    """z = x * sigmoid(x)."""
+    s = sigmoid.on_arrays(x)
+    return g * s * (1 + x * (1 - s))
+
+
+@rule
+def gelu_rule(g, note):
+    """The primitive noted the slope of its curve."""
+    return g * note
+
+
+@rule
+def gelu_exact_rule(g, x):
+    """z = x * P(Z < x)."""
+    erf = np.vectorize(math.erf, otypes=[x.dtype])
+    density = np.exp(-0.5 * x * x) / math.sqrt(2 * math.pi)
+    return g * (0.5 * (1 + erf(x / math.sqrt(2))) + x * density)
+
+
+@rule
+def softmax_rule(g, out, dim):
+    """z_i = exp(x_i) / sum_j exp(x_j)."""
+    return out * (g - (g * out).sum(axis=dim, keepdims=True))
+
+
+@rule
+def log_softmax_rule(g, out, dim):
+    """z_i = x_i - log(sum_j exp(x_j))."""
+    return g - np.exp(out) * g.sum(axis=dim, keepdims=True)
+
+
+@rule
+def binary_cross_entropy_with_logits_rule(g, logits, targets, reduction):
+    """What it says minus what it should say, as for cross_entropy."""
+    g = g / logits.size if reduction == "mean" else g
+    return g * (sigmoid.on_arrays(logits) - targets), -g * logits

@@ -1,0 +1,494 @@
+# Written by tito export from modules/05_dataloader/dataloader.ipynb.
+# Edit the notebook, not this file.
+
+"""The model sees batches."""
+
+__all__ = [
+    "load_digits",
+    "Dataset",
+    "TensorDataset",
+    "need_batch_size",
+    "batch_indices",
+    "form_of",
+    "need_one_form",
+    "collate",
+    "Subset",
+    "fetch",
+    "DataLoader",
+    "are_fractions",
+    "random_split",
+    "Talk",
+    "load_tinytalks",
+    "rows_and_length",
+    "pad_sequences",
+]
+
+
+# %% imports
+import re
+from typing import NamedTuple
+
+import numpy as np
+
+from .course import data_file
+from .tensor import Tensor, from_numpy, numpy_generator, stack
+
+
+# %% load-digits
+def load_digits(part="train"):
+    """The handwritten digits: images (N, 64), float32 from 0 to 1, and labels (N,), int64.
+
+    Args:
+        part: "train", 1437 images, or "test", 360.
+
+    Raises:
+        ValueError: there is no such part.
+
+    Source: Alpaydin & Kaynak 1998, UCI Machine Learning Repository, CC BY 4.0.
+
+    >>> images, labels = load_digits("test")
+    >>> images.shape, labels.shape
+    ((360, 64), (360,))
+    """
+    if part not in ("train", "test"):
+        raise ValueError(f"the digits have two parts, 'train' and 'test', and no {part!r}")
+    with np.load(data_file("tinydigits/digits.npz")) as digits:
+        images, labels = digits[f"{part}_images"], digits[f"{part}_labels"]
+    pixels = images.reshape(-1, 64) / np.float32(16)  # (N, 8, 8) of 0..16 -> (N, 64) of 0..1
+    return from_numpy(pixels), from_numpy(labels.astype(np.int64))
+
+
+# %% datasets
+class Dataset:
+    """What a loader asks of data: how many samples there are, and which is number i.
+
+    Any object that has these two methods is a dataset; to inherit from this class is a courtesy
+    to the reader.
+    """
+
+    def __len__(self):
+        raise NotImplementedError(f"{type(self).__name__} needs a __len__: how many samples?")
+
+    def __getitem__(self, index):
+        raise NotImplementedError(f"{type(self).__name__} needs a __getitem__: which is number i?")
+
+    def __iter__(self):
+        return (self[i] for i in range(len(self)))
+
+
+class TensorDataset(Dataset):
+    """Samples that stand side by side in tensors: sample i takes number i of each.
+
+    Args:
+        tensors: one or more Tensors; the first dimension of all of them counts the samples.
+
+    Raises:
+        TypeError: something else than a Tensor.
+        ValueError: no tensor, or tensors of different lengths.
+
+    >>> len(TensorDataset(Tensor([[0.0, 0.1], [1.0, 1.1], [2.0, 2.1]]), Tensor([7, 8, 9])))
+    3
+    """
+
+    def __init__(self, *tensors):
+        for tensor in tensors:
+            if not isinstance(tensor, Tensor):
+                raise TypeError(
+                    f"a TensorDataset holds Tensors, not {type(tensor).__name__}: wrap it with "
+                    "tensor(...), or an array with from_numpy(...)"
+                )
+        lengths = [len(tensor) for tensor in tensors]
+        if len(set(lengths)) != 1:
+            raise ValueError(
+                f"a TensorDataset needs tensors of one length, and these have {lengths}: sample i "
+                "is number i of each"
+            )
+        self.tensors = tensors
+
+    def __len__(self):
+        return len(self.tensors[0])
+
+    def __getitem__(self, index):
+        """Sample `index`: (tensors[0][index], tensors[1][index], ...).
+
+        Args:
+            index: a whole number; or an array of numbers or a slice, for several samples at once.
+
+        Returns:
+            A tuple with one Tensor from each of the tensors, in their order.
+
+        Raises:
+            IndexError: there is no sample of that number.
+
+        >>> pairs = TensorDataset(Tensor([[0.0, 0.1], [1.0, 1.1], [2.0, 2.1]]), Tensor([7, 8, 9]))
+        >>> pairs[1]
+        (tensor([1. , 1.1]), tensor(8))
+        """
+        return tuple(tensor[index] for tensor in self.tensors)
+
+
+# %% batch-size-given
+def need_batch_size(batch_size):
+    """Refuse a batch size that is not a whole number from 1 on, with a ValueError."""
+    whole = isinstance(batch_size, int | np.integer) and not isinstance(batch_size, bool)
+    if not whole or batch_size < 1:
+        raise ValueError(
+            f"a batch holds one sample or more: batch_size is 1, 2, 3, ..., and not {batch_size!r}"
+        )
+
+
+# %% batch_indices
+def batch_indices(count, batch_size, shuffle=False, drop_last=False, generator=None):
+    """Which samples form which batch, for one epoch: every sample in exactly one.
+
+    Args:
+        count: how many samples there are.
+        batch_size: samples in a batch; the last batch holds what is left.
+        shuffle: in random order instead of 0, 1, 2, ...
+        drop_last: leave out the last batch if it is not full.
+        generator: a Generator to draw the order from; the default one for None.
+
+    Returns:
+        A list of arrays of sample numbers.
+
+    Raises:
+        ValueError: the batch size is not a whole number from 1 on.
+
+    Source: Fisher & Yates 1938 for the shuffle.
+
+    >>> [indices.tolist() for indices in batch_indices(7, 3)]
+    [[0, 1, 2], [3, 4, 5], [6]]
+    """
+    need_batch_size(batch_size)
+    order = numpy_generator(generator).permutation(count) if shuffle else np.arange(count)
+    end = count - count % batch_size if drop_last else count
+    return [order[start : start + batch_size] for start in range(0, end, batch_size)]
+
+
+# %% collate-given
+def form_of(sample):
+    """What kind of thing a sample is, and its size, in words: alike for all samples of a batch.
+
+    Raises:
+        TypeError: nothing that `collate` can make a batch of.
+    """
+    if isinstance(sample, Tensor):
+        return f"a Tensor of shape {sample.shape}"
+    if isinstance(sample, str):
+        return "text"
+    if isinstance(sample, dict):
+        return f"a dict with the keys {sorted(map(str, sample))}"
+    if isinstance(sample, tuple | list):
+        return f"a {type(sample).__name__} of length {len(sample)}"
+    if isinstance(sample, int | float | np.generic | np.ndarray):
+        return f"numbers of shape {np.shape(sample)}" if np.ndim(sample) else "a number"
+    raise TypeError(
+        f"collate makes batches of Tensors, arrays, numbers, text, tuples, lists and dicts, and "
+        f"not of {type(sample).__name__}: use a collate_fn of your own"
+    )
+
+
+def need_one_form(samples):
+    """Refuse samples that do not make one batch; returns the first of them.
+
+    Raises:
+        ValueError: there is no sample, or two are not of the same form.
+    """
+    if len(samples) == 0:
+        raise ValueError("collate needs one sample or more, and the list is empty")
+    first = form_of(samples[0])
+    for i, sample in enumerate(samples):
+        if form_of(sample) != first:
+            raise ValueError(
+                f"collate: sample 0 is {first} and sample {i} is {form_of(sample)}, and only "
+                "samples of one form make a batch. Rows of unequal length become equal in "
+                "pad_sequences, called in a collate_fn of your own"
+            )
+    return samples[0]
+
+
+# %% collate
+def collate(samples):
+    """A list of samples becomes a sample of batches.
+
+    Args:
+        samples: all of one form: Tensors or arrays of one shape, numbers, text, or tuples, lists
+            and dicts of these, nested as you like.
+
+    Returns:
+        For Tensors, a Tensor with a new first dimension, the dtype kept; for numbers and arrays a
+        Tensor too (int64 for Python's whole numbers, float32 for real ones); for dicts a dict, for
+        tuples and lists a tuple of batches; for text a list.
+
+    Raises:
+        ValueError: there is no sample, or two are not of the same form.
+        TypeError: it does not know what to do with such samples.
+
+    >>> collate([(Tensor([1.0, 2.0]), 7), (Tensor([3.0, 4.0]), 8)])
+    (tensor([[1., 2.],
+            [3., 4.]]), tensor([7, 8]))
+    """
+    first = need_one_form(samples)
+    if isinstance(first, str):
+        return list(samples)
+    if hasattr(first, "_fields"):  # a named tuple keeps its names
+        return type(first)(*collate([tuple(sample) for sample in samples]))
+    if isinstance(first, Tensor):
+        return stack(samples)
+    if isinstance(first, dict):
+        return {key: collate([sample[key] for sample in samples]) for key in first}
+    if isinstance(first, tuple | list):
+        return tuple(collate(members) for members in zip(*samples))
+    return Tensor(np.stack(samples))
+
+
+# %% loader
+class Subset(Dataset):
+    """Some samples of a dataset, under new numbers: sample i is dataset[indices[i]].
+
+    Args:
+        dataset: any dataset.
+        indices: the numbers that the samples have there.
+
+    Raises:
+        TypeError: the indices are not whole numbers.
+
+    >>> letters = Subset("abcdef", [4, 0])
+    >>> letters[0], len(letters)
+    ('e', 2)
+    """
+
+    def __init__(self, dataset, indices):
+        indices = np.asarray(indices)
+        if indices.size and indices.dtype.kind not in "iu":
+            raise TypeError(
+                f"a Subset takes sample numbers, and these are {indices.dtype}: np.flatnonzero "
+                "turns a mask into the numbers where it is True"
+            )
+        self.dataset, self.indices = dataset, indices.astype(np.int64)
+
+    def __len__(self):
+        return len(self.indices)
+
+    def __getitem__(self, index):
+        found = self.indices[index]
+        return self.dataset[found if np.ndim(found) else int(found)]
+
+
+def fetch(dataset, indices, collate_fn=None):
+    """One batch: by a single indexing where that is possible, else sample by sample.
+
+    A class that has a `__getitem__` of its own is always asked sample by sample, also if it
+    inherits from TensorDataset.
+
+    Args:
+        dataset: any dataset.
+        indices: array of sample numbers.
+        collate_fn: makes the batch from a list of samples; None means `collate`.
+    """
+    lookup = type(dataset).__getitem__
+    if lookup is Subset.__getitem__:
+        return fetch(dataset.dataset, dataset.indices[indices], collate_fn)
+    if lookup is TensorDataset.__getitem__ and collate_fn in (None, collate):
+        return dataset[indices]
+    return (collate_fn or collate)([dataset[i] for i in indices.tolist()])
+
+
+class DataLoader:
+    """Batches of a dataset: `for batch in loader` is one epoch, in a fresh order if shuffled.
+
+    Args:
+        dataset: any object with `__len__` and `__getitem__`.
+        batch_size: samples in a batch; the last batch holds what is left.
+        shuffle: draw a new random order for each epoch.
+        drop_last: leave out the last batch if it is not full.
+        collate_fn: makes a batch from a list of samples; None means `collate`.
+        generator: a Generator to draw the orders from; the default one for None.
+
+    Raises:
+        TypeError: the dataset lacks one of the two methods.
+        ValueError: the batch size is not a whole number from 1 on.
+
+    >>> loader = DataLoader([10, 20, 30, 40, 50], batch_size=2)
+    >>> len(loader), list(loader)
+    (3, [tensor([10, 20]), tensor([30, 40]), tensor([50])])
+    """
+
+    def __init__(
+        self,
+        dataset,
+        batch_size=1,
+        shuffle=False,
+        drop_last=False,
+        collate_fn=None,
+        generator=None,
+    ):
+        for method in ("__len__", "__getitem__"):
+            if not hasattr(type(dataset), method):
+                raise TypeError(
+                    f"a dataset has __len__ and __getitem__, and {type(dataset).__name__} has no "
+                    f"{method}: list(...) makes a dataset of anything that can be looped over"
+                )
+        need_batch_size(batch_size)
+        self.dataset, self.batch_size, self.shuffle = dataset, batch_size, shuffle
+        self.drop_last, self.collate_fn, self.generator = drop_last, collate_fn, generator
+
+    def __len__(self):
+        full, rest = divmod(len(self.dataset), self.batch_size)
+        return full if self.drop_last or not rest else full + 1
+
+    def __iter__(self):
+        """Begin an epoch: draw its order now, and make each batch when it is asked for."""
+        epoch = batch_indices(
+            len(self.dataset), self.batch_size, self.shuffle, self.drop_last, self.generator
+        )
+        return (fetch(self.dataset, indices, self.collate_fn) for indices in epoch)
+
+
+# %% split-given
+def are_fractions(sizes, count):
+    """True if the sizes are fractions that add up to 1, False if whole numbers, up to `count`.
+
+    Raises:
+        ValueError: a size is negative, or they do not add up.
+
+    >>> are_fractions([0.8, 0.2], 10), are_fractions([8, 2], 10)
+    (True, False)
+    """
+    whole = all(isinstance(size, int | np.integer) for size in sizes)
+    wrong_by = abs(sum(sizes) - (count if whole else 1))
+    if min(sizes, default=0) < 0 or wrong_by > (0 if whole else 1e-6):
+        meant = f"sizes must add up to the {count} samples" if whole else "fractions add up to 1"
+        raise ValueError(
+            f"random_split: {list(sizes)} adds up to {sum(sizes):g}, and {meant}, none of them "
+            "negative: every sample belongs to exactly one part"
+        )
+    return not whole
+
+
+# %% random_split
+def random_split(dataset, sizes, generator=None):
+    """Cut a dataset at random into parts that share no sample and together hold all.
+
+    Args:
+        dataset: any dataset.
+        sizes: how many samples each part gets, or fractions that add up to 1 (the ends of the
+            parts are rounded).
+        generator: a Generator to draw from; the default one for None.
+
+    Returns:
+        A list of Subsets, in the order of `sizes`.
+
+    Raises:
+        ValueError: a size is negative, or they do not add up.
+
+    >>> parts = random_split("abcdefghij", [0.7, 0.3])
+    >>> [len(part) for part in parts]
+    [7, 3]
+    """
+    count = len(dataset)
+    fractions = are_fractions(sizes, count)
+    ends = np.cumsum(sizes)
+    if fractions:
+        ends = np.rint(ends * count).astype(int)
+    order = numpy_generator(generator).permutation(count)
+    return [Subset(dataset, part) for part in np.split(order, ends[:-1])]
+
+
+# %% load-tinytalks
+class Talk(NamedTuple):
+    """A question of TinyTalks and its answer; topic and pronoun as in the data set's README."""
+
+    level: int
+    topic: str
+    pronoun: str
+    question: str
+    answer: str
+
+
+def load_tinytalks(part="train", levels=5):
+    """The questions and answers of TinyTalks, a list of Talks in the order of the file.
+
+    Args:
+        part: "train"; or "validation" or "test", which ask some of the questions in other words.
+        levels: 1 to 5: the levels from 1 up to this one are read.
+
+    Raises:
+        ValueError: there is no such part or level.
+
+    >>> talks = load_tinytalks()
+    >>> len(talks), talks[0].question, talks[0].answer
+    (230, 'What is a cow?', 'A cow is a farm animal.')
+    """
+    ready = {"train": "A:", "validation": "V:", "test": "T:"}  # the line that completes a Talk
+    if part not in ready:
+        raise ValueError(f"TinyTalks has the parts {', '.join(map(repr, ready))}, and no {part!r}")
+    if levels not in range(1, 6):
+        raise ValueError(f"TinyTalks has the levels 1 to 5: levels is one of these, not {levels!r}")
+    talks = []
+    for line in data_file("tinytalks/tinytalks.txt").read_text(encoding="ascii").splitlines():
+        key, _, text = line.partition(" ")
+        if key == "##":
+            level, topic, pronoun = re.fullmatch(r"(\d) (.+) = (\w+)", text).groups()
+        elif key == "A:":
+            answer = text
+        else:
+            question = text
+        if key == ready[part] and int(level) <= levels:
+            talks.append(Talk(int(level), topic, pronoun, question, answer))
+    return talks
+
+
+# %% pad-given
+def rows_and_length(rows, value, length):
+    """The rows as int64 arrays, and the number of columns that they will have.
+
+    Raises:
+        ValueError: a row is no row, or longer than `length`.
+        TypeError: the ids or the value are not whole numbers.
+    """
+    rows = [np.asarray(getattr(row, "array", row)) for row in rows]
+    for i, row in enumerate(rows):
+        if row.ndim != 1:
+            raise ValueError(f"pad_sequences: row {i} has the shape {row.shape}, not one dimension")
+        if row.size and row.dtype.kind not in "iu":
+            raise TypeError(f"pad_sequences: ids are whole numbers, and row {i} holds {row.dtype}")
+        if length is not None and len(row) > length:
+            raise ValueError(
+                f"pad_sequences: row {i} has {len(row)} ids, more than length={length}: cut it "
+                "yourself, or leave out length"
+            )
+    if not isinstance(value, int | np.integer):
+        raise TypeError(f"pad_sequences: ids are whole numbers, and the value is {value!r}")
+    longest = max(map(len, rows), default=0)
+    return [row.astype(np.int64) for row in rows], longest if length is None else length
+
+
+# %% pad_sequences
+def pad_sequences(rows, value=0, length=None):
+    """Rows of unequal length become a rectangle, and a mask that says what is real.
+
+    Args:
+        rows: lists, arrays or Tensors of ids, whole numbers.
+        value: the id that fills up.
+        length: the number of columns; that of the longest row for None.
+
+    Returns:
+        ids: Tensor (B, T), int64: each row from the left, then the filling.
+        mask: Tensor (B, T), bool: True = real.
+
+    Raises:
+        ValueError: a row is longer than `length`, or is not a row.
+        TypeError: the ids or the value are not whole numbers.
+
+    >>> ids, mask = pad_sequences([[5, 0, 7], [8]])
+    >>> ids.tolist(), mask.tolist()
+    ([[5, 0, 7], [8, 0, 0]], [[True, True, True], [True, False, False]])
+    """
+    rows, length = rows_and_length(rows, value, length)
+    ids = np.full((len(rows), length), value)
+    mask = np.zeros((len(rows), length), dtype=bool)
+    for i, row in enumerate(rows):
+        ids[i, : len(row)] = row
+        mask[i, : len(row)] = True
+    return from_numpy(ids), from_numpy(mask)

@@ -1,0 +1,866 @@
+# Written by tito export from modules/03_layers/layers.ipynb. Edit the notebook, not this file.
+
+"""A model is a tree of named arrays."""
+
+__all__ = [
+    "RELU_GAIN",
+    "IncompatibleKeys",
+    "require_features",
+    "linear",
+    "kaiming_uniform",
+    "normal_",
+    "uniform_",
+    "constant_",
+    "zeros_",
+    "ones_",
+    "fans",
+    "calculate_gain",
+    "xavier_uniform_",
+    "kaiming_uniform_",
+    "dotted",
+    "Tree",
+    "located",
+    "misfit",
+    "overlooked",
+    "Module",
+    "HookHandle",
+    "Linear",
+    "ReLU",
+    "Sigmoid",
+    "Tanh",
+    "SiLU",
+    "GELU",
+    "Softmax",
+    "LogSoftmax",
+    "Identity",
+    "Flatten",
+    "ModuleList",
+    "Sequential",
+    "ModuleDict",
+    "Dropout",
+]
+
+
+# %% imports
+import math
+import warnings
+from collections import namedtuple
+
+import numpy as np
+
+from .activations import gelu, gelu_exact, log_softmax, relu, sigmoid, silu, softmax, tanh
+from .tensor import (
+    Parameter,
+    Tensor,
+    flatten,
+    float32,
+    float64,
+    on_cpu,
+    primitive,
+    rand,
+    wrap,
+)
+
+
+# %% linear-refusals-given
+def require_features(x, weight):
+    """Refuse an input that a linear map with this weight cannot take.
+
+    Args:
+        x: should be real numbers (..., in). weight: (out, in).
+
+    Raises:
+        TypeError: x holds whole numbers or truth values.
+        ValueError: the last size of x is not the weight's.
+    """
+    if x.dtype.kind != "f":
+        raise TypeError(
+            f"the input is {x.dtype} and a layer computes with real numbers: use x.float(), or an "
+            "Embedding if these are token ids"
+        )
+    features = weight.shape[1]
+    if x.ndim == 0 or x.shape[-1] != features:
+        found = f"last size of the input is {x.shape[-1]}" if x.ndim else "input is a single number"
+        whole = x.ndim > 2 and math.prod(x.shape[1:]) == features
+        advice = f": x.flatten(1) makes it ({x.shape[0]}, {features})" if whole else ""
+        raise ValueError(f"the {found} and this weight takes {features} features{advice}")
+
+
+# %% linear
+@primitive
+def linear(x, weight, bias=None):
+    """y = x @ weight.T + bias, for samples of any leading shape.
+
+    Args:
+        x: (..., in), real numbers.
+        weight: (out, in), a row per output.
+        bias: (out,), or None for none.
+
+    Returns:
+        (..., out), with the dtype of x.
+
+    Raises:
+        TypeError: x holds whole numbers.
+        ValueError: the last size of x is not `in`.
+
+    >>> weight = Tensor([[1.0, 0.0], [3.0, -1.0], [0.5, 0.5]])
+    >>> linear(Tensor([1.0, 2.0]), weight, Tensor([0.0, 10.0, 0.0]))
+    tensor([ 1. , 11. ,  1.5])
+    """
+    require_features(x, weight)
+    y = x.reshape(-1, weight.shape[1]) @ weight.T  # (..., in) -> (N, in) -> (N, out)
+    if bias is not None:
+        y += bias
+    return y.reshape(*x.shape[:-1], weight.shape[0])  # (N, out) -> (..., out)
+
+
+# %% kaiming
+RELU_GAIN = math.sqrt(2)  # makes up for the half that a ReLU cuts away
+
+
+def kaiming_uniform(shape, fan_in, gain=RELU_GAIN, generator=None):
+    """Random weights, uniform within +-bound: bound = gain * sqrt(3 / fan_in).
+
+    Args:
+        shape: of the result, such as (out, in).
+        fan_in: how many numbers flow into one unit; not always a size of `shape`.
+        gain: sqrt(2) if a ReLU follows, 1 if nothing does.
+        generator: where the random numbers come from; None is the one of `manual_seed`.
+
+    Returns:
+        A float32 Tensor of mean 0 and std gain / sqrt(fan_in).
+
+    Raises:
+        ValueError: fan_in is not positive.
+
+    Source: He et al. 2015.
+
+    >>> weight = kaiming_uniform((100, 24), fan_in=24)
+    >>> weight.shape, bool(weight.abs().max() <= 0.5)
+    ((100, 24), True)
+    """
+    if fan_in < 1:
+        raise ValueError(f"kaiming_uniform: fan_in is a count of at least 1, not {fan_in}")
+    bound = gain * math.sqrt(3 / fan_in)
+    return (rand(shape, generator=generator) * 2 - 1) * bound
+
+
+# %% init
+def normal_(tensor, mean=0.0, std=1.0, generator=None):
+    """Overwrite with normal random numbers."""
+    tensor.detach().normal_(mean, std, generator)  # detach: the writing belongs to no graph
+    return tensor
+
+
+def uniform_(tensor, a=0.0, b=1.0, generator=None):
+    """Overwrite with numbers spread evenly over [a, b)."""
+    tensor.detach().uniform_(a, b, generator)
+    return tensor
+
+
+def constant_(tensor, val):
+    """Overwrite with one value."""
+    tensor.detach().fill_(val)
+    return tensor
+
+
+def zeros_(tensor):
+    """Overwrite with zeros."""
+    return constant_(tensor, 0.0)
+
+
+def ones_(tensor):
+    """Overwrite with ones."""
+    return constant_(tensor, 1.0)
+
+
+def fans(tensor):
+    """(fan_in, fan_out) of a weight (out, in, ...); further sizes are those of a kernel."""
+    if tensor.ndim < 2:
+        raise ValueError(f"fan-in and fan-out need a weight (out, in, ...), not {tensor.shape}")
+    outputs, inputs, *kernel = tensor.shape
+    return inputs * math.prod(kernel), outputs * math.prod(kernel)
+
+
+def calculate_gain(nonlinearity, param=None):
+    """The factor that makes up for what a nonlinearity takes away."""
+    slope = 0.01 if param is None else param
+    gains = {"linear": 1.0, "sigmoid": 1.0, "tanh": 5 / 3, "relu": RELU_GAIN}
+    gains["leaky_relu"] = math.sqrt(2 / (1 + slope * slope))
+    if nonlinearity not in gains:
+        raise ValueError(f"no gain is known for {nonlinearity!r}: choose from {', '.join(gains)}")
+    return gains[nonlinearity]
+
+
+def xavier_uniform_(tensor, gain=1.0, generator=None):
+    """Overwrite, uniform within +-bound: bound = gain * sqrt(6 / (fan_in + fan_out)).
+
+    Source: Glorot & Bengio 2010.
+    """
+    bound = gain * math.sqrt(6 / sum(fans(tensor)))
+    return uniform_(tensor, -bound, bound, generator)
+
+
+def kaiming_uniform_(tensor, a=0, mode="fan_in", nonlinearity="leaky_relu", generator=None):
+    """Overwrite, uniform within +-bound: bound = gain * sqrt(3 / fan).
+
+    Args:
+        a: the slope of leaky_relu for negative numbers; 0 is a ReLU.
+        mode: "fan_in" keeps the size of activations, "fan_out" that of gradients.
+
+    Source: He et al. 2015.
+    """
+    if mode not in ("fan_in", "fan_out"):
+        raise ValueError(f"mode is 'fan_in' or 'fan_out', not {mode!r}")
+    fan = fans(tensor)[mode == "fan_out"]
+    gain = calculate_gain(nonlinearity, a)
+    tensor.detach().copy_(kaiming_uniform(tensor.shape, fan, gain, generator))
+    return tensor
+
+
+# %% tree
+def dotted(prefix, name):
+    """The full name of `name` inside `prefix`: "encoder" and "weight" make "encoder.weight".
+
+    >>> dotted("encoder", "weight"), dotted("", "weight")
+    ('encoder.weight', 'weight')
+    """
+    return f"{prefix}.{name}" if prefix else name
+
+
+class Tree:
+    """Something with named parts: those of its attributes that are Trees as well."""
+
+    def named_children(self):
+        """The direct parts with their names, in the order in which they were set."""
+        return [(name, value) for name, value in vars(self).items() if isinstance(value, Tree)]
+
+    def children(self):
+        """The direct parts."""
+        return [child for _, child in self.named_children()]
+
+    def named_modules(self, prefix=""):
+        """This one and all parts of parts with their full names; a shared one once."""
+        found, waiting = {}, [(prefix, self)]
+        while waiting:
+            path, module = waiting.pop()
+            if module not in found:
+                found[module] = path
+                parts = module.named_children()
+                waiting.extend((dotted(path, name), part) for name, part in reversed(parts))
+        return [(path, module) for module, path in found.items()]
+
+    def modules(self):
+        """This one and all parts of parts, each once."""
+        return [module for _, module in self.named_modules()]
+
+    def add_module(self, name, module):
+        """The same as `self.name = module`, for a name that is computed.
+
+        Raises:
+            TypeError: `module` is no Module.
+            ValueError: the name is empty, has a dot in it, or is one of a method.
+        """
+        if not isinstance(module, Tree):
+            raise TypeError(f"{type(self).__name__} is made of modules, and {_what(module)}")
+        if not name or "." in name or hasattr(type(self), name):
+            raise ValueError(f"a part of {type(self).__name__} cannot be called {name!r}")
+        setattr(self, name, module)
+
+    def apply(self, function):
+        """Call `function` on every module of the tree, parts before the whole."""
+        for child in dict.fromkeys(self.children()):
+            child.apply(function)
+        function(self)
+        return self
+
+    def extra_repr(self):
+        """What stands in the brackets when a module without parts is printed."""
+        return ""
+
+    def __repr__(self):
+        parts = [f"  ({n}): " + repr(c).replace("\n", "\n  ") for n, c in self.named_children()]
+        inside = "\n" + "\n".join(parts) + "\n" if parts else self.extra_repr()
+        return f"{type(self).__name__}({inside})"
+
+
+def _what(value):
+    """What somebody put where a module belongs, and what to write instead."""
+    if isinstance(value, type):
+        return f"this is the class {value.__name__}: write {value.__name__}() to make one"
+    if callable(value):
+        name = getattr(value, "__name__", "this")
+        return f"{name} is a function: write the module, such as ReLU() for relu"
+    if isinstance(value, (list, tuple)):
+        return f"this is a {type(value).__name__}: put a * in front of it"
+    return f"this is {value!r}, a {type(value).__name__}"
+
+
+# %% module-helpers
+IncompatibleKeys = namedtuple("IncompatibleKeys", "missing_keys unexpected_keys")
+
+
+def located(error, module):
+    """The same error, saying where it happened: every module on the way out rewrites the path."""
+    if len(error.args) != 1 or not isinstance(error.args[0], str):
+        return error
+    inner, message = getattr(error, "located", (module, error.args[0]))
+    error.located = inner, message
+    paths = {part: path for path, part in module.named_modules()}
+    error.args = (f"{message}, in {paths.get(inner) or type(inner).__name__}",)
+    return error
+
+
+def misfit(model, arrays, missing, unexpected, misshaped):
+    """One sentence that says why a state does not fit a model.
+
+    Args:
+        arrays: the state, name -> array.
+        missing, unexpected, misshaped: lists of names.
+    """
+    own = model.state_dict()
+    told = [f"{n} is {arrays[n].shape} and should be {own[n].shape}" for n in misshaped]
+    groups = {"missing": missing, "unexpected": unexpected, "wrong shape": told}
+    parts = [f"{kind}: {_some(names)}" for kind, names in groups.items() if names]
+    before = {u.removesuffix(f".{m}") for u in unexpected for m in missing if u.endswith(f".{m}")}
+    advice = f" (do the names need .removeprefix('{min(before)}.')?)" if before else ""
+    return f"this state does not fit {type(model).__name__}: {'; '.join(parts)}{advice}"
+
+
+def _some(names, most=6):
+    rest = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + rest
+
+
+def overlooked(model):
+    """Names of plain lists and dictionaries whose modules or parameters the tree does not reach."""
+    plain = [
+        (dotted(path, name), value.values() if isinstance(value, dict) else value)
+        for path, module in model.named_modules()
+        for name, value in vars(module).items()
+        if isinstance(value, (list, tuple, dict))
+    ]
+    lost = [(n, [v for v in vs if isinstance(v, (Tree, Parameter))]) for n, vs in plain]
+    if not any(values for _, values in lost):
+        return []
+    known = {*model.modules(), *(parameter for _, parameter in model.named_parameters())}
+    return [name for name, values in lost if not known.issuperset(values)]
+
+
+# %% module
+class Module(Tree):
+    """A part of a model: its attributes that are Parameters or Modules make up a tree.
+
+    A subclass sets them in `__init__` and computes in `forward`. Calling `super().__init__()` is
+    allowed and not needed.
+
+    Attributes:
+        training: True in training, False in evaluation; see `train` and `eval`.
+
+    >>> class Scale(Module):
+    ...     def __init__(self):
+    ...         self.weight = Parameter([2.0])
+    ...
+    ...     def forward(self, x):
+    ...         return x * self.weight
+    >>> Scale().state_dict()
+    {'weight': tensor([2.])}
+    """
+
+    training = True
+    buffer_names = {}  # name -> whether it is saved; a module that has buffers has its own
+    forward_hooks = ()
+
+    def __call__(self, *args, **kwargs):
+        try:
+            result = self.forward(*args, **kwargs)
+        except (NotImplementedError, RecursionError):
+            raise
+        except (ValueError, TypeError, IndexError, RuntimeError) as error:
+            raise located(error, self) from None
+        for handle in self.forward_hooks:
+            changed = handle.hook(self, args, result)
+            result = result if changed is None else changed
+        return result
+
+    def forward(self, *args, **kwargs):
+        """What the module computes; every kind of module writes its own."""
+        raise NotImplementedError(f"{type(self).__name__} has no forward(): what does it compute?")
+
+    # -- names and arrays
+    def named_parameters(self, prefix=""):
+        """Every parameter of the tree with its full name: own ones first, then those of the parts.
+
+        Args:
+            prefix: the full name of this module; "" for the whole model.
+
+        Returns:
+            A list of pairs (name, parameter), in the order in which the attributes were set. A
+            parameter that is used in several places stands there once, under its first name.
+
+        >>> net = Module()
+        >>> net.head = Module()
+        >>> net.head.weight = Parameter([3.0])
+        >>> net.named_parameters()
+        [('head.weight', tensor([3.], requires_grad=True))]
+        """
+        found = {}  # parameter -> its first full name
+        for name, value in vars(self).items():
+            if isinstance(value, Parameter):
+                found.setdefault(value, dotted(prefix, name))
+        for name, child in self.named_children():
+            for path, parameter in child.named_parameters(dotted(prefix, name)):
+                found.setdefault(parameter, path)
+        return [(path, parameter) for parameter, path in found.items()]
+
+    def parameters(self):
+        """Every parameter of the tree once, as a list; warns of modules in plain lists."""
+        if lost := overlooked(self):
+            warnings.warn(
+                f"{', '.join(lost)} of {type(self).__name__} holds modules or parameters in a "
+                "plain list or dictionary, where they are not found: use ModuleList or ModuleDict",
+                stacklevel=2,
+            )
+        return [parameter for _, parameter in self.named_parameters()]
+
+    def register_buffer(self, name, tensor, persistent=True):
+        """Keep a tensor that belongs to the model and is not trained; saved if `persistent`."""
+        if not isinstance(tensor, Tensor):
+            raise TypeError(f"a buffer is a Tensor, and {name} is a {type(tensor).__name__}")
+        setattr(self, name, tensor)
+        self.buffer_names = {**self.buffer_names, name: persistent}
+
+    def named_buffers(self, prefix=""):
+        """Every buffer of the tree with its full name."""
+        return [
+            (dotted(path, name), getattr(module, name))
+            for path, module in self.named_modules(prefix)
+            for name in module.buffer_names
+        ]
+
+    def buffers(self):
+        """Every buffer of the tree."""
+        return [buffer for _, buffer in self.named_buffers()]
+
+    # -- saving and loading
+    def state_dict(self, prefix=""):
+        """All parameters and saved buffers, full name -> Tensor; they share the model's memory.
+
+        An array that is used in several places stands there under each of its names.
+        """
+        own = [name for name, value in vars(self).items() if isinstance(value, Parameter)]
+        own += [name for name, persistent in self.buffer_names.items() if persistent]
+        state = {prefix + name: getattr(self, name).detach() for name in own}
+        for name, child in self.named_children():
+            state.update(child.state_dict(f"{prefix}{name}."))
+        return state
+
+    def load_state_dict(self, state, strict=True):
+        """Copy the numbers of `state` into the model by name; all of them, or none.
+
+        Args:
+            state: name -> Tensor or array, such as another model's `state_dict()`.
+            strict: refuse missing and unexpected names; with False they are left alone. A wrong
+                shape is refused in any case.
+
+        Returns:
+            IncompatibleKeys: the lists `missing_keys` and `unexpected_keys`.
+
+        Raises:
+            ValueError: the state does not fit; the model is as it was.
+
+        >>> net = Module()
+        >>> net.weight = Parameter([0.0, 0.0])
+        >>> net.load_state_dict({"weight": np.array([1.0, 2.0])})
+        IncompatibleKeys(missing_keys=[], unexpected_keys=[])
+        >>> net.weight
+        tensor([1., 2.], requires_grad=True)
+        """
+        own = self.state_dict()  # name -> Tensor that shares the model's memory
+        arrays = {n: np.asarray(getattr(value, "array", value)) for n, value in state.items()}
+        missing = [name for name in own if name not in arrays]
+        unexpected = [name for name in arrays if name not in own]
+        common = [name for name in own if name in arrays]
+        misshaped = [name for name in common if arrays[name].shape != own[name].shape]
+        if misshaped or (strict and (missing or unexpected)):
+            raise ValueError(misfit(self, arrays, missing, unexpected, misshaped))
+        for name in common:
+            own[name].copy_(arrays[name])
+        return IncompatibleKeys(missing, unexpected)
+
+    # -- modes
+    def train(self, mode=True):
+        """Set `training` to `mode` in the whole tree.
+
+        Args:
+            mode: True for training, False for evaluation.
+
+        Returns:
+            The module itself, so that `model = Net().train()` works.
+
+        Raises:
+            ValueError: mode is neither True nor False.
+
+        >>> net = Module()
+        >>> net.part = Module()
+        >>> net.train(False).part.training
+        False
+        """
+        if not isinstance(mode, bool):
+            raise ValueError(f"train() takes True or False, not {mode!r}")
+        self.training = mode
+        for child in self.children():
+            child.train(mode)
+        return self
+
+    def eval(self):
+        """Switch the whole tree to evaluation."""
+        return self.train(False)
+
+    def requires_grad_(self, requires_grad=True):
+        """Let every parameter take part in training, or none."""
+        for parameter in self.parameters():
+            parameter.requires_grad_(requires_grad)
+        return self
+
+    def zero_grad(self, set_to_none=True):
+        """Forget all gradients."""
+        for parameter in self.parameters():
+            parameter.grad = None
+
+    # -- types
+    def to(self, device=None, dtype=None):
+        """Convert all real numbers of the tree: `to(float64)`; the one device is "cpu"."""
+        if isinstance(device, (Tensor, np.dtype, type)):
+            device, dtype = None, device
+        on_cpu(self, device)
+        dtype = dtype.dtype if isinstance(dtype, Tensor) else dtype
+        if dtype is not None and np.dtype(dtype).kind != "f":
+            raise TypeError(f"a model computes with real numbers: float32 or float64, not {dtype}")
+        for tensor in [*self.parameters(), *self.buffers()] if dtype is not None else []:
+            if tensor.dtype.kind == "f":
+                tensor.array = tensor.array.astype(dtype, copy=False)
+                if tensor.grad is not None:
+                    tensor.grad = wrap(tensor.grad.array.astype(dtype, copy=False))
+        return self
+
+    def float(self):
+        """The whole tree in float32."""
+        return self.to(float32)
+
+    def double(self):
+        """The whole tree in float64."""
+        return self.to(float64)
+
+    def cpu(self):
+        """The module itself: there is no other device."""
+        return self
+
+    # -- looking in from outside
+    def register_forward_hook(self, hook):
+        """Call hook(module, inputs, result) after each forward.
+
+        What the hook returns replaces the result, unless it is None.
+
+        Returns:
+            A handle whose `remove()` takes the hook away.
+        """
+        handle = HookHandle(self, hook)
+        self.forward_hooks = (*self.forward_hooks, handle)
+        return handle
+
+
+class HookHandle:
+    """A hook of a module, to be taken away with `remove()`."""
+
+    def __init__(self, module, hook):
+        self.module, self.hook = module, hook
+
+    def remove(self):
+        """Take the hook away."""
+        others = [handle for handle in self.module.forward_hooks if handle is not self]
+        self.module.forward_hooks = tuple(others)
+
+
+# %% linear-layer
+class Linear(Module):
+    """y = x @ weight.T + bias.
+
+    Args:
+        in_features, out_features: the sizes of the last dimension, before and after.
+        bias: whether there is one.
+
+    Attributes:
+        weight: Parameter (out_features, in_features).
+        bias: Parameter (out_features,), or None.
+
+    >>> Linear(64, 10)
+    Linear(in_features=64, out_features=10, bias=True)
+    """
+
+    def __init__(self, in_features, out_features, bias=True):
+        """Draw weight and bias, both uniform within 1 / sqrt(in_features).
+
+        Raises:
+            ValueError: a size is not a whole number of at least 1.
+
+        >>> layer = Linear(4, 3)
+        >>> layer.weight.shape, layer.bias.shape, Linear(4, 3, bias=False).bias
+        ((3, 4), (3,), None)
+        """
+        sizes = (in_features, out_features)
+        if not all(isinstance(size, (int, np.integer)) and size > 0 for size in sizes):
+            raise ValueError(f"Linear needs two whole sizes of at least 1, not {sizes}")
+        self.in_features, self.out_features = sizes
+        gain = math.sqrt(1 / 3)
+        self.weight = Parameter(kaiming_uniform((out_features, in_features), in_features, gain))
+        self.bias = Parameter(kaiming_uniform((out_features,), in_features, gain)) if bias else None
+
+    def forward(self, x):
+        """(..., in_features) -> (..., out_features)."""
+        return linear(x, self.weight, self.bias)
+
+    def extra_repr(self):
+        has = self.bias is not None
+        return f"in_features={self.in_features}, out_features={self.out_features}, bias={has}"
+
+
+# %% parts
+class ReLU(Module):
+    """relu(x) = max(x, 0), as a module."""
+
+    def forward(self, x):
+        return relu(x)
+
+
+class Sigmoid(Module):
+    """sigmoid(x) = 1 / (1 + exp(-x)), as a module."""
+
+    def forward(self, x):
+        return sigmoid(x)
+
+
+class Tanh(Module):
+    """tanh(x), as a module."""
+
+    def forward(self, x):
+        return tanh(x)
+
+
+class SiLU(Module):
+    """silu(x) = x * sigmoid(x), as a module."""
+
+    def forward(self, x):
+        return silu(x)
+
+
+class GELU(Module):
+    """gelu(x) as a module: exact, or the form of GPT-2 with approximate="tanh"."""
+
+    def __init__(self, approximate="none"):
+        if approximate not in ("none", "tanh"):
+            raise ValueError(f"GELU: approximate is 'none' or 'tanh', not {approximate!r}")
+        self.approximate = approximate
+
+    def forward(self, x):
+        return gelu(x) if self.approximate == "tanh" else gelu_exact(x)
+
+    def extra_repr(self):
+        return f"approximate={self.approximate!r}"
+
+
+class Softmax(Module):
+    """softmax along `dim`, as a module."""
+
+    def __init__(self, dim=-1):
+        self.dim = dim
+
+    def forward(self, x):
+        return softmax(x, self.dim)
+
+    def extra_repr(self):
+        return f"dim={self.dim}"
+
+
+class LogSoftmax(Module):
+    """log_softmax along `dim`, as a module."""
+
+    def __init__(self, dim=-1):
+        self.dim = dim
+
+    def forward(self, x):
+        return log_softmax(x, self.dim)
+
+    def extra_repr(self):
+        return f"dim={self.dim}"
+
+
+class Identity(Module):
+    """Hands its input on; takes any arguments, so it can stand in for any layer."""
+
+    def __init__(self, *args, **kwargs):
+        pass
+
+    def forward(self, x):
+        return x
+
+
+class Flatten(Module):
+    """Join the dimensions from start_dim to end_dim: (N, 8, 8) -> (N, 64)."""
+
+    def __init__(self, start_dim=1, end_dim=-1):
+        self.start_dim, self.end_dim = start_dim, end_dim
+
+    def forward(self, x):
+        return flatten(x, self.start_dim, self.end_dim)
+
+    def extra_repr(self):
+        return f"start_dim={self.start_dim}, end_dim={self.end_dim}"
+
+
+# %% containers
+class ModuleList(Module):
+    """A list of modules that belongs to the tree; its parts are called 0, 1, 2, ...
+
+    >>> blocks = ModuleList([Linear(4, 4), Linear(4, 2)])
+    >>> [name for name, _ in blocks.named_parameters()]
+    ['0.weight', '0.bias', '1.weight', '1.bias']
+    """
+
+    def __init__(self, modules=()):
+        self.extend(modules)
+
+    def append(self, module):
+        """Put a module at the end."""
+        self.add_module(str(len(self)), module)
+        return self
+
+    def extend(self, modules):
+        """Put several modules at the end."""
+        for module in modules:
+            self.append(module)
+        return self
+
+    def __len__(self):
+        return len(self.children())
+
+    def __iter__(self):
+        return iter(self.children())
+
+    def __getitem__(self, index):
+        if isinstance(index, slice):
+            return type(self)().extend(self.children()[index])
+        return self.children()[index]
+
+    def __setitem__(self, index, module):
+        self.add_module(self.named_children()[index][0], module)
+
+
+class Sequential(ModuleList):
+    """Modules one after the other: the result of each is the input of the next.
+
+    Args:
+        modules: the modules in order; or one dictionary name -> module.
+
+    Raises:
+        TypeError: one of them is a function, a class or a list, and no module.
+
+    >>> Sequential(Linear(64, 32), ReLU(), Linear(32, 10))
+    Sequential(
+      (0): Linear(in_features=64, out_features=32, bias=True)
+      (1): ReLU()
+      (2): Linear(in_features=32, out_features=10, bias=True)
+    )
+    """
+
+    def __init__(self, *modules):
+        if len(modules) == 1 and isinstance(modules[0], dict):
+            for name, module in modules[0].items():
+                self.add_module(name, module)
+        else:
+            self.extend(modules)
+
+    def forward(self, x):
+        for module in self:
+            x = module(x)
+        return x
+
+
+class ModuleDict(Module):
+    """Modules by name, as a part of the tree."""
+
+    def __init__(self, modules=None):
+        for name, module in (modules or {}).items():
+            self[name] = module
+
+    def __getitem__(self, name):
+        return dict(self.named_children())[name]
+
+    def __setitem__(self, name, module):
+        self.add_module(name, module)
+
+    def __contains__(self, name):
+        return name in self.keys()
+
+    def __len__(self):
+        return len(self.children())
+
+    def __iter__(self):
+        return iter(self.keys())
+
+    def keys(self):
+        """The names."""
+        return [name for name, _ in self.named_children()]
+
+    def values(self):
+        """The modules."""
+        return self.children()
+
+    def items(self):
+        """Pairs (name, module)."""
+        return self.named_children()
+
+
+# %% dropout
+class Dropout(Module):
+    """y = x * m / (1 - p) in training, with m = 0 with probability p, else 1; y = x in evaluation.
+
+    Args:
+        p: the probability of being dropped.
+        generator: where the random numbers come from; None is the one of `manual_seed`.
+
+    Raises:
+        ValueError: p is not between 0 and 1.
+
+    Source: Hinton et al. 2012; Srivastava et al. 2014.
+    """
+
+    def __init__(self, p=0.5, generator=None):
+        if not 0 <= p <= 1:
+            raise ValueError(f"Dropout needs a probability between 0 and 1, not {p}")
+        self.p, self.generator = p, generator
+
+    def forward(self, x):
+        """Drop each number of x with probability p and scale the others, if in training.
+
+        Args:
+            x: any shape, real numbers.
+
+        Returns:
+            The same shape and dtype; x itself in evaluation and for p = 0.
+
+        >>> layer = Dropout(0.5)
+        >>> sorted(set(layer(Tensor([3.0] * 100)).tolist()))
+        [0.0, 6.0]
+        >>> layer.eval()(Tensor([3.0, 3.0]))
+        tensor([3., 3.])
+        """
+        if not self.training or self.p == 0:
+            return x
+        if self.p == 1:
+            return x * 0
+        keep = rand(x.shape, generator=self.generator) >= self.p
+        return x * keep / (1 - self.p)
+
+    def extra_repr(self):
+        return f"p={self.p}"
