@@ -3,11 +3,12 @@
 import sys
 from pathlib import Path
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).resolve().parents[1]
 if (ROOT / "tinytorch").is_dir():  # not so in an installed wheel
     sys.path.insert(0, str(ROOT))
 
-settings.register_profile("house", deadline=None, derandomize=True)
+slow = [HealthCheck.too_slow]  # a busy machine is no finding
+settings.register_profile("house", deadline=None, derandomize=True, suppress_health_check=slow)
 settings.load_profile("house")

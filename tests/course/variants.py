@@ -187,4 +187,10 @@ def zeroed(value):
     if isinstance(value, tuple | list):
         items = [zeroed(item) for item in value]
         return value._make(items) if hasattr(value, "_make") else type(value)(items)
-    return type(value)() if isinstance(value, bool | int | float | str | bytes) else value
+    if isinstance(value, bool | int | float | str | bytes):
+        return type(value)()
+    if not hasattr(value, "__dict__") or isinstance(value, type):
+        return value
+    fresh = copy.copy(value)
+    vars(fresh).update({name: zeroed(item) for name, item in vars(value).items()})
+    return fresh
