@@ -21,6 +21,10 @@ class Refusal(Exception):
     """Bad input: one sentence that says what, why, and what to try."""
 
 
+class Diverged(Exception):
+    """The training broke: there is nothing to judge."""
+
+
 def run(main):
     """Run a script's `main()` and leave with its exit code; no traceback for a user's mistake."""
     for stream in (sys.stdout, sys.stderr):
@@ -34,6 +38,9 @@ def run(main):
     except Refusal as refusal:
         print(f"{Path(sys.argv[0]).name}: {refusal}", file=sys.stderr)
         code = BAD_USAGE
+    except Diverged as error:
+        print(f"\nFAILED: {error}; try a smaller --lr", file=sys.stderr)
+        code = 1
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads on
         code = 1
@@ -76,7 +83,12 @@ def parser(description):
     class Formatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
         pass
 
-    return argparse.ArgumentParser(description=description, formatter_class=Formatter)
+    return _Parser(description=description, formatter_class=Formatter)
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message):
+        self.exit(BAD_USAGE, f"{self.prog}: {message} (--help shows all flags)\n")
 
 
 def add_flags(flags, *, epochs, batch_size, levels, num_layers, lr, levels_help):
@@ -103,6 +115,14 @@ def checked_flags(flags):
             f"{values.num_heads}: choose a multiple"
         )
     return values
+
+
+def new_file(path):
+    """The path of a picture to be written later, refused now if its folder is not there."""
+    folder = Path(path).absolute().parent
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise argparse.ArgumentTypeError(f"no file can be written in the folder {folder}")
+    return path
 
 
 def mix():
@@ -142,9 +162,16 @@ class Progress:
         return time.monotonic() - self.started
 
     def update(self, tokens=0, **figures):
-        """One step further: how many tokens it read, and figures to show, such as loss=0.52."""
+        """One step further: how many tokens it read, and figures to show, such as loss=0.52.
+
+        Raises:
+            Diverged: a figure is not finite, so that no further step can help.
+        """
         self.done += 1
         self.tokens += tokens
+        broken = [name for name, value in figures.items() if not math.isfinite(value)]
+        if broken:
+            raise Diverged(f"the {broken[0]} is no number any more after {self.done} steps")
         if self.tokens:
             figures["tokens_per_s"] = self.tokens / max(self.seconds, 1e-9)
         told = "  ".join(f"{name.replace('_', ' ')} {_short(v)}" for name, v in figures.items())
@@ -221,7 +248,10 @@ def table(headings, rows):
 
 def verdict(what, value, threshold, passed, unit="%"):
     """Print what was measured beside its threshold; returns the exit code, 0 or 1."""
-    scale = 100 if unit == "%" else 1
-    word = "PASSED" if passed else "FAILED"
-    print(f"\n{word}: {what} {scale * value:.1f}{unit}, threshold {scale * threshold:g}{unit}")
+    measured = (
+        f"{value:.1%}, threshold {threshold:.0%}"
+        if unit == "%"
+        else (f"{value:.3f}{unit}, threshold {threshold:g}{unit}")
+    )
+    print(f"\n{'PASSED' if passed else 'FAILED'}: {what} {measured}")
     return 0 if passed else 1

@@ -102,7 +102,12 @@ def read_flags():
         default="none",
         help="leave this out of the network",
     )
-    flags.add_argument("--plot", default="attention_proof.png", help="where the picture goes")
+    flags.add_argument(
+        "--plot",
+        type=console.new_file,
+        default="attention_proof.png",
+        help="where the picture goes",
+    )
     console.add_flags(
         flags,
         epochs=5,

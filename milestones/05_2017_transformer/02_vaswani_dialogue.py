@@ -20,31 +20,32 @@ names the one of the dialogue.
 
 import math
 import random
+import string
 from collections import Counter
 
 import tinytorch
 from tinytorch import console
-from tinytorch.dataloader import DataLoader, TensorDataset, load_tinytalks
+from tinytorch.dataloader import DataLoader, load_tinytalks, pad_sequences
 from tinytorch.losses import cross_entropy
 from tinytorch.optimizers import AdamW, clip_grad_norm_, warmup_cosine
-from tinytorch.tokenization import CharTokenizer, next_token_windows
+from tinytorch.tokenization import CharTokenizer
 from tinytorch.transformers import GPT
 
 CONTEXT = 128  # characters the model can look back on
-STRIDE = 32  # a window of text begins every so many characters
-RETELLINGS = 5  # an epoch tells every dialogue five times, each time in another order
+ANSWER = 40  # of these are kept free for an answer
+TELLINGS = 10  # an epoch tells every dialogue ten times, each time in another order
 THRESHOLD = 1.5  # nats per character
-ANSWER = 64  # characters an answer may have
-
-
-def turn(question, answer=None):
-    """One turn as text; without an answer it is what the model goes on from."""
-    return f"Q: {question}\nA:" if answer is None else f"Q: {question}\nA: {answer}\n"
+IGNORE = -100  # targets that are only padding
 
 
 def follow_up(talk):
     """The question with the topic called by its pronoun only."""
     return talk.question.replace(talk.topic, talk.pronoun)
+
+
+def questions_in(dialogue):
+    """The questions as they are asked one after the other: only the first names the topic."""
+    return [dialogue[0].question, *map(follow_up, dialogue[1:])]
 
 
 def by_topic(talks):
@@ -55,86 +56,99 @@ def by_topic(talks):
     return list(topics.values())
 
 
-def told(topics, source, shuffle_turns):
-    """All dialogues one after the other, topics and turns in random order, as one text.
+def recent(lines, room):
+    """The last lines that fit into so many characters, as one text."""
+    while sum(map(len, lines)) > room:
+        lines = lines[1:]
+    return "".join(lines)
+
+
+def told(topics, source, shuffle_turns=False):
+    """All dialogues once, their turns in random order: for each turn the text that ends with it.
 
     With `shuffle_turns` the follow-ups come from any topic: the same turns, but no conversation.
     """
     every_turn = [talk for talks in topics for talk in talks]
-    text = []
-    for talks in source.sample(topics, len(topics)):
-        first, *rest = source.sample(talks, len(talks))
+    texts = []
+    for talks in topics:
+        dialogue = source.sample(talks, len(talks))
         if shuffle_turns:
-            rest = source.choices(every_turn, k=len(rest))
-        turns = [turn(first.question, first.answer)]
-        turns += [turn(follow_up(talk), talk.answer) for talk in rest]
-        text.append("".join(turns) + "\n")
-    return "".join(text)
+            dialogue[1:] = source.choices(every_turn, k=len(talks) - 1)
+        lines = []
+        for question, talk in zip(questions_in(dialogue), dialogue):
+            lines += [f"Q: {question}\n", f"A: {talk.answer}\n"]
+            texts.append(recent(lines, CONTEXT + 1))
+    return texts
 
 
-def windows(topics, tokenizer, source, shuffle_turns):
-    """One epoch's inputs and targets: windows of 128 characters, the targets one further."""
-    parts = [
-        next_token_windows(tokenizer.encode(told(topics, source, shuffle_turns)), CONTEXT, STRIDE)
-        for _ in range(RETELLINGS)
-    ]
-    return TensorDataset(*(tinytorch.cat(list(part)) for part in zip(*parts)))
+def next_character_batch(samples):
+    """Token lists of several texts -> inputs (B, T) and targets (B, T) one character ahead."""
+    inputs, _ = pad_sequences([ids[:-1] for ids in samples])
+    targets, _ = pad_sequences([ids[1:] for ids in samples], value=IGNORE)
+    return inputs, targets
+
+
+def loader(topics, tokenizer, source, flags):
+    """The batches of one epoch."""
+    texts = [t for _ in range(TELLINGS) for t in told(topics, source, flags.shuffle_turns)]
+    samples = [tokenizer.encode(text) for text in texts]
+    return DataLoader(samples, flags.batch_size, True, collate_fn=next_character_batch)
 
 
 def train(model, topics, tokenizer, flags):
     """Train for the given epochs; returns the mean loss of the last one and the seconds used."""
     source = random.Random(flags.seed)
-    epochs = [windows(topics, tokenizer, source, flags.shuffle_turns) for _ in range(flags.epochs)]
-    loaders = [DataLoader(data, flags.batch_size, shuffle=True, drop_last=True) for data in epochs]
+    loaders = [loader(topics, tokenizer, source, flags) for _ in range(flags.epochs)]
     optimizer = AdamW(model.parameters(), lr=flags.lr, weight_decay=0.01)
-    steps = sum(len(loader) for loader in loaders)
+    steps = sum(map(len, loaders))
+    targets_each = sum(len(ids) - 1 for ids in loaders[0].dataset)
     print(
-        f"an epoch: every dialogue {RETELLINGS} times = {len(loaders[0]):,} steps, "
-        f"{len(loaders[0]) * flags.batch_size * CONTEXT:,} characters to guess"
+        f"an epoch: all dialogues {TELLINGS} times = {len(loaders[0]):,} steps, about "
+        f"{targets_each:,} characters to guess"
     )
     with console.Progress(steps) as progress:
-        for epoch, loader in enumerate(loaders, start=1):
-            losses = []
-            for inputs, targets in loader:
+        for epoch, batches in enumerate(loaders, start=1):
+            total = seen = 0
+            for inputs, targets in batches:
                 lr = warmup_cosine(progress.done + 1, 100, steps, flags.lr, flags.lr / 10)
                 optimizer.param_groups[0]["lr"] = lr
-                loss = cross_entropy(model(inputs), targets)
+                loss = cross_entropy(model(inputs), targets, ignore_index=IGNORE)
                 optimizer.zero_grad()
                 loss.backward()
                 clip_grad_norm_(model.parameters(), 1.0)
                 optimizer.step()
-                losses.append(loss.item())
-                progress.update(targets.numel(), loss=losses[-1], epoch=epoch)
+                kept = int((targets != IGNORE).sum())
+                total, seen = total + kept * loss.item(), seen + kept
+                progress.update(kept, loss=loss.item(), epoch=epoch)
                 if progress.seconds > flags.max_seconds:
-                    return sum(losses) / len(losses), progress.seconds
-            progress.say(f"epoch {epoch}: mean loss {sum(losses) / len(losses):.3f}")
+                    return total / seen, progress.seconds
+            progress.say(f"epoch {epoch}: mean loss {total / seen:.3f}")
             for question, reply in converse(model, tokenizer, topics[0])[:3]:
                 progress.say(f"    {question} {reply}")
-    return sum(losses) / len(losses), progress.seconds
+    return total / seen, progress.seconds
 
 
 class Conversation:
-    """Questions and answers so far; the model sees the turns that fit into its context."""
+    """Questions and answers so far; the model sees the last lines that fit into its context."""
 
     def __init__(self, model, tokenizer):
-        self.model, self.tokenizer, self.history = model, tokenizer, "\n"
+        self.model, self.tokenizer, self.lines = model, tokenizer, []
 
     def ask(self, question):
-        """The model's answer, the likeliest character each time; it becomes part of the history."""
-        seen = (self.history + turn(question))[-CONTEXT:]
+        """The model's answer, the likeliest character each time; it joins the conversation."""
+        seen = recent([*self.lines, f"Q: {question}\n", "A:"], CONTEXT - ANSWER)
         ids = tinytorch.tensor([self.tokenizer.encode(seen)])
         stop = self.tokenizer.encode("\n")
-        written = self.model.generate(ids, ANSWER, temperature=0.0, stop=stop)[0, ids.shape[1] :]
-        answer = self.tokenizer.decode(written.tolist()).split("\n")[0].strip()
-        self.history += turn(question, answer)
+        written = self.model.generate(ids, 2 * ANSWER, temperature=0.0, stop=stop)
+        answer = self.tokenizer.decode(written[0, ids.shape[1] :].tolist()).split("\n")[0].strip()
+        self.lines += [f"Q: {question}\n", f"A: {answer}\n"]
         return answer
 
 
-def converse(model, tokenizer, talks):
-    """Ask the questions of one topic in turn, all but the first with the pronoun."""
+def converse(model, tokenizer, dialogue):
+    """Ask the questions of one dialogue in turn; returns them with the answers."""
     conversation = Conversation(model, tokenizer)
-    questions = [talks[0].question, *map(follow_up, talks[1:])]
-    return [(question, conversation.ask(question)) for question in questions]
+    return [(question, conversation.ask(question)) for question in questions_in(dialogue)]
 
 
 def topic_kept(model, tokenizer, topics):
@@ -153,16 +167,17 @@ def topic_kept(model, tokenizer, topics):
     return sum(named) / len(named), len(named)
 
 
-def plain_loss(model, text, tokenizer):
-    """The mean loss over a text that was not trained on in this order, in plain Python."""
-    inputs, targets = next_token_windows(tokenizer.encode(text), CONTEXT, CONTEXT)
-    total = 0.0
-    with tinytorch.no_grad():
-        for window, wanted in zip(inputs, targets.tolist()):
-            for row, target in zip(model(window.reshape(1, CONTEXT)).tolist()[0], wanted):
-                top = max(row)
-                total += top + math.log(sum(math.exp(x - top) for x in row)) - row[target]
-    return total / targets.numel()
+def plain_loss(model, samples):
+    """The mean loss over texts, computed from the logits in plain Python."""
+    total = count = 0
+    for ids in samples:
+        with tinytorch.no_grad():
+            rows = model(tinytorch.tensor([ids[:-1]])).tolist()[0]
+        for row, target in zip(rows, ids[1:]):
+            top = max(row)
+            total += top + math.log(sum(math.exp(x - top) for x in row)) - row[target]
+        count += len(rows)
+    return total / count
 
 
 def chat(model, tokenizer):
@@ -202,12 +217,13 @@ def main():
     flags = read_flags()
     tinytorch.manual_seed(flags.seed)
     topics = by_topic(load_tinytalks("train", flags.levels))
-    unseen_order = told(topics, random.Random(-1 - flags.seed), shuffle_turns=False)
-    tokenizer = CharTokenizer(unseen_order + "".join(t.question for talks in topics for t in talks))
+    new_order = told(topics, random.Random(-1 - flags.seed))
+    everything = told(by_topic(load_tinytalks()), random.Random(0))
+    tokenizer = CharTokenizer("".join(everything) + string.ascii_letters)
     model = GPT(tokenizer.vocab_size, flags.embed_dim, flags.num_heads, flags.num_layers, CONTEXT)
     print(
-        f"data: {len(topics)} topics with {sum(map(len, topics))} pairs of levels 1 to {flags.levels}; "
-        f"turns {'of mixed topics' if flags.shuffle_turns else 'in conversations'}"
+        f"data: {len(topics)} topics with {sum(map(len, topics))} pairs of levels 1 to "
+        f"{flags.levels}; turns {'of mixed topics' if flags.shuffle_turns else 'in conversations'}"
     )
     print(f"model: {sum(p.numel() for p in model.parameters()):,} parameters; {console.mix()}")
 
@@ -218,16 +234,16 @@ def main():
         print(f"    Q: {question}\n    A: {reply}")
     kept, count = topic_kept(model, tokenizer, topics)
     print(
-        f"topic kept: {kept:.2f} (of {count} follow-ups that fit several topics, the share whose "
+        f"\ntopic kept: {kept:.2f} (of {count} follow-ups that fit several topics, the share whose "
         "answer names the one of the dialogue)"
     )
-    if flags.chat:
-        chat(model, tokenizer)
-    print(f"\ntrained for {seconds:.0f} s; mean loss of the last epoch {mean:.3f}")
-    final = plain_loss(model, unseen_order, tokenizer)
+    print(f"trained for {seconds:.0f} s; mean loss of the last epoch {mean:.3f}")
+    final = plain_loss(model, [tokenizer.encode(text) for text in new_order])
     passed = final < THRESHOLD and mean < THRESHOLD
     code = console.verdict("loss on dialogues in a new order", final, THRESHOLD, passed, unit="")
     print("Next: README.md, what you understand now" if passed else "Try more --epochs.")
+    if flags.chat:
+        chat(model, tokenizer)
     return code
 
 
