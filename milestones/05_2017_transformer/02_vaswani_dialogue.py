@@ -32,7 +32,7 @@ from tinytorch.tokenization import CharTokenizer
 from tinytorch.transformers import GPT
 
 CONTEXT = 128  # characters the model can look back on
-ANSWER = 40  # of these are kept free for an answer
+ANSWER = 80  # characters an answer may have
 TELLINGS = 10  # an epoch tells every dialogue ten times, each time in another order
 THRESHOLD = 1.5  # nats per character
 IGNORE = -100  # targets that are only padding
@@ -56,15 +56,13 @@ def by_topic(talks):
     return list(topics.values())
 
 
-def recent(lines, room):
-    """The last lines that fit into so many characters, as one text."""
-    while sum(map(len, lines)) > room:
-        lines = lines[1:]
-    return "".join(lines)
+def seen(lines):
+    """What the model sees of a conversation: the answer before, the question, and what follows."""
+    return "".join(lines[-3:])
 
 
 def told(topics, source, shuffle_turns=False):
-    """All dialogues once, their turns in random order: for each turn the text that ends with it.
+    """All dialogues once, their turns in random order: a text for every turn.
 
     With `shuffle_turns` the follow-ups come from any topic: the same turns, but no conversation.
     """
@@ -77,7 +75,7 @@ def told(topics, source, shuffle_turns=False):
         lines = []
         for question, talk in zip(questions_in(dialogue), dialogue):
             lines += [f"Q: {question}\n", f"A: {talk.answer}\n"]
-            texts.append(recent(lines, CONTEXT + 1))
+            texts.append(seen(lines)[: CONTEXT + 1])
     return texts
 
 
@@ -129,18 +127,19 @@ def train(model, topics, tokenizer, flags):
 
 
 class Conversation:
-    """Questions and answers so far; the model sees the last lines that fit into its context."""
+    """Questions and answers so far; the topic lives on from answer to answer."""
 
     def __init__(self, model, tokenizer):
         self.model, self.tokenizer, self.lines = model, tokenizer, []
 
     def ask(self, question):
         """The model's answer, the likeliest character each time; it joins the conversation."""
-        seen = recent([*self.lines, f"Q: {question}\n", "A:"], CONTEXT - ANSWER)
-        ids = tinytorch.tensor([self.tokenizer.encode(seen)])
+        prompt = self.tokenizer.encode(seen([*self.lines, f"Q: {question}\n", "A:"]))
+        if len(prompt) > CONTEXT:
+            raise ValueError(f"{len(prompt)} characters are more than {CONTEXT}: ask a shorter one")
         stop = self.tokenizer.encode("\n")
-        written = self.model.generate(ids, 2 * ANSWER, temperature=0.0, stop=stop)
-        answer = self.tokenizer.decode(written[0, ids.shape[1] :].tolist()).split("\n")[0].strip()
+        ids = self.model.generate(tinytorch.tensor([prompt]), ANSWER, temperature=0.0, stop=stop)
+        answer = self.tokenizer.decode(ids[0, len(prompt) :].tolist()).split("\n")[0].strip()
         self.lines += [f"Q: {question}\n", f"A: {answer}\n"]
         return answer
 
@@ -203,7 +202,7 @@ def read_flags():
     flags.add_argument("--chat", action="store_true", help="talk to the model after training")
     console.add_flags(
         flags,
-        epochs=10,
+        epochs=20,
         batch_size=16,
         levels=5,
         num_layers=3,
