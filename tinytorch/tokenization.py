@@ -154,7 +154,7 @@ class CharTokenizer:
         """The error for a character that has no id."""
         return ValueError(
             f"{character!r} (U+{ord(character):04X}) at place {place} is not in the vocabulary of "
-            f"{self.vocab_size} characters: take one from a longer text, or use BPETokenizer"
+            f"{self.vocab_size} characters: add it to the text, or use BPETokenizer"
         )
 
     def encode(self, text):
