@@ -171,8 +171,8 @@ def need_one_form(samples):
     forms = sorted({form_of(sample) for sample in samples})
     if len(forms) != 1:
         raise ValueError(
-            f"samples of one form make a batch, not {' and '.join(forms) or 'none'}: pad_sequences, "
-            "in a collate_fn of your own, makes rows equally long"
+            f"samples of one form make a batch, not {' and '.join(forms) or 'none'}: "
+            "pad_sequences, in a collate_fn of your own, makes rows equally long"
         )
     return samples[0]
 
@@ -284,7 +284,7 @@ class DataLoader:
     def __init__(
         self, dataset, batch_size=1, shuffle=False, drop_last=False, collate_fn=None, generator=None
     ):
-        if not hasattr(type(dataset), "__len__") or not hasattr(type(dataset), "__getitem__"):
+        if not all(hasattr(type(dataset), name) for name in ("__len__", "__getitem__")):
             raise TypeError(f"{type(dataset).__name__} lacks __len__ or __getitem__: try list(...)")
         need_batch_size(batch_size)
         self.dataset, self.batch_size, self.shuffle = dataset, batch_size, shuffle
