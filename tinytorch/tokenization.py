@@ -144,7 +144,7 @@ class CharTokenizer:
         self.vocab_size = len(self.characters)
         self.id_of = {character: i for i, character in enumerate(self.characters)}
         single = all(isinstance(c, str) and len(c) == 1 for c in self.characters)
-        if not single or not 0 < self.vocab_size == len(self.id_of):
+        if not single or not self.characters or len(self.id_of) < self.vocab_size:
             raise ValueError("a vocabulary holds single characters: one at least, and none twice")
 
     def __repr__(self):
