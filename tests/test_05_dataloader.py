@@ -4,6 +4,7 @@ import doctest
 import inspect
 import itertools
 import pickle
+import re
 
 import numpy as np
 import pytest
@@ -226,7 +227,9 @@ class TestBatchIndices:
 
     @pytest.mark.parametrize("size", [0, -1, 2.0, 2.5, "2", None, True])
     def test_batch_sizes_that_are_none_are_refused(self, size):
-        with pytest.raises(ValueError, match=f"batch_size is 1, 2, 3, ..., and not {size!r}$"):
+        with pytest.raises(
+            ValueError, match=f"batch_size is a whole number, .*, and not {size!r}$"
+        ):
             batch_indices(5, size)
 
     def test_a_batch_size_from_numpy(self):
@@ -316,7 +319,9 @@ class TestCollate:
             assert lists(samples) == [[1, 2], [3, 4]]
 
     def test_unequal_shapes_are_refused_and_padding_is_named(self):
-        with pytest.raises(ValueError, match=r"sample 0 is a Tensor of shape \(2,\) and sample 2 "):
+        with pytest.raises(
+            ValueError, match=r"not Tensor of shape \(1,\) and Tensor of shape \(2,\): pad"
+        ):
             collate([Tensor([1, 2]), Tensor([3, 4]), Tensor([5])])
         for samples in (
             [Tensor([1, 2]), Tensor([3])],
@@ -331,11 +336,13 @@ class TestCollate:
     @pytest.mark.parametrize(
         ("samples", "words"),
         [
-            ([1, "a"], "sample 0 is a number and sample 1 is text, "),
-            ([(1, 2), (1, 2, 3)], "a tuple of length 2 and sample 1 is a tuple of length 3"),
-            ([{"a": 1}, {"b": 1}], r"the keys \['a'\] and sample 1 is a dict with the keys"),
-            ([Tensor([1.0]), np.ones(1)], "is a Tensor of shape .* is numbers of shape"),
-            ([], "one sample or more, and the list is empty"),
+            ([1, "a"], "one form make a batch, not number and str: "),
+            ([(1, 2), (1, 2, 3)], "not tuple of length 2 and tuple of length 3: "),
+            ([(1, 2), [1, 2]], "not list of length 2 and tuple of length 2: "),
+            ([{"a": 1}, {"b": 1}], r"keys \['a'\] and dict with the keys \['b'\]: "),
+            ([{"a": 1}, {"a": 1, "b": 1}], r"keys \['a', 'b'\] and dict with the keys \['a'\]: "),
+            ([Tensor([1.0]), np.ones(1)], "not Tensor of shape .1,. and ndarray of shape .1,.: "),
+            ([], "samples of one form make a batch, not none: "),
         ],
     )
     def test_other_samples_that_do_not_go_together(self, samples, words):
@@ -344,7 +351,7 @@ class TestCollate:
 
     @pytest.mark.parametrize("sample", [None, b"bytes", {1, 2}, object(), 1j])
     def test_things_that_make_no_batch(self, sample):
-        with pytest.raises(TypeError, match=f"not of {type(sample).__name__}: use a collate_fn"):
+        with pytest.raises(TypeError, match="a tensor holds numbers, and this is"):
             collate([(1, sample), (2, sample)])
 
 
@@ -411,19 +418,16 @@ class TestPadSequences:
         ids[0, 0] = 50
         assert lists(rows) == [[1, 2], [3]]
 
-    @pytest.mark.parametrize("row", [[0.5], ["a"], Tensor([1.0]), [True]])
-    def test_rows_that_hold_no_ids(self, row):
-        with pytest.raises(TypeError, match="ids are whole numbers, and row 1 holds "):
-            pad_sequences([[1], row])
-
-    @pytest.mark.parametrize("row", ["text", 5, [[1]]])
-    def test_rows_that_are_no_rows(self, row):
-        with pytest.raises(ValueError, match=r"row 1 has the shape \(.*\), not one dimension"):
+    @pytest.mark.parametrize("row", [[0.5], ["a"], Tensor([1.0]), [True], "text", 5, [[1]]])
+    def test_rows_that_are_no_rows_of_ids(self, row):
+        shape = re.escape(str(np.shape(row)))
+        with pytest.raises(TypeError, match=f"row 1 is not one row of whole .* {shape}$"):
             pad_sequences([[1], row])
 
     def test_a_filling_that_is_no_id(self):
-        with pytest.raises(TypeError, match="the value is 0.5"):
-            pad_sequences([[1]], value=0.5)
+        for value in (0.5, "0", None, np.uint8(0)):
+            with pytest.raises(TypeError, match="the value that fills up is .* and not "):
+                pad_sequences([[1]], value=value)
 
 
 # -- random_split
@@ -486,14 +490,14 @@ class TestRandomSplit:
     @pytest.mark.parametrize(
         ("sizes", "words"),
         [
-            ([6, 3], r"\[6, 3\] adds up to 9, and sizes must add up to the 10 samples"),
-            ([6, 5], "adds up to 11"),
-            ([11, -1], "none of them negative"),
-            ([0.5, 0.4], r"\[0.5, 0.4\] adds up to 0.9, and fractions add up to 1"),
-            ([0.7, 0.7], "adds up to 1.4"),
-            ([1.5, -0.5], "none of them negative"),
-            ([8.0, 2.0], "adds up to 10, and fractions add up to 1"),
-            ([], "adds up to 0"),
+            ([6, 3], r"^\[6, 3\]: sizes add up to 10, fractions to 1, none negative$"),
+            ([6, 5], r"\[6, 5\]: sizes add up to 10"),
+            ([11, -1], "none negative"),
+            ([0.5, 0.4], r"\[0.5, 0.4\]: .*fractions to 1"),
+            ([0.7, 0.7], "fractions to 1"),
+            ([1.5, -0.5], "none negative"),
+            ([8.0, 2.0], "fractions to 1"),
+            ([], r"\[\]: sizes add up to 10"),
         ],
     )
     def test_sizes_that_do_not_add_up_are_refused(self, sizes, words):
@@ -512,14 +516,14 @@ class TestRandomSplit:
 @pytest.mark.exercise("dataloader")
 class TestDatasets:
     def test_tensors_of_different_lengths_are_refused(self):
-        with pytest.raises(ValueError, match=r"tensors of one length, and these have \[3, 2\]"):
+        with pytest.raises(ValueError, match=r"tensors of one length, and not of \[3, 2\]"):
             TensorDataset(Tensor([1, 2, 3]), Tensor([1, 2]))
-        with pytest.raises(ValueError, match=r"these have \[\]"):
+        with pytest.raises(ValueError, match=r"and not of \[\]"):
             TensorDataset()
 
     @pytest.mark.parametrize("wrong", [[1, 2], np.arange(2), "ab"])
     def test_other_things_than_tensors_are_refused(self, wrong):
-        with pytest.raises(TypeError, match=f"holds Tensors, not {type(wrong).__name__}: wrap it"):
+        with pytest.raises(TypeError, match="holds Tensors: wrap lists and arrays with tensor"):
             TensorDataset(Tensor([1, 2]), wrong)
 
     def test_length(self):
@@ -530,9 +534,11 @@ class TestDatasets:
         class Half(Dataset):
             pass
 
-        with pytest.raises(NotImplementedError, match="Half needs a __len__"):
+        with pytest.raises(TypeError, match="Half lacks __len__ or __getitem__: try list"):
+            DataLoader(Half())
+        with pytest.raises(TypeError, match="Half.* has no len"):
             len(Half())
-        with pytest.raises(NotImplementedError, match="Half needs a __getitem__"):
+        with pytest.raises(TypeError, match="Half.* is not subscriptable"):
             Half()[0]
 
     def test_a_loop_over_a_dataset_ends_with_its_last_sample(self):
@@ -558,9 +564,9 @@ class TestDatasets:
         same(part[1][0], 6, np.int64)
 
     def test_a_subset_refuses_a_mask(self):
-        with pytest.raises(TypeError, match="these are bool: np.flatnonzero turns a mask into"):
+        with pytest.raises(TypeError, match=r"not bool: try np.flatnonzero\(mask\)"):
             Subset("abc", np.array([True, False, True]))
-        with pytest.raises(TypeError, match="these are float64"):
+        with pytest.raises(TypeError, match="indices are integers, not float64"):
             Subset("abc", [0.0, 1.0])
 
     def test_fractions_or_sizes(self):
@@ -621,14 +627,14 @@ class TestDataLoader:
         assert list(DataLoader("abc", 2)) == [["a", "b"], ["c"]]
 
     def test_objects_without_them_are_refused(self):
-        with pytest.raises(TypeError, match="generator has no __len__: list"):
+        with pytest.raises(TypeError, match="generator lacks __len__ or __getitem__: try list"):
             DataLoader(i for i in range(3))
-        with pytest.raises(TypeError, match="set has no __getitem__"):
+        with pytest.raises(TypeError, match="set lacks __len__ or __getitem__"):
             DataLoader({1, 2})
 
     @pytest.mark.parametrize("size", [0, -3, 1.5, None])
     def test_the_batch_size_is_refused_before_the_first_epoch(self, size):
-        with pytest.raises(ValueError, match="a batch holds one sample or more"):
+        with pytest.raises(ValueError, match="batch_size is a whole number"):
             DataLoader([1, 2], size)
 
     def test_usual_settings(self):
@@ -845,12 +851,14 @@ class TestData:
 
     @pytest.mark.parametrize("part", ["valid", "", None])
     def test_other_parts_of_tinytalks(self, part):
-        with pytest.raises(ValueError, match=f"'train', 'validation', 'test', and no {part!r}$"):
+        with pytest.raises(
+            ValueError, match=f"parts: train, validation, test; .* but part={part!r}"
+        ):
             load_tinytalks(part)
 
     @pytest.mark.parametrize("levels", [0, 6, -1, 2.5, "3", None])
     def test_other_levels(self, levels):
-        with pytest.raises(ValueError, match=f"levels 1 to 5: .*, not {levels!r}$"):
+        with pytest.raises(ValueError, match=f"levels: 1 to 5; but .* levels={levels!r}$"):
             load_tinytalks(levels=levels)
 
 

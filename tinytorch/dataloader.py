@@ -26,7 +26,7 @@ __all__ = [
 
 # %% imports
 import re
-from typing import NamedTuple
+from collections import namedtuple
 
 import numpy as np
 
@@ -63,14 +63,8 @@ class Dataset:
     """What a loader asks of data: how many samples there are, and which is number i.
 
     Any object that has these two methods is a dataset; to inherit from this class is a courtesy
-    to the reader.
+    to the reader, and lets you loop over the samples.
     """
-
-    def __len__(self):
-        raise NotImplementedError(f"{type(self).__name__} needs a __len__: how many samples?")
-
-    def __getitem__(self, index):
-        raise NotImplementedError(f"{type(self).__name__} needs a __getitem__: which is number i?")
 
     def __iter__(self):
         return (self[i] for i in range(len(self)))
@@ -91,18 +85,11 @@ class TensorDataset(Dataset):
     """
 
     def __init__(self, *tensors):
-        for tensor in tensors:
-            if not isinstance(tensor, Tensor):
-                raise TypeError(
-                    f"a TensorDataset holds Tensors, not {type(tensor).__name__}: wrap it with "
-                    "tensor(...), or an array with from_numpy(...)"
-                )
+        if not all(isinstance(tensor, Tensor) for tensor in tensors):
+            raise TypeError("a TensorDataset holds Tensors: wrap lists and arrays with tensor(...)")
         lengths = [len(tensor) for tensor in tensors]
         if len(set(lengths)) != 1:
-            raise ValueError(
-                f"a TensorDataset needs tensors of one length, and these have {lengths}: sample i "
-                "is number i of each"
-            )
+            raise ValueError(f"a TensorDataset needs tensors of one length, and not of {lengths}")
         self.tensors = tensors
 
     def __len__(self):
@@ -132,9 +119,7 @@ def need_batch_size(batch_size):
     """Refuse a batch size that is not a whole number from 1 on, with a ValueError."""
     whole = isinstance(batch_size, int | np.integer) and not isinstance(batch_size, bool)
     if not whole or batch_size < 1:
-        raise ValueError(
-            f"a batch holds one sample or more: batch_size is 1, 2, 3, ..., and not {batch_size!r}"
-        )
+        raise ValueError(f"batch_size is a whole number, 1, 2, 3, ..., and not {batch_size!r}")
 
 
 # %% batch_indices
@@ -167,25 +152,14 @@ def batch_indices(count, batch_size, shuffle=False, drop_last=False, generator=N
 
 # %% collate-given
 def form_of(sample):
-    """What kind of thing a sample is, and its size, in words: alike for all samples of a batch.
-
-    Raises:
-        TypeError: nothing that `collate` can make a batch of.
-    """
-    if isinstance(sample, Tensor):
-        return f"a Tensor of shape {sample.shape}"
-    if isinstance(sample, str):
-        return "text"
+    """What kind of thing a sample is, and its size, in words: alike for all samples of a batch."""
+    kind = "number" if isinstance(sample, int | float | np.generic) else type(sample).__name__
     if isinstance(sample, dict):
-        return f"a dict with the keys {sorted(map(str, sample))}"
+        return f"{kind} with the keys {sorted(map(str, sample))}"
     if isinstance(sample, tuple | list):
-        return f"a {type(sample).__name__} of length {len(sample)}"
-    if isinstance(sample, int | float | np.generic | np.ndarray):
-        return f"numbers of shape {np.shape(sample)}" if np.ndim(sample) else "a number"
-    raise TypeError(
-        f"collate makes batches of Tensors, arrays, numbers, text, tuples, lists and dicts, and "
-        f"not of {type(sample).__name__}: use a collate_fn of your own"
-    )
+        return f"{kind} of length {len(sample)}"
+    shape = np.shape(sample)
+    return f"{kind} of shape {shape}" if shape else kind
 
 
 def need_one_form(samples):
@@ -194,16 +168,12 @@ def need_one_form(samples):
     Raises:
         ValueError: there is no sample, or two are not of the same form.
     """
-    if len(samples) == 0:
-        raise ValueError("collate needs one sample or more, and the list is empty")
-    first = form_of(samples[0])
-    for i, sample in enumerate(samples):
-        if form_of(sample) != first:
-            raise ValueError(
-                f"collate: sample 0 is {first} and sample {i} is {form_of(sample)}, and only "
-                "samples of one form make a batch. Rows of unequal length become equal in "
-                "pad_sequences, called in a collate_fn of your own"
-            )
+    forms = sorted({form_of(sample) for sample in samples})
+    if len(forms) != 1:
+        raise ValueError(
+            f"samples of one form make a batch, not {' and '.join(forms) or 'none'}: "
+            "pad_sequences, in a collate_fn of your own, makes rows equally long"
+        )
     return samples[0]
 
 
@@ -261,10 +231,7 @@ class Subset(Dataset):
     def __init__(self, dataset, indices):
         indices = np.asarray(indices)
         if indices.size and indices.dtype.kind not in "iu":
-            raise TypeError(
-                f"a Subset takes sample numbers, and these are {indices.dtype}: np.flatnonzero "
-                "turns a mask into the numbers where it is True"
-            )
+            raise TypeError(f"indices are integers, not {indices.dtype}: try np.flatnonzero(mask)")
         self.dataset, self.indices = dataset, indices.astype(np.int64)
 
     def __len__(self):
@@ -315,20 +282,10 @@ class DataLoader:
     """
 
     def __init__(
-        self,
-        dataset,
-        batch_size=1,
-        shuffle=False,
-        drop_last=False,
-        collate_fn=None,
-        generator=None,
+        self, dataset, batch_size=1, shuffle=False, drop_last=False, collate_fn=None, generator=None
     ):
-        for method in ("__len__", "__getitem__"):
-            if not hasattr(type(dataset), method):
-                raise TypeError(
-                    f"a dataset has __len__ and __getitem__, and {type(dataset).__name__} has no "
-                    f"{method}: list(...) makes a dataset of anything that can be looped over"
-                )
+        if not all(hasattr(type(dataset), name) for name in ("__len__", "__getitem__")):
+            raise TypeError(f"{type(dataset).__name__} lacks __len__ or __getitem__: try list(...)")
         need_batch_size(batch_size)
         self.dataset, self.batch_size, self.shuffle = dataset, batch_size, shuffle
         self.drop_last, self.collate_fn, self.generator = drop_last, collate_fn, generator
@@ -356,13 +313,8 @@ def are_fractions(sizes, count):
     (True, False)
     """
     whole = all(isinstance(size, int | np.integer) for size in sizes)
-    wrong_by = abs(sum(sizes) - (count if whole else 1))
-    if min(sizes, default=0) < 0 or wrong_by > (0 if whole else 1e-6):
-        meant = f"sizes must add up to the {count} samples" if whole else "fractions add up to 1"
-        raise ValueError(
-            f"random_split: {list(sizes)} adds up to {sum(sizes):g}, and {meant}, none of them "
-            "negative: every sample belongs to exactly one part"
-        )
+    if min(sizes, default=0) < 0 or abs(sum(sizes) - (count if whole else 1)) > 1e-6:
+        raise ValueError(f"{list(sizes)}: sizes add up to {count}, fractions to 1, none negative")
     return not whole
 
 
@@ -396,14 +348,8 @@ def random_split(dataset, sizes, generator=None):
 
 
 # %% load-tinytalks
-class Talk(NamedTuple):
-    """A question of TinyTalks and its answer; topic and pronoun as in the data set's README."""
-
-    level: int
-    topic: str
-    pronoun: str
-    question: str
-    answer: str
+class Talk(namedtuple("Talk", "level topic pronoun question answer")):
+    """A question of TinyTalks and its answer; level, topic and pronoun as in its README."""
 
 
 def load_tinytalks(part="train", levels=5):
@@ -421,10 +367,8 @@ def load_tinytalks(part="train", levels=5):
     (230, 'What is a cow?', 'A cow is a farm animal.')
     """
     ready = {"train": "A:", "validation": "V:", "test": "T:"}  # the line that completes a Talk
-    if part not in ready:
-        raise ValueError(f"TinyTalks has the parts {', '.join(map(repr, ready))}, and no {part!r}")
-    if levels not in range(1, 6):
-        raise ValueError(f"TinyTalks has the levels 1 to 5: levels is one of these, not {levels!r}")
+    if part not in ready or levels not in range(1, 6):
+        raise ValueError(f"parts: {', '.join(ready)}; levels: 1 to 5; but {part=}, {levels=}")
     talks = []
     for line in data_file("tinytalks/tinytalks.txt").read_text(encoding="ascii").splitlines():
         key, _, text = line.partition(" ")
@@ -441,27 +385,22 @@ def load_tinytalks(part="train", levels=5):
 
 # %% pad-given
 def rows_and_length(rows, value, length):
-    """The rows as int64 arrays, and the number of columns that they will have.
+    """The rows as arrays, and the number of columns that they will have.
 
     Raises:
-        ValueError: a row is no row, or longer than `length`.
-        TypeError: the ids or the value are not whole numbers.
+        ValueError: a row is longer than `length`.
+        TypeError: a row is not one row of whole numbers, or the value is not one.
     """
     rows = [np.asarray(getattr(row, "array", row)) for row in rows]
+    length = max((row.size for row in rows), default=0) if length is None else length
     for i, row in enumerate(rows):
-        if row.ndim != 1:
-            raise ValueError(f"pad_sequences: row {i} has the shape {row.shape}, not one dimension")
-        if row.size and row.dtype.kind not in "iu":
-            raise TypeError(f"pad_sequences: ids are whole numbers, and row {i} holds {row.dtype}")
-        if length is not None and len(row) > length:
-            raise ValueError(
-                f"pad_sequences: row {i} has {len(row)} ids, more than length={length}: cut it "
-                "yourself, or leave out length"
-            )
-    if not isinstance(value, int | np.integer):
-        raise TypeError(f"pad_sequences: ids are whole numbers, and the value is {value!r}")
-    longest = max(map(len, rows), default=0)
-    return [row.astype(np.int64) for row in rows], longest if length is None else length
+        if row.ndim != 1 or (row.size and row.dtype.kind not in "iu"):
+            raise TypeError(f"row {i} is not one row of whole numbers, but {row.dtype} {row.shape}")
+        if len(row) > length:
+            raise ValueError(f"row {i} has {len(row)} ids, more than length={length}: cut it first")
+    if not isinstance(value, int | np.int64):
+        raise TypeError(f"the value that fills up is an id, a whole number, and not {value!r}")
+    return rows, length
 
 
 # %% pad_sequences
@@ -478,8 +417,8 @@ def pad_sequences(rows, value=0, length=None):
         mask: Tensor (B, T), bool: True = real.
 
     Raises:
-        ValueError: a row is longer than `length`, or is not a row.
-        TypeError: the ids or the value are not whole numbers.
+        ValueError: a row is longer than `length`.
+        TypeError: a row is not one row of whole numbers, or the value is not one.
 
     >>> ids, mask = pad_sequences([[5, 0, 7], [8]])
     >>> ids.tolist(), mask.tolist()

@@ -5,22 +5,20 @@
 
 __all__ = [
     "SPLIT",
-    "CACHE_SIZE",
     "plain_text",
-    "id_row",
     "whole_number",
+    "id_row",
     "save_json",
     "load_tokenizer",
     "CharTokenizer",
     "count_pairs",
     "merge",
-    "split_words",
-    "to_bytes",
     "split_special",
+    "split_words",
     "count_words",
     "PairIndex",
     "BPETokenizer",
-    "check_merges",
+    "checked_merges",
     "checked_special",
     "merges_wanted",
     "next_token_windows",
@@ -30,14 +28,13 @@ __all__ = [
 # %% imports
 import json
 import math
-import operator
-import os
 import re
 from collections import Counter
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from .tensor import int64, wrap
 
@@ -50,13 +47,23 @@ def plain_text(text):
         TypeError: it is something else.
     """
     if not isinstance(text, str):
-        hint = ": decode it first, data.decode('utf-8')" if isinstance(text, bytes) else ""
-        raise TypeError(f"a tokenizer reads a string, and this is {type(text).__name__}{hint}")
+        raise TypeError(f"a tokenizer reads text, not {type(text).__name__} (bytes: use decode())")
     return text
 
 
+def whole_number(value, name, least):
+    """`value` itself, if it is a whole number and not below `least`.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    if not isinstance(value, int | np.integer) or value < least:
+        raise ValueError(f"{name} is a whole number from {least} on, not {value!r}")
+    return value
+
+
 def id_row(ids, vocab_size=math.inf):
-    """A row of token ids as an int64 array, every id checked.
+    """A row of token ids as a new int64 array, every id checked.
 
     Args:
         ids: a list, an array or a Tensor with one dimension.
@@ -64,51 +71,26 @@ def id_row(ids, vocab_size=math.inf):
 
     Raises:
         TypeError: it is not one row of whole numbers.
-        ValueError: an id is out of range; names it and its place.
+        ValueError: an id is out of range; names the first one and its place.
 
     >>> id_row([3, 1, 2])
     array([3, 1, 2])
     """
-    array = np.asarray(getattr(ids, "array", ids))
-    if array.shape == (0,):
-        array = array.astype(int64)
-    if array.ndim != 1 or array.dtype.kind not in "iu":
-        raise TypeError(
-            f"token ids are one row of whole numbers, and these are {array.dtype} of shape "
-            f"{array.shape}"
-        )
-    outside = (array < 0) | (array >= vocab_size)
-    if outside.any():
-        place = int(outside.argmax())
-        raise ValueError(
-            f"id {array[place]} at place {place} is not between 0 and {vocab_size - 1}: was it "
-            "made by another tokenizer?"
-        )
-    return array.astype(int64, copy=False)
-
-
-def whole_number(value, name):
-    """`value` as a Python integer.
-
-    Raises:
-        TypeError: it is not a whole number.
-    """
-    try:
-        return operator.index(value)
-    except TypeError:
-        raise TypeError(f"{name} is a whole number, not {value!r}") from None
+    ids = np.asarray(getattr(ids, "array", ids))
+    if ids.ndim != 1 or (ids.size and ids.dtype.kind not in "iu"):
+        raise TypeError(f"token ids are one row of whole numbers, not {ids.dtype} {ids.shape}")
+    for place in np.flatnonzero((ids < 0) | (ids >= vocab_size)):
+        raise ValueError(f"id {ids[place]} at place {place} is not between 0 and {vocab_size - 1}")
+    return ids.astype(int64)
 
 
 def save_json(path, content):
     """Write `content` to a JSON file in one step: whoever reads finds the old file or the new."""
     path = Path(path)
-    fresh = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    fresh = path.with_name(f".{path.name}.tmp")
     try:
-        with fresh.open("w", encoding="utf-8") as file:
-            json.dump(content, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(fresh, path)
+        fresh.write_text(json.dumps(content), encoding="utf-8")
+        fresh.replace(path)
     finally:
         fresh.unlink(missing_ok=True)
 
@@ -127,19 +109,9 @@ def load_tokenizer(path, kind, fields):
     """
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (ValueError, RecursionError):
-        raise ValueError(
-            f"{path} is not a whole JSON file: it was cut short, or something else wrote it; save "
-            "the tokenizer again"
-        ) from None
-    if not isinstance(content, dict) or content.pop("kind", None) != kind.__name__:
-        raise ValueError(f"{path} holds no {kind.__name__}: is it another file you mean?")
-    try:
-        return kind(**{name: content[name] for name in fields})
-    except KeyError as missing:
-        raise ValueError(f"{path} holds a damaged {kind.__name__}: no {missing}") from None
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{path} holds a damaged {kind.__name__}: {error}") from None
+        return kind(**{field: content[field] for field in fields})
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ValueError(f"{path} is cut short, or holds no {kind.__name__}: {error!r}") from None
 
 
 # %% char-tokenizer
@@ -151,6 +123,7 @@ class CharTokenizer:
         vocabulary: instead of a text, the characters themselves in the order of their ids.
 
     Attributes:
+        vocab_size: how many ids there are, 0 to vocab_size - 1.
         characters: list, id -> character.
         id_of: dictionary, character -> id.
 
@@ -167,30 +140,21 @@ class CharTokenizer:
     def __init__(self, text=None, vocabulary=None):
         if (text is None) == (vocabulary is None):
             raise ValueError("CharTokenizer needs a text or a vocabulary, one of the two")
-        listed = vocabulary is not None
-        self.characters = list(vocabulary) if listed else sorted(set(plain_text(text)))
+        self.characters = sorted(set(plain_text(text))) if vocabulary is None else list(vocabulary)
+        self.vocab_size = len(self.characters)
         self.id_of = {character: i for i, character in enumerate(self.characters)}
-        if not self.characters:
-            raise ValueError("a vocabulary needs a character, and the text is empty")
-        if len(self.id_of) < len(self.characters):
-            raise ValueError("a character stands in the vocabulary twice: it would have two ids")
-        if not all(isinstance(c, str) and len(c) == 1 for c in self.characters):
-            raise ValueError("a vocabulary holds single characters, each a string of length 1")
+        single = all(isinstance(c, str) and len(c) == 1 for c in self.characters)
+        if not single or not self.characters or len(self.id_of) < self.vocab_size:
+            raise ValueError("a vocabulary holds single characters: one at least, and none twice")
 
     def __repr__(self):
         return f"CharTokenizer({self.vocab_size} characters)"
 
-    @property
-    def vocab_size(self):
-        """How many ids there are: 0 to vocab_size - 1."""
-        return len(self.characters)
-
     def unknown(self, character, place):
         """The error for a character that has no id."""
         return ValueError(
-            f"character {character!r} (U+{ord(character):04X}) at place {place} is not in the "
-            f"vocabulary of {self.vocab_size} characters: build the tokenizer from a text that "
-            "has it, take it out, or use BPETokenizer, which knows every character"
+            f"{character!r} (U+{ord(character):04X}) at place {place} is not in the vocabulary of "
+            f"{self.vocab_size} characters: add it to the text, or use BPETokenizer"
         )
 
     def encode(self, text):
@@ -236,7 +200,7 @@ class CharTokenizer:
 
     def save(self, path):
         """Write the vocabulary to a JSON file, in one step."""
-        save_json(path, {"kind": "CharTokenizer", "vocabulary": self.characters})
+        save_json(path, {"vocabulary": self.characters})
 
     @classmethod
     def load(cls, path):
@@ -296,34 +260,6 @@ def merge(ids, pair, new):
 SPLIT = re.compile(r"'(?:[sdmt]|ll|ve|re)| ?[^\W\d_]+| ?\d+| ?(?:[^\s\w]|_)+|\s+(?!\S)|\s+")
 
 
-def split_words(text):
-    r"""Cut a text into words, each with its leading space; joined again they are the text.
-
-    Source: the pattern of GPT-2 (Radford et al. 2019), written for Python's own `re`, which counts
-    signs such as ½ among the letters.
-
-    >>> split_words("Isn't a cow  2 metres long?\n")
-    ['Isn', "'t", ' a', ' cow', ' ', ' 2', ' metres', ' long', '?', '\n']
-    """
-    return SPLIT.findall(text)
-
-
-def to_bytes(text):
-    """The UTF-8 bytes of a text.
-
-    Raises:
-        ValueError: it holds half of a surrogate pair, which is no character.
-    """
-    try:
-        return text.encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise ValueError(
-            f"{text[error.start]!r} at place {error.start} is half of a surrogate pair, not a "
-            "character, and has no bytes: the text was read in a wrong encoding; read it as "
-            "UTF-8, or drop such halves with text.encode('utf-8', 'ignore').decode()"
-        ) from None
-
-
 def split_special(text, special_tokens):
     """Cut a text at its special tokens: plain, special, plain, ..., plain.
 
@@ -336,15 +272,33 @@ def split_special(text, special_tokens):
     return re.split(f"({'|'.join(map(re.escape, longest_first))})", text)
 
 
+def split_words(text, special_tokens=()):
+    r"""Cut a text into words, each with its leading space; joined again they are the text.
+
+    Source: the pattern of GPT-2 (Radford et al. 2019), written for Python's own `re`, which counts
+    signs such as ½ among the letters.
+
+    Raises:
+        ValueError: the text holds half of a surrogate pair, which has no bytes; names its place.
+
+    >>> split_words("Isn't a cow  2 metres long?\n")
+    ['Isn', "'t", ' a', ' cow', ' ', ' 2', ' metres', ' long', '?', '\n']
+    """
+    plain_text(text).encode("utf-8")  # raises where a word would have no bytes
+    words = []
+    for place, part in enumerate(split_special(text, special_tokens)):
+        words += [part] if place % 2 else SPLIT.findall(part)  # every second part is special
+    return words
+
+
 def count_words(text, special_tokens=()):
     """How often each word occurs: a dictionary from its bytes, a tuple of ids, to the count.
 
     >>> count_words("hi hi hi")
     {(104, 105): 1, (32, 104, 105): 2}
     """
-    plain = split_special(text, special_tokens)[::2]
-    words = Counter(word for part in plain for word in split_words(part))
-    return {tuple(to_bytes(word)): times for word, times in words.items()}
+    times = Counter(split_words(text, special_tokens))
+    return {tuple(w.encode("utf-8")): n for w, n in times.items() if w not in special_tokens}
 
 
 # %% pair-index
@@ -389,14 +343,10 @@ class PairIndex:
             self.counts[pair] = self.counts.get(pair, 0) + sign * count
             if self.counts[pair] == 0:
                 del self.counts[pair]
-            if sign > 0:
-                self.places.setdefault(pair, set()).add(number)
+            self.places.setdefault(pair, set()).add(number)
 
 
 # %% bpe-tokenizer
-CACHE_SIZE = 100_000  # words that a tokenizer remembers
-
-
 class BPETokenizer:
     """Byte-level byte-pair encoding: every text is known, and frequent pieces are one token.
 
@@ -408,6 +358,7 @@ class BPETokenizer:
         special_tokens: strings that get an id each and are never cut or merged.
 
     Attributes:
+        vocab_size: how many ids there are, 0 to vocab_size - 1.
         merges: list of pairs.
         ranks: dictionary, pair -> its place in `merges`.
         token_bytes: list, id -> bytes.
@@ -430,33 +381,18 @@ class BPETokenizer:
     """
 
     def __init__(self, merges=(), special_tokens=()):
-        self._take(merges, special_tokens)
-
-    def _take(self, merges, special_tokens):
-        """Check merges and special tokens, and make every table from them."""
-        merges = [tuple(pair) for pair in merges]
-        special_tokens = checked_special(special_tokens)
-        check_merges(merges)
-        self.merges, self.special_tokens = merges, special_tokens
-        self.ranks = {pair: rank for rank, pair in enumerate(merges)}
+        self.merges, self.special_tokens = checked_merges(merges), checked_special(special_tokens)
+        self.ranks = {pair: rank for rank, pair in enumerate(self.merges)}
         self.token_bytes = [bytes([i]) for i in range(256)]
-        for left, right in merges:
+        for left, right in self.merges:
             self.token_bytes.append(self.token_bytes[left] + self.token_bytes[right])
-        start = len(self.token_bytes)
-        self.special_ids = {token: start + i for i, token in enumerate(special_tokens)}
-        self.token_bytes += [to_bytes(token) for token in special_tokens]
-        self._cache = {}  # word -> its ids
+        self.special_ids = {t: i for i, t in enumerate(self.special_tokens, len(self.token_bytes))}
+        self.token_bytes += [token.encode("utf-8") for token in self.special_tokens]
+        self.vocab_size = len(self.token_bytes)
 
     def __repr__(self):
-        return (
-            f"BPETokenizer({self.vocab_size} tokens: 256 bytes, {len(self.merges)} merges, "
-            f"{len(self.special_tokens)} special)"
-        )
-
-    @property
-    def vocab_size(self):
-        """How many ids there are: 0 to vocab_size - 1."""
-        return len(self.token_bytes)
+        kinds = f"256 bytes, {len(self.merges)} merges, {len(self.special_tokens)} special"
+        return f"BPETokenizer({self.vocab_size} tokens: {kinds})"
 
     def rank(self, pair):
         """The place of a pair in `merges`; infinity if it was never merged."""
@@ -483,12 +419,9 @@ class BPETokenizer:
         >>> tokenizer.merges
         [(97, 97), (97, 98), (256, 257)]
         """
-        special_tokens = checked_special(
-            self.special_tokens if special_tokens is None else special_tokens
-        )
-        limit = merges_wanted(vocab_size, num_merges, len(special_tokens))
-        to_bytes(plain_text(text))  # refuses what is no text, with its place
-        index = PairIndex(count_words(text, special_tokens))
+        special = checked_special(self.special_tokens if special_tokens is None else special_tokens)
+        limit = merges_wanted(vocab_size, num_merges, len(special))
+        index = PairIndex(count_words(text, special))
         merges = []
         while len(merges) < limit:
             most = max(index.counts.values(), default=0)
@@ -497,7 +430,7 @@ class BPETokenizer:
             pair = min(pair for pair, count in index.counts.items() if count == most)
             index.merge(pair, 256 + len(merges))
             merges.append(pair)
-        self._take(merges, special_tokens)
+        self.__init__(merges, special)  # begin anew, with what was learnt
 
     def encode(self, text, special=True):
         """The ids of a text; `decode` gives the same text back, whatever it is.
@@ -513,25 +446,12 @@ class BPETokenizer:
         Raises:
             ValueError: the text holds half of a surrogate pair.
         """
-        to_bytes(plain_text(text))
+        known = {token: [i] for token, i in self.special_ids.items()} if special else {}
         ids = []
-        parts = split_special(text, self.special_tokens if special else ())
-        for place, part in enumerate(parts):
-            if place % 2:
-                ids.append(self.special_ids[part])
-            else:
-                for word in split_words(part):
-                    ids.extend(self._ids_of(word))
-        return ids
-
-    def _ids_of(self, word):
-        """`encode_word` with a memory, since most words come again."""
-        ids = self._cache.get(word)
-        if ids is None:
-            ids = self.encode_word(to_bytes(word))
-            if len(self._cache) >= CACHE_SIZE:
-                self._cache.clear()
-            self._cache[word] = ids
+        for word in split_words(text, known):
+            if word not in known:  # most words come again, and `known` remembers them
+                known[word] = self.encode_word(word.encode("utf-8"))
+            ids += known[word]
         return ids
 
     def encode_word(self, word):
@@ -577,8 +497,7 @@ class BPETokenizer:
 
     def save(self, path):
         """Write merges and special tokens to a JSON file, in one step."""
-        content = {"merges": self.merges, "special_tokens": self.special_tokens}
-        save_json(path, {"kind": "BPETokenizer", **content})
+        save_json(path, {"merges": self.merges, "special_tokens": self.special_tokens})
 
     @classmethod
     def load(cls, path):
@@ -586,28 +505,24 @@ class BPETokenizer:
         return load_tokenizer(path, cls, ["merges", "special_tokens"])
 
 
-def check_merges(merges):
-    """Refuse merges that no training makes: each joins two earlier ids, and none comes twice."""
+def checked_merges(merges):
+    """The merges as a list of pairs, each of two earlier ids, and none there twice."""
+    merges = [tuple(pair) for pair in merges]
     for rank, pair in enumerate(merges):
         if len(pair) != 2 or not all(type(i) is int and 0 <= i < 256 + rank for i in pair):
-            raise ValueError(
-                f"merge number {rank} is {pair}: it must be a pair of ids below {256 + rank}, "
-                "which is the id that it makes"
-            )
+            raise ValueError(f"merge {rank} is {pair}: it joins two ids from 0 to {255 + rank}")
     if len(set(merges)) < len(merges):
         raise ValueError("a pair is merged twice: after the first time it is in no word any more")
+    return merges
 
 
 def checked_special(special_tokens):
     """The special tokens as a list of different strings that are not empty."""
-    if isinstance(special_tokens, str):
-        raise ValueError(f"special_tokens is a list of strings: write [{special_tokens!r}]")
-    special_tokens = list(special_tokens)
-    if not all(isinstance(token, str) and token for token in special_tokens):
-        raise ValueError(f"a special token is a string that is not empty, unlike {special_tokens}")
-    if len(set(special_tokens)) < len(special_tokens):
-        raise ValueError(f"a special token comes twice in {special_tokens}")
-    return special_tokens
+    tokens = list(special_tokens)
+    strings = all(isinstance(token, str) and token for token in tokens)
+    if isinstance(special_tokens, str) or not strings or len(set(tokens)) < len(tokens):
+        raise ValueError(f"special_tokens is a list of different strings, not {special_tokens!r}")
+    return tokens
 
 
 def merges_wanted(vocab_size, num_merges, num_special):
@@ -615,16 +530,9 @@ def merges_wanted(vocab_size, num_merges, num_special):
     if (vocab_size is None) == (num_merges is None):
         raise ValueError("train needs vocab_size or num_merges, one of the two")
     if vocab_size is None:
-        num_merges = whole_number(num_merges, "num_merges")
-        if num_merges < 0:
-            raise ValueError(f"num_merges is at least 0, not {num_merges}")
-        return num_merges
-    least = 256 + num_special
-    if whole_number(vocab_size, "vocab_size") < least:
-        raise ValueError(
-            f"vocab_size={vocab_size} is too small: bytes and special tokens alone make {least}"
-        )
-    return operator.index(vocab_size) - least
+        return whole_number(num_merges, "num_merges", 0)
+    taken = 256 + num_special
+    return whole_number(vocab_size, "vocab_size, bytes and special tokens included,", taken) - taken
 
 
 # %% next-token-windows
@@ -639,7 +547,8 @@ def next_token_windows(ids, length, stride=None):
         stride: from one window's start to the next; None means length, side by side.
 
     Returns:
-        (x, y), int64 Tensors of shape (N, length).
+        (x, y), int64 Tensors of shape (N, length): read-only views of one copy of the ids, so that
+        overlapping windows take no memory of their own. clone() makes numbers that you can change.
 
     Raises:
         ValueError: length or stride is below 1, or there are fewer than length + 1 ids.
@@ -653,16 +562,10 @@ def next_token_windows(ids, length, stride=None):
             [9, 2, 7]])
     """
     ids = id_row(ids)
-    length = whole_number(length, "length")
-    stride = length if stride is None else whole_number(stride, "stride")
-    if length < 1 or stride < 1:
-        raise ValueError(f"length and stride are at least 1, not {length} and {stride}")
-    if len(ids) < length + 1:
-        raise ValueError(
-            f"a window of {length} and the target after it need {length + 1} ids, and there are "
-            f"{len(ids)}: take a longer text or a shorter window"
-        )
-    starts = np.arange(0, len(ids) - length, stride)
-    places = starts[:, None] + np.arange(length)  # (N, 1) + (length,) -> (N, length)
-    x, y = ids[places], ids[places + 1]
+    length = whole_number(length, "length", 1)
+    stride = length if stride is None else whole_number(stride, "stride", 1)
+    if len(ids) <= length:
+        raise ValueError(f"windows of {length} need {length + 1} ids, and there are {len(ids)}")
+    windows = sliding_window_view(ids, length + 1)[::stride]  # (N, length + 1)
+    x, y = windows[:, :-1], windows[:, 1:]  # (N, length) each
     return wrap(x), wrap(y)

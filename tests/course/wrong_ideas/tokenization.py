@@ -133,12 +133,9 @@ def merge(ids, pair, new):
 
 @wrong("tokenization.BPETokenizer.train", "takes the first of equally frequent pairs")
 def train(self, text, vocab_size=None, num_merges=None, special_tokens=None):
-    special_tokens = checked_special(
-        self.special_tokens if special_tokens is None else special_tokens
-    )
-    limit = merges_wanted(vocab_size, num_merges, len(special_tokens))
-    to_bytes(plain_text(text))
-    index = PairIndex(count_words(text, special_tokens))
+    special = checked_special(self.special_tokens if special_tokens is None else special_tokens)
+    limit = merges_wanted(vocab_size, num_merges, len(special))
+    index = PairIndex(count_words(text, special))
     merges = []
     while len(merges) < limit:
         pair = max(index.counts, key=index.counts.get, default=None)
@@ -146,17 +143,14 @@ def train(self, text, vocab_size=None, num_merges=None, special_tokens=None):
             break
         index.merge(pair, 256 + len(merges))
         merges.append(pair)
-    self._take(merges, special_tokens)
+    self.__init__(merges, special)
 
 
 @wrong("tokenization.BPETokenizer.train", "takes the largest of equally frequent pairs")
 def train(self, text, vocab_size=None, num_merges=None, special_tokens=None):
-    special_tokens = checked_special(
-        self.special_tokens if special_tokens is None else special_tokens
-    )
-    limit = merges_wanted(vocab_size, num_merges, len(special_tokens))
-    to_bytes(plain_text(text))
-    index = PairIndex(count_words(text, special_tokens))
+    special = checked_special(self.special_tokens if special_tokens is None else special_tokens)
+    limit = merges_wanted(vocab_size, num_merges, len(special))
+    index = PairIndex(count_words(text, special))
     merges = []
     while len(merges) < limit:
         most, pair = max(((c, p) for p, c in index.counts.items()), default=(0, None))
@@ -164,47 +158,38 @@ def train(self, text, vocab_size=None, num_merges=None, special_tokens=None):
             break
         index.merge(pair, 256 + len(merges))
         merges.append(pair)
-    self._take(merges, special_tokens)
+    self.__init__(merges, special)
 
 
 @wrong("tokenization.BPETokenizer.train", "merges pairs that occur only once")
 def train(self, text, vocab_size=None, num_merges=None, special_tokens=None):
-    special_tokens = checked_special(
-        self.special_tokens if special_tokens is None else special_tokens
-    )
-    limit = merges_wanted(vocab_size, num_merges, len(special_tokens))
-    to_bytes(plain_text(text))
-    index = PairIndex(count_words(text, special_tokens))
+    special = checked_special(self.special_tokens if special_tokens is None else special_tokens)
+    limit = merges_wanted(vocab_size, num_merges, len(special))
+    index = PairIndex(count_words(text, special))
     merges = []
     while len(merges) < limit and index.counts:
         most = max(index.counts.values())
         pair = min(pair for pair, count in index.counts.items() if count == most)
         index.merge(pair, 256 + len(merges))
         merges.append(pair)
-    self._take(merges, special_tokens)
+    self.__init__(merges, special)
 
 
 @wrong("tokenization.BPETokenizer.train", "counts once and never again")
 def train(self, text, vocab_size=None, num_merges=None, special_tokens=None):
-    special_tokens = checked_special(
-        self.special_tokens if special_tokens is None else special_tokens
-    )
-    limit = merges_wanted(vocab_size, num_merges, len(special_tokens))
-    to_bytes(plain_text(text))
-    index = PairIndex(count_words(text, special_tokens))
+    special = checked_special(self.special_tokens if special_tokens is None else special_tokens)
+    limit = merges_wanted(vocab_size, num_merges, len(special))
+    index = PairIndex(count_words(text, special))
     best_first = sorted(index.counts, key=lambda pair: (-index.counts[pair], pair))
     merges = best_first[:limit]
-    self._take(merges, special_tokens)
+    self.__init__(merges, special)
 
 
 @wrong("tokenization.BPETokenizer.train", "does not stop at the limit")
 def train(self, text, vocab_size=None, num_merges=None, special_tokens=None):
-    special_tokens = checked_special(
-        self.special_tokens if special_tokens is None else special_tokens
-    )
-    limit = merges_wanted(vocab_size, num_merges, len(special_tokens))
-    to_bytes(plain_text(text))
-    index = PairIndex(count_words(text, special_tokens))
+    special = checked_special(self.special_tokens if special_tokens is None else special_tokens)
+    limit = merges_wanted(vocab_size, num_merges, len(special))
+    index = PairIndex(count_words(text, special))
     merges = []
     while True:
         most = max(index.counts.values(), default=0)
@@ -213,7 +198,7 @@ def train(self, text, vocab_size=None, num_merges=None, special_tokens=None):
         pair = min(pair for pair, count in index.counts.items() if count == most)
         index.merge(pair, 256 + len(merges))
         merges.append(pair)
-    self._take(merges, special_tokens)
+    self.__init__(merges, special)
 
 
 @wrong("tokenization.BPETokenizer.encode_word", "takes the longest token that fits")
@@ -278,32 +263,21 @@ def decode(self, ids):
 @wrong("tokenization.next_token_windows", "does not shift y")
 def next_token_windows(ids, length, stride=None):
     ids = id_row(ids)
-    length = whole_number(length, "length")
-    stride = length if stride is None else whole_number(stride, "stride")
-    if length < 1 or stride < 1:
-        raise ValueError(f"length and stride are at least 1, not {length} and {stride}")
-    if len(ids) < length + 1:
-        raise ValueError(
-            f"a window of {length} and the target after it need {length + 1} ids, and there are "
-            f"{len(ids)}: take a longer text or a shorter window"
-        )
-    starts = np.arange(0, len(ids) - length, stride)
-    places = starts[:, None] + np.arange(length)
-    return wrap(ids[places]), wrap(ids[places])
+    length = whole_number(length, "length", 1)
+    stride = length if stride is None else whole_number(stride, "stride", 1)
+    if len(ids) <= length:
+        raise ValueError(f"windows of {length} need {length + 1} ids, and there are {len(ids)}")
+    windows = sliding_window_view(ids[:-1], length)[::stride]
+    return wrap(windows), wrap(windows)
 
 
 @wrong("tokenization.next_token_windows", "shifts y into the past")
 def next_token_windows(ids, length, stride=None):
     ids = id_row(ids)
-    length = whole_number(length, "length")
-    stride = length if stride is None else whole_number(stride, "stride")
-    if length < 1 or stride < 1:
-        raise ValueError(f"length and stride are at least 1, not {length} and {stride}")
-    if len(ids) < length + 1:
-        raise ValueError(
-            f"a window of {length} and the target after it need {length + 1} ids, and there are "
-            f"{len(ids)}: take a longer text or a shorter window"
-        )
+    length = whole_number(length, "length", 1)
+    stride = length if stride is None else whole_number(stride, "stride", 1)
+    if len(ids) <= length:
+        raise ValueError(f"windows of {length} need {length + 1} ids, and there are {len(ids)}")
     starts = np.arange(0, len(ids) - length, stride)
     places = starts[:, None] + np.arange(length)
     return wrap(ids[places]), wrap(ids[places - 1])
@@ -312,49 +286,65 @@ def next_token_windows(ids, length, stride=None):
 @wrong("tokenization.next_token_windows", "adds 1 to the ids")
 def next_token_windows(ids, length, stride=None):
     ids = id_row(ids)
-    length = whole_number(length, "length")
-    stride = length if stride is None else whole_number(stride, "stride")
-    if length < 1 or stride < 1:
-        raise ValueError(f"length and stride are at least 1, not {length} and {stride}")
-    if len(ids) < length + 1:
-        raise ValueError(
-            f"a window of {length} and the target after it need {length + 1} ids, and there are "
-            f"{len(ids)}: take a longer text or a shorter window"
-        )
-    starts = np.arange(0, len(ids) - length, stride)
-    places = starts[:, None] + np.arange(length)
-    return wrap(ids[places]), wrap(ids[places] + 1)
+    length = whole_number(length, "length", 1)
+    stride = length if stride is None else whole_number(stride, "stride", 1)
+    if len(ids) <= length:
+        raise ValueError(f"windows of {length} need {length + 1} ids, and there are {len(ids)}")
+    windows = sliding_window_view(ids[:-1], length)[::stride]
+    return wrap(windows), wrap(windows + 1)
 
 
 @wrong("tokenization.next_token_windows", "loses the last window")
 def next_token_windows(ids, length, stride=None):
     ids = id_row(ids)
-    length = whole_number(length, "length")
-    stride = length if stride is None else whole_number(stride, "stride")
-    if length < 1 or stride < 1:
-        raise ValueError(f"length and stride are at least 1, not {length} and {stride}")
-    if len(ids) < length + 1:
-        raise ValueError(
-            f"a window of {length} and the target after it need {length + 1} ids, and there are "
-            f"{len(ids)}: take a longer text or a shorter window"
-        )
-    starts = np.arange(0, len(ids) - length - 1, stride)
-    places = starts[:, None] + np.arange(length)
-    return wrap(ids[places]), wrap(ids[places + 1])
+    length = whole_number(length, "length", 1)
+    stride = length if stride is None else whole_number(stride, "stride", 1)
+    if len(ids) <= length:
+        raise ValueError(f"windows of {length} need {length + 1} ids, and there are {len(ids)}")
+    windows = sliding_window_view(ids[:-1], length + 1)[::stride]
+    return wrap(windows[:, :-1]), wrap(windows[:, 1:])
 
 
 @wrong("tokenization.next_token_windows", "ignores the stride")
 def next_token_windows(ids, length, stride=None):
     ids = id_row(ids)
-    length = whole_number(length, "length")
-    stride = length if stride is None else whole_number(stride, "stride")
-    if length < 1 or stride < 1:
-        raise ValueError(f"length and stride are at least 1, not {length} and {stride}")
-    if len(ids) < length + 1:
-        raise ValueError(
-            f"a window of {length} and the target after it need {length + 1} ids, and there are "
-            f"{len(ids)}: take a longer text or a shorter window"
-        )
-    starts = np.arange(0, len(ids) - length, length)
+    length = whole_number(length, "length", 1)
+    stride = length if stride is None else whole_number(stride, "stride", 1)
+    if len(ids) <= length:
+        raise ValueError(f"windows of {length} need {length + 1} ids, and there are {len(ids)}")
+    windows = sliding_window_view(ids, length + 1)[::length]
+    return wrap(windows[:, :-1]), wrap(windows[:, 1:])
+
+
+@wrong("tokenization.next_token_windows", "swaps x and y")
+def next_token_windows(ids, length, stride=None):
+    ids = id_row(ids)
+    length = whole_number(length, "length", 1)
+    stride = length if stride is None else whole_number(stride, "stride", 1)
+    if len(ids) <= length:
+        raise ValueError(f"windows of {length} need {length + 1} ids, and there are {len(ids)}")
+    windows = sliding_window_view(ids, length + 1)[::stride]
+    return wrap(windows[:, 1:]), wrap(windows[:, :-1])
+
+
+@wrong("tokenization.next_token_windows", "cuts pieces without room for the target")
+def next_token_windows(ids, length, stride=None):
+    ids = id_row(ids)
+    length = whole_number(length, "length", 1)
+    stride = length if stride is None else whole_number(stride, "stride", 1)
+    if len(ids) <= length:
+        raise ValueError(f"windows of {length} need {length + 1} ids, and there are {len(ids)}")
+    windows = sliding_window_view(ids, length)[::stride]
+    return wrap(windows[:, :-1]), wrap(windows[:, 1:])
+
+
+@wrong("tokenization.next_token_windows", "copies every window")
+def next_token_windows(ids, length, stride=None):
+    ids = id_row(ids)
+    length = whole_number(length, "length", 1)
+    stride = length if stride is None else whole_number(stride, "stride", 1)
+    if len(ids) <= length:
+        raise ValueError(f"windows of {length} need {length + 1} ids, and there are {len(ids)}")
+    starts = np.arange(0, len(ids) - length, stride)
     places = starts[:, None] + np.arange(length)
     return wrap(ids[places]), wrap(ids[places + 1])
