@@ -1074,11 +1074,11 @@ class TestRulesAtCorners:
 @pytest.mark.exercise("autograd")
 class TestRefusals:
     def test_no_graph(self):
-        with pytest.raises(RuntimeError, match="no input does, or detach"):
+        with pytest.raises(RuntimeError, match="no input requires grad, or detach"):
             (Tensor(3.0) * 2).backward()
-        with pytest.raises(RuntimeError, match="does not require grad"):
+        with pytest.raises(RuntimeError, match="no input requires grad"):
             Tensor(3.0).backward()
-        with pytest.raises(RuntimeError, match="detach.* cut it off"):
+        with pytest.raises(RuntimeError, match="detach.* cut it"):
             (leaf(3.0) * 2).detach().backward()
 
     def test_more_than_one_number(self):
@@ -1103,7 +1103,7 @@ class TestRefusals:
 
     def test_a_primitive_without_a_rule(self):
         x = leaf([3.0, 4.0])
-        with pytest.raises(NotImplementedError, match="floor_divide has no slope"):
+        with pytest.raises(NotImplementedError, match="floor_divide has no slope, or nobody"):
             (x // 2.0).sum().backward()
         assert x.grad is None
 
@@ -1245,13 +1245,17 @@ class TestWrongRulesAreRefused:
             return g * 0 + x, g
 
         rule(add_rule)
-        with pytest.raises(RuntimeError, match="add_rule asks for 'x'.*compute the result again"):
+        with pytest.raises(
+            RuntimeError, match="add_rule asks for 'x', not kept: build the result again"
+        ):
             y.backward()
 
     def test_a_wrong_unbroadcast_is_named(self, monkeypatch):
         monkeypatch.setattr(autograd, "unbroadcast", lambda g, shape: g)
         x, y = leaf(np.ones((2, 3))), leaf(np.ones(3))
-        with pytest.raises(ValueError, match=r"unbroadcast\) gave a gradient of \(2, 3\)"):
+        with pytest.raises(
+            ValueError, match=r"unbroadcast after add_rule gave a gradient of \(2, 3\)"
+        ):
             (x + y).backward(np.ones((2, 3)))
         assert x.grad is None and y.grad is None
 

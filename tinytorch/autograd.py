@@ -14,6 +14,7 @@ __all__ = [
     "topological_order",
     "local_gradients",
     "answers_of",
+    "told",
     "fitted",
     "owned",
     "memory_of",
@@ -232,7 +233,7 @@ def local_gradients(call, g, retain_graph=False):
         Pairs (source, gradient), one for each input that wants a gradient. Each gradient has the
         shape and dtype of its source, and memory that nobody else looks into.
     """
-    pairs, taken = [], {memory_of(array) for array in arrays_in(tuple(call.kept.values()))}
+    pairs, taken = [], {memory_of(array) for array in arrays_in(call.kept.values())}
     for source, answer in zip(call.inputs, answers_of(call, np.asarray(g))):
         if source is not None:
             pairs.append((source, owned(fitted(answer, source, call), taken)))
@@ -246,35 +247,39 @@ def local_gradients(call, g, retain_graph=False):
 
 def answers_of(call, g):
     """What the rule of a call answers: a gradient, or None, for every input."""
-    name, function = f"{call.primitive}_rule", RULES.get(call.primitive)
+    name, function = call.primitive, RULES.get(call.primitive)
     if function is None:
-        raise NotImplementedError(f"{call.primitive} has no slope, or nobody wrote {name} yet")
-    known = {**call.kept, "x_shape": getattr(call.inputs[0], "shape", None)}
-    known["needs"] = tuple([source is not None for source in call.inputs])
-    for asked in function.asks:
-        if asked not in known:
-            raise RuntimeError(f"{name} asks for {asked!r}, not kept: compute the result again")
-    answers = function(g, **{asked: known[asked] for asked in function.asks})
+        raise NotImplementedError(f"{name} has no slope, or nobody has written {name}_rule yet")
+    answers = function(g, *[told(call, asked) for asked in function.asks])
     answers = tuple(answers) if isinstance(answers, (tuple, list)) else (answers,)
     if len(answers) > len(call.inputs):
-        raise ValueError(f"{name} gave {len(answers)} gradients for {len(call.inputs)} inputs")
+        raise ValueError(f"{name}_rule gave {len(answers)} gradients for {len(call.inputs)} inputs")
     return answers + (None,) * (len(call.inputs) - len(answers))
+
+
+def told(call, name):
+    """What a rule asks for: a thing that the call kept, or what the graph itself can tell."""
+    if name in call.kept:
+        return call.kept[name]
+    if name == "x_shape":
+        return getattr(call.inputs[0], "shape", None)
+    if name == "needs":
+        return tuple(source is not None for source in call.inputs)
+    raise RuntimeError(f"{call.primitive}_rule asks for {name!r}, not kept: build the result again")
 
 
 def fitted(answer, source, call):
     """A gradient in the shape and dtype of its source; a wrong one is refused by its name."""
-    author, g = f"{call.primitive}_rule", np.asarray(answer)
+    g, name, shape, dtype = np.asarray(answer), call.primitive, source.shape, source.dtype
     if answer is None:
-        raise ValueError(f"{author} gave no gradient for an input of shape {source.shape}")
-    if g.shape != source.shape and g.ndim >= len(source.shape):
-        author, g = f"{author} (and unbroadcast)", np.asarray(unbroadcast(g, source.shape))
-    if g.shape != source.shape:
-        raise ValueError(f"{author} gave a gradient of {g.shape} for an input of {source.shape}")
-    if g.dtype not in (source.dtype, call.dtype):
-        raise TypeError(
-            f"{author} gave {g.dtype} for {source.dtype}: a NumPy scalar or float64 array inside?"
-        )
-    return g.astype(source.dtype, copy=False)  # the primitive may bring two dtypes together
+        raise ValueError(f"{name}_rule gave no gradient for an input of shape {shape}")
+    if g.shape != shape and g.ndim >= len(shape):
+        g, name = np.asarray(unbroadcast(g, shape)), f"unbroadcast after {name}"
+    if g.shape != shape:
+        raise ValueError(f"{name}_rule gave a gradient of {g.shape} for an input of {shape}")
+    if g.dtype not in (dtype, call.dtype):
+        raise TypeError(f"{name}_rule gave {g.dtype} for {dtype}: is a NumPy scalar inside?")
+    return g if g.dtype == dtype else g.astype(dtype)
 
 
 def owned(array, taken):
@@ -293,11 +298,13 @@ def memory_of(array):
     return id(array)
 
 
-def arrays_in(value):
-    """All arrays in a value: itself, or in a list or tuple, however deep."""
-    if isinstance(value, (tuple, list)):
-        return [array for item in value for array in arrays_in(item)]
-    return [value] if isinstance(value, np.ndarray) else []
+def arrays_in(values):
+    """All arrays among the values, and in lists and tuples among them."""
+    for value in values:
+        if isinstance(value, np.ndarray):
+            yield value
+        elif isinstance(value, (tuple, list)):
+            yield from arrays_in(value)
 
 
 # %% start
@@ -318,13 +325,9 @@ def start(loss, gradient, create_graph):
     if create_graph:
         raise NotImplementedError("create_graph=True is not supported: gradients have no graph")
     if not loss.requires_grad:
-        raise RuntimeError(
-            "this tensor does not require grad: no input does, or detach() or no_grad() cut it off"
-        )
+        raise RuntimeError("backward(): no input requires grad, or detach() or no_grad() cut it")
     if gradient is None and loss.array.size != 1:
-        raise RuntimeError(
-            f"backward() needs one number, not {loss.shape}: take .sum(), or pass the gradient"
-        )
+        raise RuntimeError(f"backward() needs one number, not {loss.shape}: take .sum() or .mean()")
     seed = np.ones_like(loss.array) if gradient is None else np.array(gradient, loss.dtype)
     if seed.shape != loss.shape:
         raise ValueError(f"the gradient has the shape {seed.shape}, and the tensor {loss.shape}")
@@ -792,11 +795,9 @@ def cat_rule(g, tensors, dim):
 @rule
 def gather_rule(g, x_shape, dim, index):
     """Elements picked along `dim`; like getitem, repeats add up."""
-    back = np.zeros(x_shape, g.dtype)
     places = list(np.indices(g.shape, sparse=True))
     places[dim] = index
-    np.add.at(back, tuple(places), g)
-    return back
+    return getitem_rule(g, x_shape, tuple(places))
 
 
 # %% rules-activations
