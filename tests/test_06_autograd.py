@@ -1074,11 +1074,11 @@ class TestRulesAtCorners:
 @pytest.mark.exercise("autograd")
 class TestRefusals:
     def test_no_graph(self):
-        with pytest.raises(RuntimeError, match="no input requires grad, or detach"):
+        with pytest.raises(RuntimeError, match="nothing requires grad here, or detach"):
             (Tensor(3.0) * 2).backward()
-        with pytest.raises(RuntimeError, match="no input requires grad"):
+        with pytest.raises(RuntimeError, match="nothing requires grad here"):
             Tensor(3.0).backward()
-        with pytest.raises(RuntimeError, match="detach.* cut it"):
+        with pytest.raises(RuntimeError, match="detach.* has cut the graph"):
             (leaf(3.0) * 2).detach().backward()
 
     def test_more_than_one_number(self):
@@ -1766,8 +1766,11 @@ class TestGradcheck:
 
     def test_whole_numbers_are_passed_through(self):
         assert gradcheck(lambda x, i: x[i], [Tensor([1.0, 2.0, 3.0]), Tensor([0, 2, 2])])
-        with pytest.raises(TypeError, match=r"3.0, not 3\), and f returned int64"):
+        with pytest.raises(TypeError, match="write 3.0, not 3"):
             gradcheck(lambda x: x, Tensor([1, 2]))
+        w = random_leaf(3)  # float64 comes out and takes part in a gradient, but nothing is judged
+        with pytest.raises(TypeError, match="no input has any"):
+            gradcheck(lambda i: w[i], Tensor([0, 2]))
 
     def test_an_input_that_is_not_used(self):
         assert gradcheck(lambda x, y: x * 2, [Tensor([1.0]), Tensor([2.0])])

@@ -187,7 +187,7 @@ def inputs_of(node):
     for counter, value in node.versions:
         if counter[0] != value:
             raise RuntimeError(
-                f"what {node.primitive} needs for its gradient was written into: use clone() first"
+                f"what {node.primitive} needs for its gradient was written into: write to a clone()"
             )
     return [source for source in node.inputs if source is not None]
 
@@ -323,9 +323,9 @@ def start(loss, gradient, create_graph):
         ValueError: the gradient has another shape than the tensor.
     """
     if create_graph:
-        raise NotImplementedError("create_graph=True is not supported: gradients have no graph")
+        raise NotImplementedError("create_graph=True is not supported: gradients are plain numbers")
     if not loss.requires_grad:
-        raise RuntimeError("backward(): no input requires grad, or detach() or no_grad() cut it")
+        raise RuntimeError("nothing requires grad here, or detach() or no_grad() has cut the graph")
     if gradient is None and loss.array.size != 1:
         raise RuntimeError(f"backward() needs one number, not {loss.shape}: take .sum() or .mean()")
     seed = np.ones_like(loss.array) if gradient is None else np.array(gradient, loss.dtype)
@@ -458,11 +458,13 @@ def gradcheck(f, inputs, tolerance=1e-6, generator=None):
     """
     inputs = [inputs] if isinstance(inputs, Tensor) else list(inputs)
     real = [i for i, t in enumerate(inputs) if isinstance(t, Tensor) and t.dtype.kind == "f"]
+    if not real:
+        raise TypeError("gradcheck nudges real numbers, and no input has any: write 3.0, not 3")
     for i in real:
         inputs[i] = Tensor(inputs[i].array, requires_grad=True, dtype=np.float64)
     result = f(*inputs)
     if result.dtype != np.float64:
-        raise TypeError(f"gradcheck needs float64 (3.0, not 3), and f returned {result.dtype}")
+        raise TypeError(f"gradcheck needs float64 up to the end, and f returned {result.dtype}")
     rng = np.random.default_rng(0) if generator is None else generator.numpy
     weights = rng.standard_normal(result.shape)
     result.backward(weights)
@@ -594,7 +596,7 @@ def linear_rule(g, x, weight, needs):
 def may_repeat(index):
     """True if the index has a list or array of numbers; slices and masks pick nothing twice."""
     parts = index if isinstance(index, tuple) else (index,)
-    return any(np.ndim(part) > 0 and np.asarray(part).dtype != bool for part in parts)
+    return any(hasattr(part, "__len__") and np.asarray(part).dtype != bool for part in parts)
 
 
 @rule
@@ -686,7 +688,7 @@ def maximum_rule(g, x, y, out):
     return g * share, g * (1 - share)
 
 
-RULES["minimum"] = maximum_rule  # to the one that became the result, here too
+RULES["minimum"] = maximum_rule  # here too the gradient goes to the one that became the result
 
 
 @rule
@@ -714,9 +716,9 @@ def abs_rule(g, x):
 
 
 @rule
-def clamp_rule(g, x, out):
-    """z = x between two bounds, flat outside."""
-    return g * (out == x)
+def clamp_rule(g, x, min, max):
+    """z = x between min and max, flat outside."""
+    return g * (x == np.clip(x, min, max))
 
 
 @rule
@@ -751,7 +753,7 @@ def mean_rule(g, x_shape, dim, keepdim):
 @rule
 def var_rule(g, x, dim, unbiased, keepdim):
     """sum((x - mean)**2) / (n - 1), or / n; the mean's own slope adds up to 0."""
-    count = x.size // max(g.size, 1)
+    count = x.size // max(g.size, 1)  # how many went into each
     centered = x - x.mean(axis=dims_of(dim, x.ndim), keepdims=True)
     return sum_rule(g, x.shape, dim, keepdim) * (2 * centered) / (count - bool(unbiased))
 
