@@ -187,7 +187,8 @@ def inputs_of(node):
     for counter, value in node.versions:
         if counter[0] != value:
             raise RuntimeError(
-                f"what {node.primitive} needs for its gradient was written into: write to a clone()"
+                f"what {node.primitive} needs for its gradient was written into after it was used: "
+                "write into a clone(), or use an operation that returns a new tensor"
             )
     return [source for source in node.inputs if source is not None]
 
