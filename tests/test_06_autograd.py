@@ -7,7 +7,6 @@ import threading
 import time
 import tracemalloc
 import weakref
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -22,17 +21,13 @@ from tinytorch.autograd import (
     directional_derivative,
     enable_grad,
     getitem_rule,
-    grad,
     gradcheck,
-    inference_mode,
     inputs_of,
-    is_grad_enabled,
     local_gradients,
     matmul_rule,
     mul_rule,
     no_grad,
     rule,
-    set_grad_enabled,
     sum_rule,
     topological_order,
     unbroadcast,
@@ -763,6 +758,7 @@ NO_SLOPE = {  # results that are no real numbers, or steps: flat, with jumps in 
     *("bitwise_and", "bitwise_or", "bitwise_xor", "bitwise_not"),
     *("any", "all", "argmax", "argmin", "floor_divide"),
 }
+ELSEWHERE = {"cumsum", "triu", "tril"}  # their rules stand in tinytorch.functions
 MODULES = ("tensor", "activations", "layers", "losses", "dataloader", "autograd")
 
 
@@ -771,6 +767,7 @@ def primitives_of_the_first_six_modules():
         name: function
         for name, function in PRIMITIVES.items()
         if function.on_arrays.__module__ in {f"tinytorch.{module}" for module in MODULES}
+        and name not in ELSEWHERE
     }
 
 
@@ -828,7 +825,6 @@ def cases():
         for unbiased in (True, False)
         for keep in (False, True)
     ]
-    found["cumsum"] = [(lambda x, dim=dim: p["cumsum"](x, dim), ((2, 3),)) for dim in (0, 1, -1)]
     shapes = [
         ((3,), (3,)),
         ((2, 3), (3, 4)),
@@ -875,8 +871,6 @@ def cases():
         (lambda x, dim=dim, index=index: p["gather"](x, dim, wrap(index)), ((3, 3),))
         for dim, index in ((0, index), (1, index), (-1, index), (0, index[:2]), (1, index[:, :1]))
     ]
-    for name in ("triu", "tril"):
-        found[name] = [(lambda x, name=name, k=k: p[name](x, k), ((2, 3, 3),)) for k in (0, 1, -1)]
     for name in ("softmax", "log_softmax"):
         found[name] = [
             (lambda x, name=name, dim=dim: p[name](x, dim), ((2, 3),)) for dim in (0, 1, -1)
@@ -1080,16 +1074,16 @@ class TestRulesAtCorners:
 @pytest.mark.exercise("autograd")
 class TestRefusals:
     def test_no_graph(self):
-        with pytest.raises(RuntimeError, match="no input had requires_grad=True.*detach"):
+        with pytest.raises(RuntimeError, match="nothing requires grad here, or detach"):
             (Tensor(3.0) * 2).backward()
-        with pytest.raises(RuntimeError, match="does not require grad"):
+        with pytest.raises(RuntimeError, match="nothing requires grad here"):
             Tensor(3.0).backward()
-        with pytest.raises(RuntimeError, match="cut by detach"):
+        with pytest.raises(RuntimeError, match="detach.* has cut the graph"):
             (leaf(3.0) * 2).detach().backward()
 
     def test_more_than_one_number(self):
         x = leaf([1.0, 2.0])
-        with pytest.raises(RuntimeError, match=r"one number, and the shape is \(2,\): take .sum"):
+        with pytest.raises(RuntimeError, match=r"one number, not \(2,\): take .sum"):
             (x * 2).backward()
         assert x.grad is None
         (leaf([[1.0]]) * 2).backward()  # one number in two dimensions is one number
@@ -1097,7 +1091,7 @@ class TestRefusals:
     def test_a_gradient_of_another_shape(self):
         x = leaf([1.0, 2.0])
         for wrong in (1.0, np.ones(3), np.ones((1, 2))):
-            with pytest.raises(ValueError, match=r"\(2,\): they must be equal"):
+            with pytest.raises(ValueError, match=r"shape .*, and the tensor \(2,\)"):
                 (x * 2).backward(wrong)
         assert x.grad is None
 
@@ -1109,7 +1103,7 @@ class TestRefusals:
 
     def test_a_primitive_without_a_rule(self):
         x = leaf([3.0, 4.0])
-        with pytest.raises(NotImplementedError, match="no rule for the gradient of 'floor_divide'"):
+        with pytest.raises(NotImplementedError, match="floor_divide has no slope, or nobody"):
             (x // 2.0).sum().backward()
         assert x.grad is None
 
@@ -1202,20 +1196,22 @@ class TestWrongRulesAreRefused:
         def wrong(g, x, y):
             return g[:, :2], g * x
 
-        self.refuse(wrong, ValueError, r"mul_rule gave a gradient of shape \(2, 2\)")
+        self.refuse(
+            wrong, ValueError, r"mul_rule .*gave a gradient of \(2, 2\) for an input of \(2, 3\)"
+        )
 
     def test_shape_that_is_too_small_is_not_stretched(self, toy_table):
         def wrong(g, x, y):
             return g.sum(), g * x
 
-        self.refuse(wrong, ValueError, r"mul_rule gave a gradient of shape \(\)")
+        self.refuse(wrong, ValueError, r"mul_rule gave a gradient of \(\) for an input of \(2, 3\)")
 
     @pytest.mark.parametrize("dtype", [np.float64, np.float16, np.int64, bool])
     def test_wrong_dtype(self, toy_table, dtype):
         def wrong(g, x, y):
             return (g * y).astype(dtype), g * x
 
-        self.refuse(wrong, TypeError, f"mul_rule gave a gradient of {np.dtype(dtype)}")
+        self.refuse(wrong, TypeError, f"mul_rule gave {np.dtype(dtype)} for float32")
 
     def test_float64_scalar_inside(self, toy_table):
         def wrong(g, x, y):
@@ -1227,13 +1223,13 @@ class TestWrongRulesAreRefused:
         def wrong(g, x, y):
             return g * y
 
-        self.refuse(wrong, ValueError, "mul_rule gave no gradient for its input number 2")
+        self.refuse(wrong, ValueError, r"mul_rule gave no gradient for an input of shape \(3,\)")
 
     def test_none_where_one_is_wanted(self, toy_table):
         def wrong(g, x, y):
             return None, g * x
 
-        self.refuse(wrong, ValueError, "mul_rule gave no gradient for its input number 1")
+        self.refuse(wrong, ValueError, r"mul_rule gave no gradient for an input of shape \(2, 3\)")
 
     def test_one_gradient_too_many(self, toy_table):
         def wrong(g, x, y):
@@ -1249,13 +1245,17 @@ class TestWrongRulesAreRefused:
             return g * 0 + x, g
 
         rule(add_rule)
-        with pytest.raises(RuntimeError, match="add_rule asks for 'x'.*compute the result again"):
+        with pytest.raises(
+            RuntimeError, match="add_rule asks for 'x', not kept: build the result again"
+        ):
             y.backward()
 
     def test_a_wrong_unbroadcast_is_named(self, monkeypatch):
         monkeypatch.setattr(autograd, "unbroadcast", lambda g, shape: g)
         x, y = leaf(np.ones((2, 3))), leaf(np.ones(3))
-        with pytest.raises(ValueError, match=r"unbroadcast gave a gradient of shape \(2, 3\)"):
+        with pytest.raises(
+            ValueError, match=r"unbroadcast after add_rule gave a gradient of \(2, 3\)"
+        ):
             (x + y).backward(np.ones((2, 3)))
         assert x.grad is None and y.grad is None
 
@@ -1552,7 +1552,7 @@ class TestMemory:
 
 
 @pytest.mark.exercise("autograd")
-class TestRetainGradAndGrad:
+class TestRetainGrad:
     def test_retain_grad_on_the_way(self):
         x = leaf(3.0)
         y = 2 * x
@@ -1587,51 +1587,6 @@ class TestRetainGradAndGrad:
         del y
         z.backward()
         assert x.grad.item() == 24
-
-    def test_grad_touches_no_grad(self):
-        x, w = leaf(3.0), leaf(2.0)
-        x.grad = Tensor(1.0)
-        g_x, g_w = grad(x * w * w, [x, w])
-        assert (g_x.item(), g_w.item()) == (4, 12)
-        assert x.grad.item() == 1 and w.grad is None
-
-    def test_grad_on_the_way_and_at_the_end(self):
-        x = leaf(3.0)
-        y = 2 * x
-        z = y * y
-        assert [g.item() for g in grad(z, [y, z, x], retain_graph=True)] == [12, 1, 24]
-        assert y.grad is None and z.grad is None
-        z.backward()
-        assert y.grad is None and x.grad.item() == 24
-
-    def test_grad_of_what_was_not_used(self):
-        x, w = leaf(3.0), leaf(2.0)
-        with pytest.raises(RuntimeError, match="input 1 was not used"):
-            grad(x * x, [x, w])
-        assert grad(x * x, [x, w], allow_unused=True)[1] is None
-        with pytest.raises(RuntimeError, match="does not require grad"):
-            grad(x * x, [Tensor(1.0)])
-
-    def test_grad_of_one_tensor_with_a_start(self):
-        x = leaf([1.0, 2.0])
-        (g,) = grad(x * 3, x, grad_outputs=Tensor([1.0, 10.0]))
-        assert g.tolist() == [3, 30] and g.array.base is None
-
-    def test_grad_from_several_threads_on_shared_weights(self):
-        w = random_leaf(20, 20)
-        shards = [
-            Tensor(np.random.default_rng(i).standard_normal((5, 20)), dtype="float64")
-            for i in range(8)
-        ]
-
-        def work(shard):
-            return grad((shard @ w).tanh().sum(), w)[0].array
-
-        alone = [work(shard) for shard in shards]
-        with ThreadPoolExecutor(4) as pool:
-            together = list(pool.map(work, shards * 5))
-        assert all(np.array_equal(a, b) for a, b in zip(alone * 5, together, strict=True))
-        assert w.grad is None
 
 
 # ---------------------------------------------------------------- no_grad
@@ -1736,32 +1691,6 @@ class TestNoGrad:
         steps.close()
         assert recording()
 
-    def test_set_grad_enabled(self):
-        with set_grad_enabled(False):
-            assert not recording()
-            with set_grad_enabled(True):
-                assert recording()
-            assert not recording()
-        assert recording()
-        set_grad_enabled(False)
-        assert not recording()
-        set_grad_enabled(True)
-        with no_grad():
-            set_grad_enabled(True)
-            assert recording()
-        assert recording()
-
-        @set_grad_enabled(False)
-        def quiet():
-            return recording()
-
-        assert recording() and quiet() is False and recording()
-
-    def test_other_names(self):
-        with inference_mode():
-            assert not is_grad_enabled()
-        assert is_grad_enabled()
-
     def test_walking_is_possible_inside(self):
         x = leaf(3.0)
         y = x * x
@@ -1789,7 +1718,7 @@ class TestGradcheck:
 
         rule(mul_rule)
         with pytest.raises(
-            AssertionError, match=r"input 1 of shape \(2,\).*backward\(\) says .*nudge says"
+            AssertionError, match=r"input 1, \(2,\): backward\(\) says .*nudge says"
         ):
             gradcheck(lambda x, y: x * y, [Tensor([1.0, 2.0]), Tensor([3.0, 4.0])])
 
@@ -1839,6 +1768,9 @@ class TestGradcheck:
         assert gradcheck(lambda x, i: x[i], [Tensor([1.0, 2.0, 3.0]), Tensor([0, 2, 2])])
         with pytest.raises(TypeError, match="write 3.0, not 3"):
             gradcheck(lambda x: x, Tensor([1, 2]))
+        w = random_leaf(3)  # float64 comes out and takes part in a gradient, but nothing is judged
+        with pytest.raises(TypeError, match="no input has any"):
+            gradcheck(lambda i: w[i], Tensor([0, 2]))
 
     def test_an_input_that_is_not_used(self):
         assert gradcheck(lambda x, y: x * 2, [Tensor([1.0]), Tensor([2.0])])

@@ -3,10 +3,7 @@
 """Walk the memory backwards."""
 
 __all__ = [
-    "ALSO_KNOWN",
     "FREED",
-    "inference_mode",
-    "is_grad_enabled",
     "directional_derivative",
     "rule",
     "add_rule",
@@ -19,7 +16,6 @@ __all__ = [
     "answers_of",
     "told",
     "fitted",
-    "stretches",
     "owned",
     "memory_of",
     "arrays_in",
@@ -30,12 +26,9 @@ __all__ = [
     "backward",
     "no_grad",
     "enable_grad",
-    "set_grad_enabled",
     "gradcheck",
-    "float64_leaves",
-    "weighted",
+    "along",
     "retain_grad",
-    "grad",
     "unbroadcast",
     "sum_rule",
     "matmul_rule",
@@ -49,30 +42,22 @@ __all__ = [
     "remainder_rule",
     "pow_rule",
     "maximum_rule",
-    "minimum_rule",
     "exp_rule",
     "log_rule",
     "sqrt_rule",
     "abs_rule",
     "clamp_rule",
     "clone_rule",
-    "cast_rule",
     "where_rule",
     "masked_fill_rule",
     "mean_rule",
     "var_rule",
     "amax_rule",
-    "cumsum_rule",
     "reshape_rule",
     "transpose_rule",
     "permute_rule",
-    "squeeze_rule",
-    "unsqueeze_rule",
-    "expand_rule",
     "cat_rule",
     "gather_rule",
-    "triu_rule",
-    "tril_rule",
     "relu_rule",
     "tanh_rule",
     "sigmoid_rule",
@@ -94,20 +79,7 @@ import weakref
 import numpy as np
 
 from .activations import sigmoid
-from .tensor import (
-    PRIMITIVES,
-    RULES,
-    SLOTS,
-    Call,
-    Tensor,
-    _switch,
-    broadcast_shape,
-    dims_of,
-    float64,
-    numpy_generator,
-    recording,
-    wrap,
-)
+from .tensor import PRIMITIVES, RULES, SLOTS, Call, Tensor, _switch, dims_of, wrap
 
 
 # %% directional_derivative
@@ -133,9 +105,6 @@ def directional_derivative(f, x, direction, step=1e-6):
 
 
 # %% rule
-ALSO_KNOWN = ("out", "note", "x_shape", "needs")
-
-
 def rule(function):
     """Enter a function called `name_rule` into the table, as the rule of the primitive `name`.
 
@@ -156,13 +125,10 @@ def rule(function):
         raise ValueError(f"a rule is named after its primitive: {name}_rule, not {name}")
     function.asks = tuple(inspect.signature(function).parameters)[1:]
     if name in PRIMITIVES:
-        known = (*PRIMITIVES[name].parameters, *ALSO_KNOWN)
-        unknown = [asked for asked in function.asks if asked not in known]
-        if unknown:
-            raise ValueError(
-                f"{name}_rule asks for {unknown[0]!r}: after g, a rule of {name} can ask for "
-                f"{', '.join(known)}"
-            )
+        known = (*PRIMITIVES[name].parameters, "out", "note", "x_shape", "needs")
+        for asked in function.asks:
+            if asked not in known:
+                raise ValueError(f"{name}_rule asks for {asked!r}, not one of {', '.join(known)}")
     RULES[name] = function
     return function
 
@@ -204,7 +170,8 @@ def mul_rule(g, x, y):
 
 
 # %% inputs-of
-FREED = "freed"  # stands where a call kept its arrays, once backward() has walked past it
+# stands where a call kept its arrays, once backward() has walked past it
+FREED = "was freed by backward(): call it once on the sum of the losses, or pass retain_graph=True"
 
 
 def inputs_of(node):
@@ -216,15 +183,12 @@ def inputs_of(node):
     if isinstance(node, Tensor):
         return []
     if node.kept is FREED:
-        raise RuntimeError(
-            f"the graph behind this {node.primitive} was freed by an earlier backward(): call "
-            "backward() once on the sum of the losses, or pass retain_graph=True the first time"
-        )
+        raise RuntimeError(f"the graph behind this {node.primitive} {FREED}")
     for counter, value in node.versions:
         if counter[0] != value:
             raise RuntimeError(
-                f"a tensor that {node.primitive} needs for its gradient was written into after it "
-                "was used: write into a clone(), or use an operation that returns a new tensor"
+                f"what {node.primitive} needs for its gradient was written into after it was used: "
+                "write into a clone(), or use an operation that returns a new tensor"
             )
     return [source for source in node.inputs if source is not None]
 
@@ -270,12 +234,10 @@ def local_gradients(call, g, retain_graph=False):
         Pairs (source, gradient), one for each input that wants a gradient. Each gradient has the
         shape and dtype of its source, and memory that nobody else looks into.
     """
-    taken = {memory_of(array) for array in arrays_in(call.kept.values())}
-    pairs = [
-        (source, owned(fitted(answer, source, call), taken))
-        for source, answer in zip(call.inputs, answers_of(call, np.asarray(g)))
-        if source is not None
-    ]
+    pairs, taken = [], {memory_of(array) for array in arrays_in(call.kept.values())}
+    for source, answer in zip(call.inputs, answers_of(call, np.asarray(g))):
+        if source is not None:
+            pairs.append((source, owned(fitted(answer, source, call), taken)))
     result = call.result and call.result()
     if result is not None:  # it asked with retain_grad()
         pairs.append((result, owned(np.asarray(g), taken)))
@@ -285,73 +247,40 @@ def local_gradients(call, g, retain_graph=False):
 
 
 def answers_of(call, g):
-    """What the rule of a call answers: a gradient for every input that wants one."""
-    function = RULES.get(call.primitive)
+    """What the rule of a call answers: a gradient, or None, for every input."""
+    name, function = call.primitive, RULES.get(call.primitive)
     if function is None:
-        raise NotImplementedError(
-            f"there is no rule for the gradient of {call.primitive!r}: either it has no slope, or "
-            f"nobody has written {call.primitive}_rule yet"
-        )
-    kept = call.kept
-    answers = function(
-        g, **{name: kept[name] if name in kept else told(call, name) for name in function.asks}
-    )
-    if not isinstance(answers, (tuple, list)):
-        answers = (answers,)
+        raise NotImplementedError(f"{name} has no slope, or nobody has written {name}_rule yet")
+    answers = function(g, *[told(call, asked) for asked in function.asks])
+    answers = tuple(answers) if isinstance(answers, (tuple, list)) else (answers,)
     if len(answers) > len(call.inputs):
-        raise ValueError(
-            f"{call.primitive}_rule gave {len(answers)} gradients, and {call.primitive} has only "
-            f"{len(call.inputs)} inputs"
-        )
-    for position, source in enumerate(call.inputs):
-        if source is not None and (position >= len(answers) or answers[position] is None):
-            raise ValueError(
-                f"{call.primitive}_rule gave no gradient for its input number {position + 1}, "
-                "which needs one"
-            )
-    return answers
+        raise ValueError(f"{name}_rule gave {len(answers)} gradients for {len(call.inputs)} inputs")
+    return answers + (None,) * (len(call.inputs) - len(answers))
 
 
 def told(call, name):
-    """What the graph itself tells a rule that asks for it."""
+    """What a rule asks for: a thing that the call kept, or what the graph itself can tell."""
+    if name in call.kept:
+        return call.kept[name]
     if name == "x_shape":
-        return call.inputs[0].shape if call.inputs[0] is not None else None
+        return getattr(call.inputs[0], "shape", None)
     if name == "needs":
         return tuple(source is not None for source in call.inputs)
-    raise RuntimeError(
-        f"{call.primitive}_rule asks for {name!r}, which was not kept when the result was "
-        "computed: after changing a rule, compute the result again"
-    )
+    raise RuntimeError(f"{call.primitive}_rule asks for {name!r}, not kept: build the result again")
 
 
-def fitted(gradient, source, call):
+def fitted(answer, source, call):
     """A gradient in the shape and dtype of its source; a wrong one is refused by its name."""
-    gradient = np.asarray(gradient)
-    if gradient.shape != source.shape:
-        author = f"{call.primitive}_rule"
-        if stretches(source.shape, gradient.shape):
-            author, gradient = "unbroadcast", np.asarray(unbroadcast(gradient, source.shape))
-        if gradient.shape != source.shape:
-            raise ValueError(
-                f"{author} gave a gradient of shape {gradient.shape} for an input of shape "
-                f"{source.shape}: a gradient has the shape of its input"
-            )
-    if gradient.dtype != source.dtype:
-        if gradient.dtype != call.dtype:
-            raise TypeError(
-                f"{call.primitive}_rule gave a gradient of {gradient.dtype} for an input of "
-                f"{source.dtype}: is there a NumPy scalar or a float64 array inside?"
-            )
-        gradient = gradient.astype(source.dtype)  # the primitive had brought two dtypes together
-    return gradient
-
-
-def stretches(shape, target):
-    """True if broadcasting brings `shape` to `target`."""
-    try:
-        return broadcast_shape(shape, target) == target
-    except ValueError:
-        return False
+    g, name, shape, dtype = np.asarray(answer), call.primitive, source.shape, source.dtype
+    if answer is None:
+        raise ValueError(f"{name}_rule gave no gradient for an input of shape {shape}")
+    if g.shape != shape and g.ndim >= len(shape):
+        g, name = np.asarray(unbroadcast(g, shape)), f"unbroadcast after {name}"
+    if g.shape != shape:
+        raise ValueError(f"{name}_rule gave a gradient of {g.shape} for an input of {shape}")
+    if g.dtype not in (dtype, call.dtype):
+        raise TypeError(f"{name}_rule gave {g.dtype} for {dtype}: is a NumPy scalar inside?")
+    return g if g.dtype == dtype else g.astype(dtype)
 
 
 def owned(array, taken):
@@ -395,26 +324,15 @@ def start(loss, gradient, create_graph):
         ValueError: the gradient has another shape than the tensor.
     """
     if create_graph:
-        raise NotImplementedError(
-            "create_graph=True is not supported: gradients here are numbers, not graphs"
-        )
+        raise NotImplementedError("create_graph=True is not supported: gradients are plain numbers")
     if not loss.requires_grad:
-        raise RuntimeError(
-            "backward() on a tensor that does not require grad: no input had requires_grad=True, "
-            "or the graph was cut by detach(), no_grad() or numpy()"
-        )
+        raise RuntimeError("nothing requires grad here, or detach() or no_grad() has cut the graph")
     if gradient is None and loss.array.size != 1:
-        raise RuntimeError(
-            f"backward() starts from one number, and the shape is {loss.shape}: take .sum() or "
-            ".mean() first, or pass the gradient"
-        )
+        raise RuntimeError(f"backward() needs one number, not {loss.shape}: take .sum() or .mean()")
     seed = np.ones_like(loss.array) if gradient is None else np.array(gradient, loss.dtype)
     if seed.shape != loss.shape:
-        raise ValueError(
-            f"the gradient passed to backward() has the shape {seed.shape}, and the tensor has "
-            f"{loss.shape}: they must be equal"
-        )
-    return (loss if loss.made_by is None else loss.made_by), seed
+        raise ValueError(f"the gradient has the shape {seed.shape}, and the tensor {loss.shape}")
+    return loss.made_by or loss, seed
 
 
 def hand_over(gradients):
@@ -493,67 +411,30 @@ class no_grad:
     def __enter__(self):
         _switch.__dict__.setdefault("before", []).append(_switch.on)
         _switch.on = self.on
-        return self
 
     def __exit__(self, *exception):
         _switch.on = _switch.before.pop()
 
     def __call__(self, function):
-        if inspect.isgeneratorfunction(function):
-            return self.each_step(function)
-
         @functools.wraps(function)
         def inside(*args, **kwargs):
             with self:
-                return function(*args, **kwargs)
+                result = function(*args, **kwargs)
+            return self.each_step(result) if inspect.isgenerator(result) else result
 
         return inside
 
-    def each_step(self, function):
+    def each_step(self, steps):
         """A generator works in pieces: the switch is set for each of them, and not in between."""
-
-        @functools.wraps(function)
-        def inside(*args, **kwargs):
-            steps = function(*args, **kwargs)
-            while True:
-                with self:
-                    try:
-                        value = next(steps)
-                    except StopIteration as end:
-                        return end.value
-                yield value
-
-        return inside
+        step, end = self(next), object()
+        while (value := step(steps, end)) is not end:
+            yield value
 
 
 class enable_grad(no_grad):
     """Remember again, inside a `no_grad`."""
 
     on = True
-
-
-class set_grad_enabled(no_grad):
-    """`set_grad_enabled(False)` switches at once; `with set_grad_enabled(False):` until its end."""
-
-    def __new__(cls, mode):
-        return object.__new__(cls)
-
-    def __init__(self, mode):
-        self.on, self.outside = bool(mode), _switch.on
-        _switch.on = self.on
-
-    def __enter__(self):
-        if self.outside is not None:  # undo the switch at once, so that the end comes back to it
-            _switch.on, self.outside = self.outside, None
-        return super().__enter__()
-
-    def __call__(self, function):
-        _switch.on, self.outside = self.outside, None
-        return super().__call__(function)
-
-
-inference_mode = no_grad
-is_grad_enabled = recording
 
 
 # %% gradcheck
@@ -576,48 +457,40 @@ def gradcheck(f, inputs, tolerance=1e-6, generator=None):
     >>> gradcheck(lambda x: 4 * x * x + 2 * x, Tensor(3.0))
     True
     """
-    inputs, judged = float64_leaves(inputs)
+    inputs = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+    real = [i for i, t in enumerate(inputs) if isinstance(t, Tensor) and t.dtype.kind == "f"]
+    if not real:
+        raise TypeError("gradcheck nudges real numbers, and no input has any: write 3.0, not 3")
+    for i in real:
+        inputs[i] = Tensor(inputs[i].array, requires_grad=True, dtype=np.float64)
     result = f(*inputs)
-    if result.dtype != float64:
-        raise TypeError(f"gradcheck needs float64 up to the result, and f returned {result.dtype}")
-    rng = np.random.default_rng(0) if generator is None else numpy_generator(generator)
-    weights = np.asarray(rng.standard_normal(result.shape))
+    if result.dtype != np.float64:
+        raise TypeError(f"gradcheck needs float64 up to the end, and f returned {result.dtype}")
+    rng = np.random.default_rng(0) if generator is None else generator.numpy
+    weights = rng.standard_normal(result.shape)
     result.backward(weights)
-    noise = 1e-8 * float(np.abs(weights * result.array).sum())  # rounding, divided by the step
-    for i in judged:
-        direction = np.asarray(rng.standard_normal(inputs[i].shape))
-        along = weighted(f, inputs, i, weights)
-        nudged = float(directional_derivative(along, inputs[i].array, direction))
-        grad = inputs[i].grad
-        walked = 0.0 if grad is None else float((grad.array * direction).sum())
+    noise = 1e-8 * np.abs(weights * result.array).sum()  # rounding, divided by the step
+    for i in real:
+        x, grad = inputs[i].array, inputs[i].grad
+        direction = rng.standard_normal(x.shape)
+        walked = 0.0 if grad is None else (grad.array * direction).sum()
+        nudged = directional_derivative(along(f, inputs, i, weights), x, direction)
         if not abs(walked - nudged) <= noise + tolerance * max(abs(walked), abs(nudged)):
             raise AssertionError(
-                f"input {i} of shape {inputs[i].shape}: along a random direction backward() "
-                f"says {walked:.8g}, and the nudge says {nudged:.8g}"
+                f"input {i}, {x.shape}: backward() says {walked:.8g}, the nudge says {nudged:.8g}"
             )
     return True
 
 
-def float64_leaves(inputs):
-    """The inputs, with new float64 leaves for Tensors of real numbers, and where these stand."""
-    inputs = [inputs] if isinstance(inputs, Tensor) else list(inputs)
-    judged = [i for i, t in enumerate(inputs) if isinstance(t, Tensor) and t.dtype.kind == "f"]
-    if not judged:
-        raise TypeError("gradcheck nudges real numbers, and no input has any: write 3.0, not 3")
-    for i in judged:
-        inputs[i] = Tensor(inputs[i].array, requires_grad=True, dtype=float64)
-    return inputs, judged
-
-
-def weighted(f, inputs, i, weights):
+def along(f, inputs, i, weights):
     """The weighted sum of f's results as a function of the array of input i alone."""
 
-    def along(array):
+    @no_grad()
+    def weighted(array):
         moved = [*inputs[:i], wrap(np.asarray(array)), *inputs[i + 1 :]]
-        with no_grad():
-            return float((f(*moved).array * weights).sum())
+        return float((f(*moved).array * weights).sum())
 
-    return along
+    return weighted
 
 
 # %% more-ways
@@ -632,45 +505,6 @@ def retain_grad(tensor):
         raise RuntimeError("retain_grad() on a tensor that does not require grad: nothing arrives")
     if tensor.made_by is not None:
         tensor.made_by.result = weakref.ref(tensor)
-
-
-def grad(
-    outputs,
-    inputs,
-    grad_outputs=None,
-    retain_graph=False,
-    create_graph=False,
-    allow_unused=False,
-):
-    """The gradients of `outputs` with respect to `inputs`, as a tuple; no .grad changes.
-
-    Args:
-        outputs: a Tensor, as for `backward`.
-        inputs: a Tensor or a list of them: leaves, or results on the way.
-        grad_outputs, retain_graph, create_graph: as for `backward`.
-        allow_unused: None for an input that `outputs` does not depend on, instead of an error.
-
-    >>> x = Tensor(3.0, requires_grad=True)
-    >>> grad(x * x, x)
-    (tensor(6.),)
-    """
-    inputs = [inputs] if isinstance(inputs, Tensor) else list(inputs)
-    calls = [t.made_by for t in inputs if t.made_by is not None]
-    before, found = [call.result for call in calls], {}
-    try:
-        for t in inputs:
-            retain_grad(t)
-        backward(outputs, grad_outputs, retain_graph, create_graph, into=found.update)
-    finally:
-        for call, result in zip(calls, before):
-            call.result = result
-    for i, t in enumerate(inputs):
-        if t not in found and not allow_unused:
-            raise RuntimeError(
-                f"grad: input {i} was not used to compute the output: pass allow_unused=True to "
-                "get None for it"
-            )
-    return tuple(wrap(compact(found[t])) if t in found else None for t in inputs)
 
 
 # %% unbroadcast
@@ -742,11 +576,10 @@ def matmul_rule(g, x, y):
 
 def vector_product_rule(g, x, y):
     """The same where a factor is a vector: a row on the left, a column on the right."""
-    row, column = x.ndim == 1, y.ndim == 1
-    g = g[..., None] if column else g
-    g = g[..., None, :] if row else g
-    g_x, g_y = matmul_rule(g, x[None, :] if row else x, y[:, None] if column else y)
-    return (g_x[..., 0, :] if row else g_x), (g_y[..., 0] if column else g_y)
+    if y.ndim == 1:
+        g_x, g_y = matmul_rule(g[..., None], x, y[:, None])
+        return g_x, g_y[..., 0]
+    return matmul_rule(g[..., None, :], x[None, :], y)  # unbroadcast drops the 1 in front
 
 
 # %% linear-rule
@@ -762,13 +595,9 @@ def linear_rule(g, x, weight, needs):
 
 # %% getitem_rule
 def may_repeat(index):
-    """True unless the index surely picks nothing twice: numbers, slices, None, ... and masks."""
+    """True if the index has a list or array of numbers; slices and masks pick nothing twice."""
     parts = index if isinstance(index, tuple) else (index,)
-    once = (int, np.integer, slice, type(None), type(...), np.bool_)
-    return not all(
-        isinstance(part, once) or (isinstance(part, np.ndarray) and part.dtype == bool)
-        for part in parts
-    )
+    return any(hasattr(part, "__len__") and np.asarray(part).dtype != bool for part in parts)
 
 
 @rule
@@ -795,10 +624,10 @@ def getitem_rule(g, x_shape, index):
 
 
 # %% cross_entropy_rule
-def wanted_probabilities(targets, classes, label_smoothing, dtype):
+def wanted_probabilities(targets, note, label_smoothing):
     """The one-hot rows of the targets; with smoothing, mixed with equal shares for all classes."""
-    share = label_smoothing / classes
-    wanted = np.full((*targets.shape, classes), share, dtype)
+    share = label_smoothing / note.shape[-1]
+    wanted = np.full_like(note, share)
     np.put_along_axis(wanted, targets[..., None], share + 1 - label_smoothing, axis=-1)
     return wanted
 
@@ -823,9 +652,7 @@ def cross_entropy_rule(g, targets, ignore_index, label_smoothing, reduction, not
     array([[ 0.125,  0.25 , -0.375]])
     """
     kept = targets != ignore_index
-    wanted = wanted_probabilities(
-        np.where(kept, targets, 0), note.shape[-1], label_smoothing, note.dtype
-    )
+    wanted = wanted_probabilities(np.where(kept, targets, 0), note, label_smoothing)
     count = max(int(kept.sum()), 1) if reduction == "mean" else 1
     weight = np.where(kept, g / count, 0)
     return (np.exp(note) - wanted) * weight[..., None]
@@ -851,22 +678,18 @@ def pow_rule(g, x, exponent, out, needs):
     slope = exponent * x ** (exponent - 1 + (exponent == 0))  # never 0 ** -1
     if not needs[1]:
         return g * slope
-    base = np.asarray(x, out.dtype)
     with np.errstate(invalid="ignore"):  # a negative number has no real logarithm: nan
-        return g * slope, g * out * np.log(np.where(base == 0, 1, base))
+        return g * slope, g * out * np.log(np.where(x == 0, 1, x), dtype=out.dtype)
 
 
 @rule
-def maximum_rule(g, x, y):
+def maximum_rule(g, x, y, out):
     """The larger of the two; a tie shares."""
-    share = np.where(x == y, 0.5, x > y).astype(g.dtype)
+    share = np.where(x == y, 0.5, x == out).astype(g.dtype)
     return g * share, g * (1 - share)
 
 
-@rule
-def minimum_rule(g, x, y):
-    """The smaller of the two; a tie shares."""
-    return maximum_rule(g, y, x)
+RULES["minimum"] = maximum_rule  # here too the gradient goes to the one that became the result
 
 
 @rule
@@ -896,12 +719,7 @@ def abs_rule(g, x):
 @rule
 def clamp_rule(g, x, min, max):
     """z = x between min and max, flat outside."""
-    inside = np.ones(x.shape, bool)
-    if min is not None:
-        inside &= x >= min
-    if max is not None:
-        inside &= x <= max
-    return g * inside
+    return g * (x == np.clip(x, min, max))
 
 
 @rule
@@ -910,10 +728,7 @@ def clone_rule(g):
     return g
 
 
-@rule
-def cast_rule(g):
-    """z = x in another dtype; the walk brings the gradient back to the dtype of x."""
-    return g
+RULES["cast"] = RULES["expand"] = clone_rule  # the walk sees to the dtype, and to the stretching
 
 
 @rule
@@ -939,9 +754,8 @@ def mean_rule(g, x_shape, dim, keepdim):
 @rule
 def var_rule(g, x, dim, unbiased, keepdim):
     """sum((x - mean)**2) / (n - 1), or / n; the mean's own slope adds up to 0."""
-    dims = dims_of(dim, x.ndim)
-    count = math.prod(x.shape[d] for d in dims)
-    centered = x - x.sum(axis=dims, keepdims=True) / count
+    count = x.size // max(g.size, 1)  # how many went into each
+    centered = x - x.mean(axis=dims_of(dim, x.ndim), keepdims=True)
     return sum_rule(g, x.shape, dim, keepdim) * (2 * centered) / (count - bool(unbiased))
 
 
@@ -953,17 +767,14 @@ def amax_rule(g, x, dim, keepdim, out):
     return sum_rule(g, x.shape, dim, keepdim) * (largest / ties).astype(g.dtype)
 
 
-@rule
-def cumsum_rule(g, dim):
-    """z_i = x_0 + ... + x_i: x_i is in z_i and in all that follow."""
-    return np.flip(np.flip(g, dim).cumsum(axis=dim), dim)
-
-
 # %% rules-shape
 @rule
 def reshape_rule(g, x_shape):
     """The same elements under another shape."""
     return g.reshape(x_shape)
+
+
+RULES["squeeze"] = RULES["unsqueeze"] = reshape_rule
 
 
 @rule
@@ -979,24 +790,6 @@ def permute_rule(g, dims):
 
 
 @rule
-def squeeze_rule(g, x_shape):
-    """Dimensions of size 1 dropped."""
-    return g.reshape(x_shape)
-
-
-@rule
-def unsqueeze_rule(g, x_shape):
-    """A dimension of size 1 put in."""
-    return g.reshape(x_shape)
-
-
-@rule
-def expand_rule(g):
-    """A stretched view; the walk undoes the stretching."""
-    return g
-
-
-@rule
 def cat_rule(g, tensors, dim):
     """Tensors joined along `dim`: cut g at the seams."""
     return np.split(g, np.cumsum([t.shape[dim] for t in tensors])[:-1], axis=dim)
@@ -1005,23 +798,9 @@ def cat_rule(g, tensors, dim):
 @rule
 def gather_rule(g, x_shape, dim, index):
     """Elements picked along `dim`; like getitem, repeats add up."""
-    back = np.zeros(x_shape, g.dtype)
     places = list(np.indices(g.shape, sparse=True))
     places[dim] = index
-    np.add.at(back, tuple(places), g)
-    return back
-
-
-@rule
-def triu_rule(g, diagonal):
-    """Zeros below the diagonal."""
-    return np.triu(g, diagonal)
-
-
-@rule
-def tril_rule(g, diagonal):
-    """Zeros above the diagonal."""
-    return np.tril(g, diagonal)
+    return getitem_rule(g, x_shape, tuple(places))
 
 
 # %% rules-activations

@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as hnp
 
 torch = pytest.importorskip("torch")
 
-import tinytorch.autograd as ours  # noqa: E402
+from tinytorch import autograd, functions  # noqa: E402
 from tinytorch.tensor import PRIMITIVES, Tensor, recording, wrap  # noqa: E402
 
 F = torch.nn.functional
@@ -332,7 +332,7 @@ def test_same_gradients_or_both_refuse(situation):
         except (RuntimeError, ValueError):
             return "refused"
 
-    mine = outcome(lambda v: Tensor(v, requires_grad=True), ours.grad)
+    mine = outcome(lambda v: Tensor(v, requires_grad=True), functions.grad)
     theirs = outcome(lambda v: torch.tensor(v, requires_grad=True), torch.autograd.grad)
     assert mine == theirs
 
@@ -345,12 +345,12 @@ KINDS = ["no_grad", "enable_grad", "set False", "set True"]
 def test_switches(steps):
     """Contexts inside each other, some left early: both libraries agree at every step."""
 
-    def walk(library, enabled):
+    def walk(no_grad, enable_grad, set_grad_enabled, enabled):
         make = {
-            "no_grad": library.no_grad,
-            "enable_grad": library.enable_grad,
-            "set False": lambda: library.set_grad_enabled(False),
-            "set True": lambda: library.set_grad_enabled(True),
+            "no_grad": no_grad,
+            "enable_grad": enable_grad,
+            "set False": lambda: set_grad_enabled(False),
+            "set True": lambda: set_grad_enabled(True),
         }
         seen, opened = [enabled()], []
         for kind, close in steps:
@@ -367,5 +367,13 @@ def test_switches(steps):
             seen.append(enabled())
         return seen
 
-    assert walk(ours, recording) == walk(torch, torch.is_grad_enabled)
+    mine = walk(
+        autograd.no_grad,
+        autograd.enable_grad,
+        functions.set_grad_enabled,
+        functions.is_grad_enabled,
+    )
+    assert mine == walk(
+        torch.no_grad, torch.enable_grad, torch.set_grad_enabled, torch.is_grad_enabled
+    )
     assert recording()

@@ -316,9 +316,7 @@ def getitem_rule(g, x_shape, index):
 @wrong("autograd.cross_entropy_rule", "turns the sign over")
 def cross_entropy_rule(g, targets, ignore_index, label_smoothing, reduction, note):
     kept = targets != ignore_index
-    wanted = wanted_probabilities(
-        np.where(kept, targets, 0), note.shape[-1], label_smoothing, note.dtype
-    )
+    wanted = wanted_probabilities(np.where(kept, targets, 0), note, label_smoothing)
     count = max(int(kept.sum()), 1) if reduction == "mean" else 1
     weight = np.where(kept, g / count, 0)
     return (wanted - np.exp(note)) * weight[..., None]
@@ -327,18 +325,14 @@ def cross_entropy_rule(g, targets, ignore_index, label_smoothing, reduction, not
 @wrong("autograd.cross_entropy_rule", "does not divide by n")
 def cross_entropy_rule(g, targets, ignore_index, label_smoothing, reduction, note):
     kept = targets != ignore_index
-    wanted = wanted_probabilities(
-        np.where(kept, targets, 0), note.shape[-1], label_smoothing, note.dtype
-    )
+    wanted = wanted_probabilities(np.where(kept, targets, 0), note, label_smoothing)
     return (np.exp(note) - wanted) * np.where(kept, g, 0)[..., None]
 
 
 @wrong("autograd.cross_entropy_rule", "counts the ignored targets too")
 def cross_entropy_rule(g, targets, ignore_index, label_smoothing, reduction, note):
     kept = targets != ignore_index
-    wanted = wanted_probabilities(
-        np.where(kept, targets, 0), note.shape[-1], label_smoothing, note.dtype
-    )
+    wanted = wanted_probabilities(np.where(kept, targets, 0), note, label_smoothing)
     count = targets.size if reduction == "mean" else 1
     weight = np.where(kept, g / count, 0)
     return (np.exp(note) - wanted) * weight[..., None]
@@ -347,9 +341,7 @@ def cross_entropy_rule(g, targets, ignore_index, label_smoothing, reduction, not
 @wrong("autograd.cross_entropy_rule", "lets ignored targets pull")
 def cross_entropy_rule(g, targets, ignore_index, label_smoothing, reduction, note):
     kept = targets != ignore_index
-    wanted = wanted_probabilities(
-        np.where(kept, targets, 0), note.shape[-1], label_smoothing, note.dtype
-    )
+    wanted = wanted_probabilities(np.where(kept, targets, 0), note, label_smoothing)
     count = max(int(kept.sum()), 1) if reduction == "mean" else 1
     weight = np.broadcast_to(g / count, targets.shape)
     return (np.exp(note) - wanted) * weight[..., None]
@@ -358,9 +350,7 @@ def cross_entropy_rule(g, targets, ignore_index, label_smoothing, reduction, not
 @wrong("autograd.cross_entropy_rule", "forgets g")
 def cross_entropy_rule(g, targets, ignore_index, label_smoothing, reduction, note):
     kept = targets != ignore_index
-    wanted = wanted_probabilities(
-        np.where(kept, targets, 0), note.shape[-1], label_smoothing, note.dtype
-    )
+    wanted = wanted_probabilities(np.where(kept, targets, 0), note, label_smoothing)
     count = max(int(kept.sum()), 1) if reduction == "mean" else 1
     weight = np.where(kept, np.float32(1 / count), 0)
     return (np.exp(note) - wanted) * weight[..., None]
