@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from tinytorch import nn, optimizers
+from tinytorch import nn
 from tinytorch.course import close
 from tinytorch.nn import (
     Flatten,
@@ -27,7 +27,30 @@ def numbers(*shape):
 
 def test_every_name_is_there():
     assert all(hasattr(nn, name) for name in nn.__all__)
-    assert nn.utils.clip_grad_norm_ is optimizers.clip_grad_norm_
+
+
+class TestClipGradNorm:
+    def leaf(self, *gradient):
+        tensor = Tensor([0.0] * len(gradient), requires_grad=True)
+        tensor.grad = Tensor(list(gradient))
+        return tensor
+
+    def test_it_is_the_one_of_the_course(self):
+        a, b = self.leaf(3.0), self.leaf(4.0, 0.0)
+        assert close(nn.utils.clip_grad_norm_((p for p in (a, b)), 1.0), 5)
+        assert close(a.grad, [0.6], 1e-5)
+        assert close(b.grad, [0.8, 0], 1e-5)
+
+    @pytest.mark.parametrize("bad", [math.nan, math.inf])
+    def test_error_if_nonfinite_changes_nothing(self, bad):
+        x, y = self.leaf(5.0), self.leaf(bad)
+        with pytest.raises(RuntimeError, match="holds inf or nan, .*: nothing was clipped"):
+            nn.utils.clip_grad_norm_([x, y], 1.0, error_if_nonfinite=True)
+        assert x.grad.tolist() == [5.0]
+
+    def test_error_if_nonfinite_lets_good_ones_pass(self):
+        x = self.leaf(5.0)
+        assert close(nn.utils.clip_grad_norm_([x], 1.0, error_if_nonfinite=True), 5)
 
 
 class TestModuleDict:
