@@ -738,7 +738,7 @@ class TestModule:
         assert seen[0].filename == __file__
 
     def test_parameters_in_a_plain_list_are_warned_of(self):
-        with pytest.warns(UserWarning, match="weights is no part of the model: .* not found"):
+        with pytest.warns(UserWarning, match="weights is no part of the model: a plain list hides"):
             tree(weights=[parameter(1)]).parameters()
 
     def test_a_list_of_parts_that_the_tree_knows_anyway_is_fine(self):
@@ -990,8 +990,8 @@ class TestContainers:
     @pytest.mark.parametrize(
         ("wrong", "told"),
         [
-            (abs, "<built-in function abs>"),
-            (ReLU, "<class '.*ReLU'>"),
+            (abs, "abs"),
+            (ReLU, "ReLU"),
             ([], r"\[\]"),
             (None, "None"),
         ],
@@ -999,7 +999,7 @@ class TestContainers:
     @pytest.mark.parametrize("kind", [Sequential, lambda *modules: ModuleList(modules)])
     def test_what_is_no_module_is_refused(self, kind, wrong, told):
         with pytest.raises(
-            TypeError, match=rf"takes modules such as ReLU\(\) or \*layers, not {told}"
+            TypeError, match=rf"^\w+: {told} is no module like ReLU\(\) or \*layers$"
         ):
             kind(Same(), wrong)
 
@@ -1019,7 +1019,7 @@ class TestContainers:
         model[-1] = Tanh()
         model[0] = GELU("tanh")
         assert repr(model) == "Sequential(\n  (0): GELU(approximate='tanh')\n  (1): Tanh()\n)"
-        with pytest.raises(TypeError, match="Sequential takes modules"):
+        with pytest.raises(TypeError, match="^Sequential: abs is no module"):
             model[0] = abs
 
     def test_module_list(self):

@@ -159,8 +159,8 @@ class Tree:
             ValueError: the name is empty, has a dot in it, or is one of a method.
         """
         if not isinstance(module, Tree):
-            kind = type(self).__name__
-            raise TypeError(f"{kind} takes modules such as ReLU() or *layers, not {module!r:.50}")
+            what = getattr(module, "__name__", repr(module))[:40]
+            raise TypeError(f"{type(self).__name__}: {what} is no module like ReLU() or *layers")
         if not name or "." in name or hasattr(type(self), name):
             raise ValueError(f"a part of {type(self).__name__} cannot be called {name!r}")
         setattr(self, name, module)
@@ -299,7 +299,7 @@ class Module(Tree):
     def parameters(self):
         """An iterator over every parameter of the tree, each once; warns of plain lists."""
         if lost := overlooked(self):
-            advice = "its modules or parameters are not found, use ModuleList or nn.ModuleDict"
+            advice = "a plain list hides what is in it, use ModuleList or nn.ModuleDict"
             warnings.warn(f"{', '.join(lost)} is no part of the model: {advice}", stacklevel=2)
         return (parameter for _, parameter in self.named_parameters())
 
