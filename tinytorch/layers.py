@@ -219,15 +219,15 @@ def _some(names, most=6):
 
 def overlooked(model):
     """Names of plain lists and dictionaries whose modules or parameters the tree does not reach."""
-    known = {*model.modules(), *(parameter for _, parameter in model.named_parameters())}
-    names = []
+    known, held = {model}, {}  # parts of the tree; name of a list -> what it holds
     for path, module in model.named_modules():
         for name, value in vars(module).items():
-            if isinstance(value, (list, tuple, dict)):
+            if isinstance(value, (Tree, Parameter)):
+                known.add(value)
+            elif isinstance(value, (list, tuple, dict)):
                 parts = value.values() if isinstance(value, dict) else value
-                if {part for part in parts if isinstance(part, (Tree, Parameter))} - known:
-                    names.append(dotted(path, name))
-    return names
+                held[dotted(path, name)] = {p for p in parts if isinstance(p, (Tree, Parameter))}
+    return [name for name, parts in held.items() if parts - known]
 
 
 # %% module
