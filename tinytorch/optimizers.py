@@ -138,7 +138,10 @@ class Optimizer:
             raise ValueError("no parameters: is the model empty, or was the iterator used up?")
 
     def add_param_group(self, group):
-        """Take in one more group: {"params": Tensors, and settings of its own}."""
+        """Take in one more group: {"params": Tensors, and settings of its own}.
+
+        It may have a "name", too, and a schedule keeps the "initial_lr" in it.
+        """
         if not isinstance(group, dict) or "params" not in group:
             raise TypeError(f'a group is a dictionary that names its "params", not {group!r:.60}')
         if unknown := set(group) - {"params", "name", "initial_lr", *self.defaults}:
