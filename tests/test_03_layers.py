@@ -15,19 +15,12 @@ from tinytorch.course import close, data_file
 from tinytorch.layers import (
     GELU,
     Dropout,
-    Flatten,
-    Identity,
     IncompatibleKeys,
     Linear,
-    LogSoftmax,
     Module,
-    ModuleDict,
     ModuleList,
     ReLU,
     Sequential,
-    Sigmoid,
-    SiLU,
-    Softmax,
     Tanh,
     kaiming_uniform,
     linear,
@@ -58,6 +51,13 @@ def by_loops(x, weight, bias):
             y[n, o] = sum(x[n, i] * weight[o, i] for i in range(x.shape[1]))
             y[n, o] += 0 if bias is None else bias[o]
     return y
+
+
+class Same(Module):
+    """Hands its input on."""
+
+    def forward(self, x):
+        return x
 
 
 def tree(**attributes):
@@ -124,7 +124,9 @@ class TestLinearFunction:
         assert made_by.inputs == (None, inputs[1], inputs[2])
 
     def test_another_last_size_is_refused_with_both_sizes(self):
-        with pytest.raises(ValueError, match="linear: the last size of the input is 5 and this we"):
+        with pytest.raises(
+            ValueError, match=r"linear: the input \(2, 5\) should end in 3 features"
+        ):
             linear(Tensor(numbers(2, 5)), Tensor(numbers(4, 3)))
 
     def test_images_that_were_not_flattened_are_told_how(self):
@@ -132,12 +134,12 @@ class TestLinearFunction:
             linear(Tensor(numbers(7, 8, 8)), Tensor(numbers(4, 64)))
 
     def test_a_single_number_is_refused(self):
-        with pytest.raises(ValueError, match="the input is a single number and this weight takes"):
+        with pytest.raises(ValueError, match=r"the input \(\) should end in 3 features"):
             linear(Tensor(1.0), Tensor(numbers(4, 3)))
 
     @pytest.mark.parametrize("dtype", ["int64", "uint8", "bool"])
     def test_whole_numbers_are_refused(self, dtype):
-        with pytest.raises(TypeError, match=f"the input is {dtype} and .* an Embedding"):
+        with pytest.raises(TypeError, match=f"the input is {dtype}: use x.float.*an Embedding"):
             linear(Tensor(np.ones((2, 3), dtype)), Tensor(numbers(4, 3)))
 
 
@@ -280,7 +282,7 @@ class TestNamedParameters:
         inner = [tree(w=parameter(i)) for i in range(3)]
         root = tree(blocks=ModuleList([ModuleList(inner[:2]), ModuleList(inner[2:])]))
         assert self.names(root) == ["blocks.0.0.w", "blocks.0.1.w", "blocks.1.0.w"]
-        assert root.parameters() == [part.w for part in inner]
+        assert list(root.parameters()) == [part.w for part in inner]
 
 
 def small_model():
@@ -447,7 +449,7 @@ class TestTrain:
         assert root.train(False) is root
 
     def test_parts_of_containers(self):
-        model = Sequential(Identity(), ModuleList([Identity(), Sequential(Identity())]))
+        model = Sequential(Same(), ModuleList([Same(), Sequential(Same())]))
         model.train(False)
         assert not any(module.training for module in model.modules())
 
@@ -624,19 +626,19 @@ class TestDropout:
 @pytest.mark.exercise("layers")
 class TestTree:
     def test_parts_are_found_in_the_order_of_setting(self):
-        root = tree(b=Identity(), text="no", a=ReLU(), w=parameter(1))
+        root = tree(b=Same(), text="no", a=ReLU(), w=parameter(1))
         assert root.named_children() == [("b", root.b), ("a", root.a)]
         assert root.children() == [root.b, root.a]
 
     def test_all_modules_with_their_names_before_their_parts(self):
-        root = tree(a=tree(x=Identity(), y=Identity()), b=Identity())
+        root = tree(a=tree(x=Same(), y=Same()), b=Same())
         assert [name for name, _ in root.named_modules()] == ["", "a", "a.x", "a.y", "b"]
         inside = [name for name, _ in root.named_modules("m")]
         assert inside == ["m", "m.a", "m.a.x", "m.a.y", "m.b"]
         assert root.modules() == [root, root.a, root.a.x, root.a.y, root.b]
 
     def test_a_shared_module_once_under_its_first_name(self):
-        part = tree(inner=Identity())
+        part = tree(inner=Same())
         root = tree(a=part, b=part)
         assert [name for name, _ in root.named_modules()] == ["", "a", "a.inner"]
 
@@ -646,25 +648,25 @@ class TestTree:
         assert root.modules() == [root, root.part]
 
     def test_apply_reaches_parts_before_the_whole(self):
-        root = tree(a=tree(x=Identity()), b=Identity())
+        root = tree(a=tree(x=Same()), b=Same())
         order = []
         assert root.apply(order.append) is root
         assert order == [root.a.x, root.a, root.b, root]
 
     def test_apply_visits_a_part_with_two_names_once(self):
-        part, order = Identity(), []
+        part, order = Same(), []
         tree(a=part, b=part).apply(order.append)
         assert order.count(part) == 1
 
     def test_add_module_is_setting_an_attribute(self):
         root = Module()
-        root.add_module("part", Identity())
+        root.add_module("part", Same())
         assert root.named_children() == [("part", root.part)]
 
     @pytest.mark.parametrize("name", ["", "a.b", "train", "forward", "training"])
     def test_add_module_refuses_names_that_break_something(self, name):
         with pytest.raises(ValueError, match=f"a part of Module cannot be called {name!r}"):
-            Module().add_module(name, Identity())
+            Module().add_module(name, Same())
 
     def test_repr_shows_the_tree(self):
         root = tree(head=Sequential(Linear(2, 3), ReLU()), drop=Dropout(0.1))
@@ -719,18 +721,24 @@ class TestModule:
 
     def test_parameters_are_the_values_of_named_parameters(self):
         model = Dutiful()
-        assert model.parameters() == [model.scale, model.layer.weight, model.layer.bias]
+        assert list(model.parameters()) == [model.scale, model.layer.weight, model.layer.bias]
+
+    def test_parameters_is_an_iterator(self):
+        found = Forgetful().parameters()
+        assert next(found).shape == (2, 3)
+        assert next(found).shape == (2,)
+        assert next(found, "used up") == "used up"
 
     @pytest.mark.parametrize("kind", [list, tuple, lambda parts: dict(enumerate(parts))])
     def test_modules_in_a_plain_list_are_warned_of(self, kind):
         root = tree(part=tree(blocks=kind([Linear(2, 2), ReLU()])))
-        told = "^part.blocks of Module holds .* use ModuleList"
+        told = "^part.blocks is no part of the model: .* use ModuleList"
         with pytest.warns(UserWarning, match=told) as seen:
-            assert root.parameters() == []
+            assert list(root.parameters()) == []
         assert seen[0].filename == __file__
 
     def test_parameters_in_a_plain_list_are_warned_of(self):
-        with pytest.warns(UserWarning, match="weights of Module holds"):
+        with pytest.warns(UserWarning, match="weights is no part of the model: a plain list hides"):
             tree(weights=[parameter(1)]).parameters()
 
     def test_a_list_of_parts_that_the_tree_knows_anyway_is_fine(self):
@@ -738,7 +746,7 @@ class TestModule:
         root.order = [root.a, root.a.weight]
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            assert root.parameters() == [root.a.weight, root.a.bias]
+            assert list(root.parameters()) == [root.a.weight, root.a.bias]
 
     def test_gradients(self):
         model = Forgetful()
@@ -760,7 +768,7 @@ class TestModule:
         assert twin[0] is not part
         twin[0].weight.detach().zero_()
         assert part.weight.array.any()
-        assert len(twin.parameters()) == 2
+        assert len(list(twin.parameters())) == 2
 
     def test_pickle_brings_it_back(self):
         model = Sequential(Linear(3, 2), Dropout(0.5))
@@ -768,7 +776,7 @@ class TestModule:
         assert close(again.eval()(ones(2, 3)), model.eval()(ones(2, 3)))
 
     def test_hooks_see_and_replace_the_result(self):
-        model, seen = Sequential(Identity(), Identity()), []
+        model, seen = Sequential(Same(), Same()), []
 
         def look(module, inputs, result):
             seen.append((module, inputs, result))
@@ -882,9 +890,13 @@ class TestTo:
             root.to("cuda:0", float32)
         assert self.dtypes(root)[0] == float64
 
+    def test_a_model_without_arrays_is_refused_other_devices_too(self):
+        with pytest.raises(ValueError, match="on the CPU only"):
+            ReLU().to("cuda")
+
     def test_whole_numbers_are_refused(self):
         root = self.model()
-        with pytest.raises(TypeError, match="float32 or float64, not int64"):
+        with pytest.raises(TypeError, match="a model holds real numbers, not int64"):
             root.to(int64)
         assert self.dtypes(root)[0] == float32
 
@@ -911,7 +923,7 @@ class TestErrorsSayWhere:
         with pytest.raises(ValueError) as caught:  # noqa: PT011
             Sequential(Deep())(ones(2, 4))
         assert str(caught.value) == (
-            "linear: the last size of the input is 4 and this weight takes 5 features "
+            "linear: the input (2, 4) should end in 5 features "
             "(shapes (2, 4), (4, 5), (4,)), in 0.blocks.2.attention.query"
         )
 
@@ -938,7 +950,7 @@ class TestErrorsSayWhere:
                 raise kind("broken")
 
         with pytest.raises(kind, match="^broken, in 1$"):
-            Sequential(Identity(), Broken())(ones(1))
+            Sequential(Same(), Broken())(ones(1))
 
     def test_other_errors_pass_as_they_are(self):
         class Broken(Module):
@@ -978,19 +990,21 @@ class TestContainers:
     @pytest.mark.parametrize(
         ("wrong", "told"),
         [
-            (abs, "abs is a function: write the module"),
-            (ReLU, r"this is the class ReLU: write ReLU\(\)"),
-            ([], r"this is a list: put a \* in front"),
-            (None, "this is None, a NoneType"),
+            (abs, "abs"),
+            (ReLU, "ReLU"),
+            ([], r"\[\]"),
+            (None, "None"),
         ],
     )
     @pytest.mark.parametrize("kind", [Sequential, lambda *modules: ModuleList(modules)])
     def test_what_is_no_module_is_refused(self, kind, wrong, told):
-        with pytest.raises(TypeError, match=f"is made of modules, and {told}"):
-            kind(Identity(), wrong)
+        with pytest.raises(
+            TypeError, match=rf"^\w+: {told} is no module like ReLU\(\) or \*layers$"
+        ):
+            kind(Same(), wrong)
 
     def test_indices_and_slices(self):
-        model = Sequential(Identity(), ReLU(), Tanh(), SiLU())
+        model = Sequential(Same(), ReLU(), Tanh(), Same())
         assert model[1] is model[-3]
         assert len(model) == 4
         part = model[1:3]
@@ -1001,39 +1015,21 @@ class TestContainers:
             model[4]
 
     def test_a_part_is_replaced_in_its_place(self):
-        model = Sequential(Identity(), ReLU())
+        model = Sequential(Same(), ReLU())
         model[-1] = Tanh()
-        model[0] = SiLU()
-        assert repr(model) == "Sequential(\n  (0): SiLU()\n  (1): Tanh()\n)"
-        with pytest.raises(TypeError, match="Sequential is made of modules"):
+        model[0] = GELU("tanh")
+        assert repr(model) == "Sequential(\n  (0): GELU(approximate='tanh')\n  (1): Tanh()\n)"
+        with pytest.raises(TypeError, match="^Sequential: abs is no module"):
             model[0] = abs
 
     def test_module_list(self):
-        parts = ModuleList(Identity() for _ in range(2))
+        parts = ModuleList(Same() for _ in range(2))
         assert parts.append(ReLU()) is parts
         parts.extend([Tanh(), Tanh()])
         assert len(parts) == 5
         assert [name for name, _ in parts.named_children()] == list("01234")
         assert type(parts[:2]) is ModuleList
         assert [type(part) for part in parts][2:] == [ReLU, Tanh, Tanh]
-
-    def test_module_dict(self):
-        parts = ModuleDict({"read": Linear(2, 2), "bend": ReLU()})
-        parts["write"] = Linear(2, 1)
-        assert list(parts) == parts.keys() == ["read", "bend", "write"]
-        assert parts.values() == [parts["read"], parts["bend"], parts["write"]]
-        assert parts.items()[1] == ("bend", parts["bend"])
-        assert len(parts) == 3
-        assert "bend" in parts
-        assert "other" not in parts
-        assert list(parts.state_dict())[-1] == "write.bias"
-        with pytest.raises(KeyError):
-            parts["other"]
-
-    @pytest.mark.parametrize("name", ["keys", "a.b", ""])
-    def test_module_dict_refuses_names_that_break_it(self, name):
-        with pytest.raises(ValueError, match=f"a part of ModuleDict cannot be called {name!r}"):
-            ModuleDict({name: ReLU()})
 
 
 @pytest.mark.exercise("layers")
@@ -1042,20 +1038,13 @@ class TestActivationModules:
         ("module", "function"),
         [
             (ReLU(), lambda x: np.maximum(x, 0)),
-            (Sigmoid(), lambda x: 1 / (1 + np.exp(-x))),
             (Tanh(), np.tanh),
-            (SiLU(), lambda x: x / (1 + np.exp(-x))),
-            (Softmax(), lambda x: np.exp(x) / np.exp(x).sum(axis=-1, keepdims=True)),
-            (Softmax(dim=0), lambda x: np.exp(x) / np.exp(x).sum(axis=0, keepdims=True)),
-            (LogSoftmax(), lambda x: x - np.log(np.exp(x).sum(axis=-1, keepdims=True))),
-            (LogSoftmax(dim=0), lambda x: x - np.log(np.exp(x).sum(axis=0, keepdims=True))),
-            (Identity(3, name="any"), lambda x: x),
         ],
     )
     def test_the_function_as_a_module(self, module, function):
         x = numbers(4, 5)
         assert close(module(Tensor(x)), function(x))
-        assert module.parameters() == []
+        assert list(module.parameters()) == []
 
     def test_both_forms_of_gelu(self):
         x = Tensor([1.0])
@@ -1064,88 +1053,9 @@ class TestActivationModules:
         with pytest.raises(ValueError, match="approximate is 'none' or 'tanh', not 'erf'"):
             GELU("erf")
 
-    def test_flatten(self):
-        x = ones(2, 3, 4, 5)
-        assert Flatten()(x).shape == (2, 60)
-        assert Flatten(0)(x).shape == (120,)
-        assert Flatten(1, 2)(x).shape == (2, 12, 5)
-
-    def test_reprs(self):
-        found = [repr(module) for module in (Softmax(1), LogSoftmax(), Flatten(), GELU("tanh"))]
-        assert found == [
-            "Softmax(dim=1)",
-            "LogSoftmax(dim=-1)",
-            "Flatten(start_dim=1, end_dim=-1)",
-            "GELU(approximate='tanh')",
-        ]
-
-
-@pytest.mark.exercise("layers")
-class TestInit:
-    @pytest.mark.parametrize(
-        ("fill", "want"),
-        [
-            (layers.zeros_, 0),
-            (layers.ones_, 1),
-            (lambda t: layers.constant_(t, -2.5), -2.5),
-        ],
-    )
-    @pytest.mark.parametrize("dtype", [float32, float64])
-    def test_constants_are_written_in_place(self, fill, want, dtype):
-        weight = Parameter(Tensor(numbers(3, 2), dtype=dtype))
-        memory = weight.array
-        assert fill(weight) is weight
-        assert weight.array is memory
-        assert (memory == want).all()
-        assert weight.requires_grad
-        assert weight.is_leaf
-        assert weight.version[0] > 0
-
-    def test_normal_and_uniform(self):
-        t = Parameter(np.zeros((100, 100)))
-        layers.normal_(t, 2.0, 0.5, Generator(0))
-        assert t.array.mean() == pytest.approx(2, abs=0.02)
-        assert t.array.std() == pytest.approx(0.5, abs=0.02)
-        layers.uniform_(t, 3.0, 5.0, Generator(0))
-        assert 3 <= t.array.min() < 3.01
-        assert 4.99 < t.array.max() <= 5
-
-    @pytest.mark.parametrize(
-        ("fill", "bound"),
-        [
-            (layers.xavier_uniform_, math.sqrt(6 / 40)),
-            (lambda t, **k: layers.xavier_uniform_(t, 2.0, **k), 2 * math.sqrt(6 / 40)),
-            (layers.kaiming_uniform_, math.sqrt(6 / 10)),
-            (lambda t, **k: layers.kaiming_uniform_(t, math.sqrt(5), **k), math.sqrt(1 / 10)),
-            (lambda t, **k: layers.kaiming_uniform_(t, mode="fan_out", **k), math.sqrt(6 / 30)),
-            (
-                lambda t, **k: layers.kaiming_uniform_(t, nonlinearity="linear", **k),
-                math.sqrt(3 / 10),
-            ),
-            (
-                lambda t, **k: layers.kaiming_uniform_(t, nonlinearity="relu", **k),
-                math.sqrt(6 / 10),
-            ),
-        ],
-    )
-    def test_bounds(self, fill, bound):
-        t = Parameter(np.zeros((30, 10)))
-        assert fill(t, generator=Generator(0)) is t
-        assert 0.97 * bound < np.abs(t.array).max() <= bound * (1 + 1e-6)
-        assert t.array.min() < 0 < t.array.max()
-
-    def test_kernels_count(self):
-        assert layers.fans(ones(6, 4, 3, 3)) == (36, 54)
-
-    def test_what_has_no_fans_is_refused(self):
-        with pytest.raises(ValueError, match=r"need a weight \(out, in, ...\), not \(3,\)"):
-            layers.xavier_uniform_(ones(3))
-
-    def test_unknown_words_are_refused(self):
-        with pytest.raises(ValueError, match="mode is 'fan_in' or 'fan_out', not 'both'"):
-            layers.kaiming_uniform_(ones(3, 3), mode="both")
-        with pytest.raises(ValueError, match="no gain is known for 'swish': choose from linear"):
-            layers.calculate_gain("swish")
+    def test_repr(self):
+        assert repr(GELU("tanh")) == "GELU(approximate='tanh')"
+        assert repr(Tanh()) == "Tanh()"
 
 
 @pytest.mark.exercise("layers")

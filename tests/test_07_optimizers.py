@@ -18,7 +18,6 @@ from tinytorch.optimizers import (
     SGD,
     Adam,
     AdamW,
-    LambdaLR,
     Optimizer,
     adam_update,
     adamw_decay,
@@ -430,15 +429,19 @@ class TestGroups:
     def test_a_generator_of_parameters(self):
         network = small_network()
         optimizer = SGD(p for p in network.parameters())
-        assert optimizer.param_groups[0]["params"] == network.parameters()
+        assert optimizer.param_groups[0]["params"] == list(network.parameters())
 
     def test_one_tensor_is_a_list_of_one(self):
         weight = leaf([1.0])
         assert SGD(weight).param_groups[0]["params"] == [weight]
 
-    @pytest.mark.parametrize("empty", [[], iter(()), [{"params": []}]])
+    @pytest.mark.parametrize(
+        "empty", [[], iter(()), [{"params": []}], [{"params": iter(())}], Tanh().parameters()]
+    )
     def test_no_parameters_are_refused(self, empty):
-        with pytest.raises(ValueError, match="got no parameters: is the model empty, or was a gen"):
+        with pytest.raises(
+            ValueError, match="no parameters: is the model empty, or was the iterator used up"
+        ):
             SGD(empty, lr=0.1)
 
     def test_an_empty_group_beside_a_full_one_is_fine(self):
@@ -446,9 +449,11 @@ class TestGroups:
 
     def test_the_same_parameter_twice_is_refused(self):
         a, b = leaf([1.0]), leaf([1.0])
-        with pytest.raises(ValueError, match=r"number 2, of shape \(1,\), is in the optimizer twi"):
+        with pytest.raises(ValueError, match=r"parameter 2, of shape \(1,\), would be moved twice"):
             Adam([a, b, a])
-        with pytest.raises(ValueError, match="twice, and would be moved twice a step"):
+        with pytest.raises(
+            ValueError, match=r"parameter 1, of shape \(1,\), would be moved twice a step"
+        ):
             Adam([{"params": [a]}, {"params": [b, a]}])
         optimizer = Adam([a])
         with pytest.raises(ValueError, match="twice"):
@@ -459,25 +464,37 @@ class TestGroups:
         assert len(SGD([leaf([1.0]), leaf([1.0])]).param_groups[0]["params"]) == 2
 
     def test_a_result_is_refused(self):
-        with pytest.raises(ValueError, match=r"number 0, of shape \(1,\), was computed by mul, an"):
+        with pytest.raises(ValueError, match="parameter 0 is computed by mul: pass its leaves"):
             SGD([leaf([1.0]) * 2])
 
-    def test_no_gradient_wanted_is_refused(self):
-        with pytest.raises(ValueError, match="number 1, .* does not require grad and would never"):
-            SGD([leaf([1.0]), Tensor([1.0])])
+    @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+    def test_frozen_parameters_are_taken_and_left_alone(self, kind):
+        moved, frozen = leaf([1.0], grad=[1.0]), leaf([1.0], grad=[1.0])
+        frozen.requires_grad_(False)
+        optimizer = kind([moved, frozen])
+        optimizer.step()
+        assert moved.item() != 1.0 and frozen.item() == 1.0
+        assert frozen.version == [0] and frozen not in optimizer.state
+        frozen.requires_grad_()
+        optimizer.step()
+        assert frozen.item() != 1.0
 
     def test_a_model_is_not_a_list_of_parameters(self):
         for model in (small_network(), Linear(2, 2)):
-            with pytest.raises(TypeError, match=r"list of tensors, not a .*: pass model\.paramete"):
+            with pytest.raises(
+                TypeError, match=r"pass model\.parameters\(\) or a list, not a (Sequential|Linear)"
+            ):
                 SGD(model)
 
     def test_a_set_has_no_order(self):
-        with pytest.raises(TypeError, match="takes a list of tensors, not a set"):
+        with pytest.raises(TypeError, match="or a list, not a set"):
             SGD({leaf([1.0]), leaf([2.0])})
 
     @pytest.mark.parametrize("what, kind", [(("w", 1), "tuple"), (np.ones(2), "ndarray")])
     def test_something_else_in_the_list(self, what, kind):
-        with pytest.raises(TypeError, match=f"moves tensors, and number 1 of the list is a {kind}"):
+        with pytest.raises(
+            TypeError, match=f"an optimizer moves tensors, and number 1 is a {kind}"
+        ):
             SGD([leaf([1.0]), what])
 
     @pytest.mark.parametrize("lr", [-0.1, math.nan, math.inf, "0.1", None])
@@ -504,9 +521,7 @@ class TestGroups:
             Adam([leaf([1.0])], betas=betas)
 
     def test_a_misspelt_setting_is_refused(self):
-        with pytest.raises(
-            ValueError, match="AdamW has no setting 'weight_deacy': it knows lr, be"
-        ):
+        with pytest.raises(ValueError, match="no setting 'weight_deacy': there are lr, betas, eps"):
             AdamW([{"params": [leaf([1.0])], "weight_deacy": 0.0}])
 
     @pytest.mark.parametrize("group", [[1], {"lr": 0.1}])
@@ -583,7 +598,7 @@ class TestSaving:
         assert np.array_equal(
             steps(network, optimizer, 3, first=3), steps(again, loaded, 3, first=3)
         )
-        assert type(loaded.state[again.parameters()[0]]["step"]) is int
+        assert type(loaded.state[next(again.parameters())]["step"]) is int
 
     def test_the_state_is_a_copy_both_ways(self):
         network = small_network()
@@ -616,7 +631,7 @@ class TestSaving:
         optimizer.param_groups[0]["lr"] = Tensor(0.25)
         group = optimizer.state_dict()["param_groups"][0]
         assert type(group["lr"]) is type(group["betas"][0]) is float
-        assert (group["lr"], group["betas"]) == (0.25, (0.5, 0.9))
+        assert (group["lr"], tuple(group["betas"])) == (0.25, (0.5, 0.9))
 
     def test_0_d_parameters(self):
         weight = leaf(2.0, grad=1.0)
@@ -645,19 +660,21 @@ class TestSaving:
         self.misfit(change, r"the state is of groups of \[3\] parameters, and here are \[4\]")
 
     def test_another_kind_is_refused(self):
-        self.misfit(lambda state: None, "the state knows no 'momentum': .* than SGD", kind=SGD)
+        self.misfit(
+            lambda state: None, "no setting 'betas': there are lr, momentum, weight_decay", kind=SGD
+        )
 
     def test_other_shapes_are_refused(self):
         def change(state):
             state["state"][3]["v"] = np.zeros(7)
 
-        self.misfit(change, r"holds 'v' of shape \(7,\) for a parameter of shape \(2,\)")
+        self.misfit(change, r"'v': \(7,\)} and should have .*'v': \(2,\)}")
 
     def test_other_names_are_refused(self):
         def change(state):
             state["state"][2]["velocity"] = state["state"][2].pop("m")
 
-        self.misfit(change, "holds step, v, velocity, and this optimizer keeps m, step, v")
+        self.misfit(change, "a parameter has {.*velocity.*} and should have {.*'m'")
 
     def test_unknown_positions_are_refused(self):
         def change(state):
@@ -748,17 +765,6 @@ class TestClip:
 
 @pytest.mark.exercise("optimizers")
 class TestClipRefusals:
-    @pytest.mark.parametrize("bad", [math.nan, math.inf])
-    def test_error_if_nonfinite_changes_nothing(self, bad):
-        x, y = leaf([0.0], grad=[5.0]), leaf([0.0], grad=[bad])
-        with pytest.raises(RuntimeError, match="holds inf or nan, .*: nothing was clipped"):
-            clip_grad_norm_([x, y], 1.0, error_if_nonfinite=True)
-        assert x.grad.tolist() == [5.0]
-
-    def test_error_if_nonfinite_lets_good_ones_pass(self):
-        x = leaf([0.0], grad=[5.0])
-        assert close(clip_grad_norm_([x], 1.0, error_if_nonfinite=True), 5)
-
     @pytest.mark.parametrize("max_norm", [-1.0, math.nan])
     def test_a_negative_length_is_refused(self, max_norm):
         x = leaf([0.0], grad=[5.0])
@@ -827,84 +833,7 @@ class TestWarmupCosine:
 @pytest.mark.exercise("optimizers")
 @pytest.mark.parametrize("numbers_given", [(-1, 4, 12), (0, -4, 12), (0, 4, -12)])
 def test_negative_steps_are_refused(numbers_given):
-    with pytest.raises(ValueError, match="steps are counted from 0, so none of step="):
+    with pytest.raises(
+        ValueError, match="steps count from 0: step=.*, warmup_steps=.*, total_steps="
+    ):
         warmup_cosine(*numbers_given)
-
-
-@pytest.mark.exercise("optimizers")
-class TestLambdaLR:
-    def halved(self, n):
-        return 0.5**n
-
-    def test_sets_at_once_and_after_each_step(self):
-        optimizer = SGD([leaf([1.0])], lr=0.8)
-        schedule, seen = LambdaLR(optimizer, lambda n: 1 / (n + 2)), []
-        for _ in range(3):
-            seen.append(optimizer.param_groups[0]["lr"])
-            schedule.step()
-        assert close(seen, [0.4, 0.8 / 3, 0.2]) and schedule.last_epoch == 3
-
-    def test_each_group_from_its_own_lr(self):
-        groups = [{"params": [leaf([1.0])]}, {"params": [leaf([1.0])], "lr": 4.0}]
-        schedule = LambdaLR(SGD(groups, lr=1.0), self.halved)
-        schedule.step()
-        assert schedule.get_last_lr() == [0.5, 2.0] and schedule.base_lrs == [1.0, 4.0]
-
-    def test_a_function_for_each_group(self):
-        groups = [{"params": [leaf([1.0])]}, {"params": [leaf([1.0])]}]
-        schedule = LambdaLR(SGD(groups, lr=1.0), [self.halved, lambda n: 1.0])
-        schedule.step()
-        assert schedule.get_last_lr() == [0.5, 1.0]
-        with pytest.raises(ValueError, match="1 functions for 2 groups: one for each"):
-            LambdaLR(SGD(groups[:1] + [{"params": [leaf([1.0])]}]), [self.halved])
-
-    def test_with_warmup_cosine(self):
-        optimizer = AdamW([leaf([1.0])], lr=0.2)
-        schedule = LambdaLR(
-            optimizer, functools.partial(warmup_cosine, warmup_steps=2, total_steps=4)
-        )
-        seen = []
-        for _ in range(6):
-            seen += schedule.get_last_lr()
-            schedule.step()
-        assert close(seen, [0, 0.1, 0.2, 0.1, 0, 0])
-
-    def test_numpy_factors_become_python_numbers(self):
-        schedule = LambdaLR(SGD([leaf([1.0])], lr=1.0), lambda n: np.float64(0.5))
-        assert [type(lr) for lr in schedule.get_last_lr()] == [float]
-
-    def test_go_on_after_a_stop(self):
-        optimizer = SGD([leaf([1.0])], lr=1.0)
-        schedule = LambdaLR(optimizer, self.halved)
-        for _ in range(3):
-            schedule.step()
-        saved = (optimizer.state_dict(), schedule.state_dict())
-        schedule.step()
-
-        again = SGD([leaf([1.0])], lr=7.0)
-        again.load_state_dict(saved[0])
-        resumed = LambdaLR(again, self.halved)
-        resumed.load_state_dict(saved[1])
-        assert resumed.get_last_lr() == [0.125]
-        resumed.step()
-        assert resumed.get_last_lr() == schedule.get_last_lr() == [0.0625]
-
-    def test_a_second_schedule_starts_from_the_first_lr(self):
-        optimizer = SGD([leaf([1.0])], lr=1.0)
-        for _ in range(2):
-            schedule = LambdaLR(optimizer, self.halved)
-            schedule.step()
-        assert schedule.get_last_lr() == [0.5]
-
-    def test_a_group_that_came_later_is_refused(self):
-        optimizer = SGD([leaf([1.0])])
-        schedule = LambdaLR(optimizer, self.halved)
-        optimizer.add_param_group({"params": leaf([1.0])})
-        with pytest.raises(ValueError, match="got a group after this schedule was made"):
-            schedule.step()
-
-    def test_a_state_of_other_groups_is_refused(self):
-        schedule = LambdaLR(SGD([leaf([1.0])]), self.halved)
-        with pytest.raises(ValueError, match="2 groups saved, and here 1"):
-            schedule.load_state_dict({"last_epoch": 3, "base_lrs": [1.0, 2.0]})
-        assert schedule.last_epoch == 0

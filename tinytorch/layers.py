@@ -8,15 +8,6 @@ __all__ = [
     "require_features",
     "linear",
     "kaiming_uniform",
-    "normal_",
-    "uniform_",
-    "constant_",
-    "zeros_",
-    "ones_",
-    "fans",
-    "calculate_gain",
-    "xavier_uniform_",
-    "kaiming_uniform_",
     "dotted",
     "Tree",
     "located",
@@ -26,17 +17,10 @@ __all__ = [
     "HookHandle",
     "Linear",
     "ReLU",
-    "Sigmoid",
     "Tanh",
-    "SiLU",
     "GELU",
-    "Softmax",
-    "LogSoftmax",
-    "Identity",
-    "Flatten",
     "ModuleList",
     "Sequential",
-    "ModuleDict",
     "Dropout",
 ]
 
@@ -48,18 +32,8 @@ from collections import namedtuple
 
 import numpy as np
 
-from .activations import gelu, gelu_exact, log_softmax, relu, sigmoid, silu, softmax, tanh
-from .tensor import (
-    Parameter,
-    Tensor,
-    flatten,
-    float32,
-    float64,
-    on_cpu,
-    primitive,
-    rand,
-    wrap,
-)
+from .activations import gelu, gelu_exact, relu, tanh
+from .tensor import Parameter, Tensor, float32, float64, primitive, rand
 
 
 # %% linear-refusals-given
@@ -74,16 +48,12 @@ def require_features(x, weight):
         ValueError: the last size of x is not the weight's.
     """
     if x.dtype.kind != "f":
-        raise TypeError(
-            f"the input is {x.dtype} and a layer computes with real numbers: use x.float(), or an "
-            "Embedding if these are token ids"
-        )
-    features = weight.shape[1]
-    if x.ndim == 0 or x.shape[-1] != features:
-        found = f"last size of the input is {x.shape[-1]}" if x.ndim else "input is a single number"
+        raise TypeError(f"the input is {x.dtype}: use x.float(), or an Embedding for token ids")
+    if x.shape[-1:] != weight.shape[1:]:
+        features = weight.shape[1]
         whole = x.ndim > 2 and math.prod(x.shape[1:]) == features
         advice = f": x.flatten(1) makes it ({x.shape[0]}, {features})" if whole else ""
-        raise ValueError(f"the {found} and this weight takes {features} features{advice}")
+        raise ValueError(f"the input {x.shape} should end in {features} features{advice}")
 
 
 # %% linear
@@ -145,79 +115,6 @@ def kaiming_uniform(shape, fan_in, gain=RELU_GAIN, generator=None):
     return (rand(shape, generator=generator) * 2 - 1) * bound
 
 
-# %% init
-def normal_(tensor, mean=0.0, std=1.0, generator=None):
-    """Overwrite with normal random numbers."""
-    tensor.detach().normal_(mean, std, generator)  # detach: the writing belongs to no graph
-    return tensor
-
-
-def uniform_(tensor, a=0.0, b=1.0, generator=None):
-    """Overwrite with numbers spread evenly over [a, b)."""
-    tensor.detach().uniform_(a, b, generator)
-    return tensor
-
-
-def constant_(tensor, val):
-    """Overwrite with one value."""
-    tensor.detach().fill_(val)
-    return tensor
-
-
-def zeros_(tensor):
-    """Overwrite with zeros."""
-    return constant_(tensor, 0.0)
-
-
-def ones_(tensor):
-    """Overwrite with ones."""
-    return constant_(tensor, 1.0)
-
-
-def fans(tensor):
-    """(fan_in, fan_out) of a weight (out, in, ...); further sizes are those of a kernel."""
-    if tensor.ndim < 2:
-        raise ValueError(f"fan-in and fan-out need a weight (out, in, ...), not {tensor.shape}")
-    outputs, inputs, *kernel = tensor.shape
-    return inputs * math.prod(kernel), outputs * math.prod(kernel)
-
-
-def calculate_gain(nonlinearity, param=None):
-    """The factor that makes up for what a nonlinearity takes away."""
-    slope = 0.01 if param is None else param
-    gains = {"linear": 1.0, "sigmoid": 1.0, "tanh": 5 / 3, "relu": RELU_GAIN}
-    gains["leaky_relu"] = math.sqrt(2 / (1 + slope * slope))
-    if nonlinearity not in gains:
-        raise ValueError(f"no gain is known for {nonlinearity!r}: choose from {', '.join(gains)}")
-    return gains[nonlinearity]
-
-
-def xavier_uniform_(tensor, gain=1.0, generator=None):
-    """Overwrite, uniform within +-bound: bound = gain * sqrt(6 / (fan_in + fan_out)).
-
-    Source: Glorot & Bengio 2010.
-    """
-    bound = gain * math.sqrt(6 / sum(fans(tensor)))
-    return uniform_(tensor, -bound, bound, generator)
-
-
-def kaiming_uniform_(tensor, a=0, mode="fan_in", nonlinearity="leaky_relu", generator=None):
-    """Overwrite, uniform within +-bound: bound = gain * sqrt(3 / fan).
-
-    Args:
-        a: the slope of leaky_relu for negative numbers; 0 is a ReLU.
-        mode: "fan_in" keeps the size of activations, "fan_out" that of gradients.
-
-    Source: He et al. 2015.
-    """
-    if mode not in ("fan_in", "fan_out"):
-        raise ValueError(f"mode is 'fan_in' or 'fan_out', not {mode!r}")
-    fan = fans(tensor)[mode == "fan_out"]
-    gain = calculate_gain(nonlinearity, a)
-    tensor.detach().copy_(kaiming_uniform(tensor.shape, fan, gain, generator))
-    return tensor
-
-
 # %% tree
 def dotted(prefix, name):
     """The full name of `name` inside `prefix`: "encoder" and "weight" make "encoder.weight".
@@ -246,8 +143,8 @@ class Tree:
             path, module = waiting.pop()
             if module not in found:
                 found[module] = path
-                parts = module.named_children()
-                waiting.extend((dotted(path, name), part) for name, part in reversed(parts))
+                parts = reversed(module.named_children())
+                waiting += [(dotted(path, name), part) for name, part in parts]
         return [(path, module) for module, path in found.items()]
 
     def modules(self):
@@ -262,7 +159,8 @@ class Tree:
             ValueError: the name is empty, has a dot in it, or is one of a method.
         """
         if not isinstance(module, Tree):
-            raise TypeError(f"{type(self).__name__} is made of modules, and {_what(module)}")
+            what = getattr(module, "__name__", repr(module))[:40]
+            raise TypeError(f"{type(self).__name__}: {what} is no module like ReLU() or *layers")
         if not name or "." in name or hasattr(type(self), name):
             raise ValueError(f"a part of {type(self).__name__} cannot be called {name!r}")
         setattr(self, name, module)
@@ -284,30 +182,17 @@ class Tree:
         return f"{type(self).__name__}({inside})"
 
 
-def _what(value):
-    """What somebody put where a module belongs, and what to write instead."""
-    if isinstance(value, type):
-        return f"this is the class {value.__name__}: write {value.__name__}() to make one"
-    if callable(value):
-        name = getattr(value, "__name__", "this")
-        return f"{name} is a function: write the module, such as ReLU() for relu"
-    if isinstance(value, (list, tuple)):
-        return f"this is a {type(value).__name__}: put a * in front of it"
-    return f"this is {value!r}, a {type(value).__name__}"
-
-
 # %% module-helpers
 IncompatibleKeys = namedtuple("IncompatibleKeys", "missing_keys unexpected_keys")
 
 
 def located(error, module):
     """The same error, saying where it happened: every module on the way out rewrites the path."""
-    if len(error.args) != 1 or not isinstance(error.args[0], str):
-        return error
-    inner, message = getattr(error, "located", (module, error.args[0]))
-    error.located = inner, message
-    paths = {part: path for path, part in module.named_modules()}
-    error.args = (f"{message}, in {paths.get(inner) or type(inner).__name__}",)
+    if len(error.args) == 1 and isinstance(error.args[0], str):
+        inner, message = getattr(error, "origin", (module, error.args[0]))
+        error.origin = inner, message
+        paths = {part: path for path, part in module.named_modules()}
+        error.args = (f"{message}, in {paths.get(inner) or type(inner).__name__}",)
     return error
 
 
@@ -334,17 +219,15 @@ def _some(names, most=6):
 
 def overlooked(model):
     """Names of plain lists and dictionaries whose modules or parameters the tree does not reach."""
-    plain = [
-        (dotted(path, name), value.values() if isinstance(value, dict) else value)
-        for path, module in model.named_modules()
-        for name, value in vars(module).items()
-        if isinstance(value, (list, tuple, dict))
-    ]
-    lost = [(n, [v for v in vs if isinstance(v, (Tree, Parameter))]) for n, vs in plain]
-    if not any(values for _, values in lost):
-        return []
-    known = {*model.modules(), *(parameter for _, parameter in model.named_parameters())}
-    return [name for name, values in lost if not known.issuperset(values)]
+    known, held = {model}, {}  # parts of the tree; name of a list -> what it holds
+    for path, module in model.named_modules():
+        for name, value in vars(module).items():
+            if isinstance(value, (Tree, Parameter)):
+                known.add(value)
+            elif isinstance(value, (list, tuple, dict)):
+                parts = value.values() if isinstance(value, dict) else value
+                held[dotted(path, name)] = {p for p in parts if isinstance(p, (Tree, Parameter))}
+    return [name for name, parts in held.items() if parts - known]
 
 
 # %% module
@@ -414,14 +297,11 @@ class Module(Tree):
         return [(path, parameter) for parameter, path in found.items()]
 
     def parameters(self):
-        """Every parameter of the tree once, as a list; warns of modules in plain lists."""
+        """An iterator over every parameter of the tree, each once; warns of plain lists."""
         if lost := overlooked(self):
-            warnings.warn(
-                f"{', '.join(lost)} of {type(self).__name__} holds modules or parameters in a "
-                "plain list or dictionary, where they are not found: use ModuleList or ModuleDict",
-                stacklevel=2,
-            )
-        return [parameter for _, parameter in self.named_parameters()]
+            advice = "a plain list hides what is in it, use ModuleList or nn.ModuleDict"
+            warnings.warn(f"{', '.join(lost)} is no part of the model: {advice}", stacklevel=2)
+        return (parameter for _, parameter in self.named_parameters())
 
     def register_buffer(self, name, tensor, persistent=True):
         """Keep a tensor that belongs to the model and is not trained; saved if `persistent`."""
@@ -432,11 +312,8 @@ class Module(Tree):
 
     def named_buffers(self, prefix=""):
         """Every buffer of the tree with its full name."""
-        return [
-            (dotted(path, name), getattr(module, name))
-            for path, module in self.named_modules(prefix)
-            for name in module.buffer_names
-        ]
+        modules = self.named_modules(prefix)
+        return [(dotted(path, n), getattr(m, n)) for path, m in modules for n in m.buffer_names]
 
     def buffers(self):
         """Every buffer of the tree."""
@@ -529,19 +406,16 @@ class Module(Tree):
             parameter.grad = None
 
     # -- types
-    def to(self, device=None, dtype=None):
-        """Convert all real numbers of the tree: `to(float64)`; the one device is "cpu"."""
-        if isinstance(device, (Tensor, np.dtype, type)):
-            device, dtype = None, device
-        on_cpu(self, device)
-        dtype = dtype.dtype if isinstance(dtype, Tensor) else dtype
-        if dtype is not None and np.dtype(dtype).kind != "f":
-            raise TypeError(f"a model computes with real numbers: float32 or float64, not {dtype}")
-        for tensor in [*self.parameters(), *self.buffers()] if dtype is not None else []:
+    def to(self, *wanted, **named):
+        """Convert all real numbers of the tree, as `Tensor.to` does: `to(float64)`, `to("cpu")`."""
+        tensors = [Tensor([0.0]), *self.parameters(), *self.buffers()]  # never none: "cuda" fails
+        gradients = [tensor.grad for tensor in tensors if tensor.grad is not None]
+        for tensor in [*tensors, *gradients]:
             if tensor.dtype.kind == "f":
-                tensor.array = tensor.array.astype(dtype, copy=False)
-                if tensor.grad is not None:
-                    tensor.grad = wrap(tensor.grad.array.astype(dtype, copy=False))
+                converted = tensor.detach().to(*wanted, **named)
+                if converted.dtype.kind != "f":
+                    raise TypeError(f"a model holds real numbers, not {converted.dtype}")
+                tensor.array = converted.array
         return self
 
     def float(self):
@@ -578,8 +452,7 @@ class HookHandle:
 
     def remove(self):
         """Take the hook away."""
-        others = [handle for handle in self.module.forward_hooks if handle is not self]
-        self.module.forward_hooks = tuple(others)
+        self.module.forward_hooks = tuple(h for h in self.module.forward_hooks if h is not self)
 
 
 # %% linear-layer
@@ -633,25 +506,11 @@ class ReLU(Module):
         return relu(x)
 
 
-class Sigmoid(Module):
-    """sigmoid(x) = 1 / (1 + exp(-x)), as a module."""
-
-    def forward(self, x):
-        return sigmoid(x)
-
-
 class Tanh(Module):
     """tanh(x), as a module."""
 
     def forward(self, x):
         return tanh(x)
-
-
-class SiLU(Module):
-    """silu(x) = x * sigmoid(x), as a module."""
-
-    def forward(self, x):
-        return silu(x)
 
 
 class GELU(Module):
@@ -669,55 +528,6 @@ class GELU(Module):
         return f"approximate={self.approximate!r}"
 
 
-class Softmax(Module):
-    """softmax along `dim`, as a module."""
-
-    def __init__(self, dim=-1):
-        self.dim = dim
-
-    def forward(self, x):
-        return softmax(x, self.dim)
-
-    def extra_repr(self):
-        return f"dim={self.dim}"
-
-
-class LogSoftmax(Module):
-    """log_softmax along `dim`, as a module."""
-
-    def __init__(self, dim=-1):
-        self.dim = dim
-
-    def forward(self, x):
-        return log_softmax(x, self.dim)
-
-    def extra_repr(self):
-        return f"dim={self.dim}"
-
-
-class Identity(Module):
-    """Hands its input on; takes any arguments, so it can stand in for any layer."""
-
-    def __init__(self, *args, **kwargs):
-        pass
-
-    def forward(self, x):
-        return x
-
-
-class Flatten(Module):
-    """Join the dimensions from start_dim to end_dim: (N, 8, 8) -> (N, 64)."""
-
-    def __init__(self, start_dim=1, end_dim=-1):
-        self.start_dim, self.end_dim = start_dim, end_dim
-
-    def forward(self, x):
-        return flatten(x, self.start_dim, self.end_dim)
-
-    def extra_repr(self):
-        return f"start_dim={self.start_dim}, end_dim={self.end_dim}"
-
-
 # %% containers
 class ModuleList(Module):
     """A list of modules that belongs to the tree; its parts are called 0, 1, 2, ...
@@ -732,13 +542,12 @@ class ModuleList(Module):
 
     def append(self, module):
         """Put a module at the end."""
-        self.add_module(str(len(self)), module)
-        return self
+        return self.extend([module])
 
     def extend(self, modules):
         """Put several modules at the end."""
         for module in modules:
-            self.append(module)
+            self.add_module(str(len(self)), module)
         return self
 
     def __len__(self):
@@ -748,9 +557,8 @@ class ModuleList(Module):
         return iter(self.children())
 
     def __getitem__(self, index):
-        if isinstance(index, slice):
-            return type(self)().extend(self.children()[index])
-        return self.children()[index]
+        found = self.children()[index]
+        return type(self)().extend(found) if isinstance(index, slice) else found
 
     def __setitem__(self, index, module):
         self.add_module(self.named_children()[index][0], module)
@@ -784,41 +592,6 @@ class Sequential(ModuleList):
         for module in self:
             x = module(x)
         return x
-
-
-class ModuleDict(Module):
-    """Modules by name, as a part of the tree."""
-
-    def __init__(self, modules=None):
-        for name, module in (modules or {}).items():
-            self[name] = module
-
-    def __getitem__(self, name):
-        return dict(self.named_children())[name]
-
-    def __setitem__(self, name, module):
-        self.add_module(name, module)
-
-    def __contains__(self, name):
-        return name in self.keys()
-
-    def __len__(self):
-        return len(self.children())
-
-    def __iter__(self):
-        return iter(self.keys())
-
-    def keys(self):
-        """The names."""
-        return [name for name, _ in self.named_children()]
-
-    def values(self):
-        """The modules."""
-        return self.children()
-
-    def items(self):
-        """Pairs (name, module)."""
-        return self.named_children()
 
 
 # %% dropout

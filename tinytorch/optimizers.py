@@ -7,8 +7,8 @@ __all__ = [
     "sgd_update",
     "plain",
     "refuse_settings",
-    "refuse_parameters",
     "listed",
+    "refuse_parameters",
     "Optimizer",
     "momentum_update",
     "SGD",
@@ -16,18 +16,14 @@ __all__ = [
     "adamw_decay",
     "Adam",
     "AdamW",
-    "gradients_to_write",
     "clip_grad_norm_",
     "warmup_cosine",
-    "LambdaLR",
-    "copied",
     "fitted",
 ]
 
 
 # %% imports
 import math
-from collections import defaultdict
 
 import numpy as np
 
@@ -57,12 +53,10 @@ def sgd_update(param, grad, lr):
 def plain(setting):
     """A setting as Python numbers: a NumPy float64 would make float64 of a whole float32 array.
 
-    >>> plain((np.float64(0.5), 1))
-    (0.5, 1)
+    >>> plain(np.float32(0.5)), plain((np.float64(0.5), 0.25)), plain("a name")
+    (0.5, [0.5, 0.25], 'a name')
     """
-    if isinstance(setting, (tuple, list)):
-        return tuple(plain(part) for part in setting)
-    return setting.item() if hasattr(setting, "item") else setting
+    return np.asarray(setting).tolist()
 
 
 def refuse_settings(settings):
@@ -82,54 +76,36 @@ def refuse_settings(settings):
         raise ValueError("nesterov=True looks ahead along the momentum: give a momentum above 0")
 
 
-def refuse_parameters(params, taken):
-    """Refuse what cannot be trained, and what is trained already.
-
-    Args:
-        params: what should be a list of Tensors.
-        taken: the parameters that other groups hold.
-
-    Raises:
-        TypeError: something is not a Tensor.
-        ValueError: a Tensor is no leaf, wants no gradient, or is there twice.
-    """
-    seen = set(taken)
-    for number, p in enumerate(params):
-        if not isinstance(p, Tensor):
-            raise TypeError(
-                f"an optimizer moves tensors, and number {number} of the list is a "
-                f"{type(p).__name__}: pass model.parameters()"
-            )
-        which = f"parameter number {number}, of shape {p.shape},"
-        if not p.is_leaf:
-            raise ValueError(
-                f"{which} was computed by {p.made_by.primitive}, and a step would change only the "
-                "result: pass the leaf that it was computed from"
-            )
-        if not p.requires_grad:
-            raise ValueError(
-                f"{which} does not require grad and would never move: leave it out, or call "
-                "requires_grad_() on it"
-            )
-        if p in seen:
-            raise ValueError(f"{which} is in the optimizer twice, and would be moved twice a step")
-        seen.add(p)
-
-
 def listed(params):
     """The parameters as a list; a single Tensor makes a list of one.
 
     Raises:
         TypeError: a model, or a set, which has no order that would be the same next time.
     """
-    if isinstance(params, Tensor):
-        return [params]
     if isinstance(params, set) or hasattr(params, "parameters"):
-        raise TypeError(
-            f"an optimizer takes a list of tensors, not a {type(params).__name__}: pass "
-            "model.parameters()"
-        )
-    return list(params)
+        raise TypeError(f"pass model.parameters() or a list, not a {type(params).__name__}")
+    return [params] if isinstance(params, Tensor) else list(params)
+
+
+def refuse_parameters(params, taken):
+    """Refuse what cannot be trained, and what is trained already.
+
+    Args:
+        params: what should be a list of Tensors.
+        taken: a set of the parameters that other groups hold; these ones are added to it.
+
+    Raises:
+        TypeError: something is not a Tensor.
+        ValueError: a Tensor is no leaf, or is there twice.
+    """
+    for n, p in enumerate(params):
+        if not isinstance(p, Tensor):
+            raise TypeError(f"an optimizer moves tensors, and number {n} is a {type(p).__name__}")
+        if not p.is_leaf:
+            raise ValueError(f"parameter {n} is computed by {p.made_by.primitive}: pass its leaves")
+        if p in taken:
+            raise ValueError(f"parameter {n}, of shape {p.shape}, would be moved twice a step")
+        taken.add(p)
 
 
 # %% optimizer
@@ -137,8 +113,8 @@ class Optimizer:
     """Parameters in groups, the settings of each group, and a state for each parameter.
 
     Args:
-        params: Tensors that require grad: a list or a generator, such as `model.parameters()`; or
-            a list of groups, dictionaries {"params": Tensors, "lr": 0.1, ...}.
+        params: Tensors: a list or a generator, such as `model.parameters()`; or a list of groups,
+            dictionaries {"params": Tensors, "lr": 0.1, ...}.
         defaults: dictionary of the settings, for groups that do not name their own.
 
     Attributes:
@@ -153,30 +129,26 @@ class Optimizer:
     keeps = ()
 
     def __init__(self, params, defaults):
-        self.defaults, self.param_groups, self.state = dict(defaults), [], defaultdict(dict)
+        self.defaults, self.param_groups, self.state = dict(defaults), [], {}
         params = listed(params)
-        are_groups = bool(params) and isinstance(params[0], dict)
-        for group in params if are_groups else [{"params": params}]:
+        groups = params if params and isinstance(params[0], dict) else [{"params": params}]
+        for group in groups:
             self.add_param_group(group)
         if not self.in_order():
-            raise ValueError(
-                "the optimizer got no parameters: is the model empty, or was a generator used up?"
-            )
+            raise ValueError("no parameters: is the model empty, or was the iterator used up?")
 
     def add_param_group(self, group):
-        """Take in one more group: {"params": Tensors, and settings of its own}."""
+        """Take in one more group: {"params": Tensors, and settings of its own}.
+
+        It may have a "name", too, and a schedule keeps the "initial_lr" in it.
+        """
         if not isinstance(group, dict) or "params" not in group:
             raise TypeError(f'a group is a dictionary that names its "params", not {group!r:.60}')
-        unknown = set(group) - {"params", "name", "initial_lr", *self.defaults}
-        if unknown:
-            raise ValueError(
-                f"{type(self).__name__} has no setting {min(unknown)!r}: it knows "
-                f"{', '.join(self.defaults)}"
-            )
-        params = listed(group["params"])
-        group = {**self.defaults, **group, "params": params}
+        if unknown := set(group) - {"params", "name", "initial_lr", *self.defaults}:
+            raise ValueError(f"no setting {min(unknown)!r}: there are {', '.join(self.defaults)}")
+        group = {**self.defaults, **group, "params": listed(group["params"])}
         refuse_settings(group)
-        refuse_parameters(params, self.in_order())
+        refuse_parameters(group["params"], set(self.in_order()))
         self.param_groups.append(group)
 
     def in_order(self):
@@ -209,8 +181,8 @@ class Optimizer:
         for group in self.param_groups:
             settings = {name: plain(group[name]) for name in self.defaults}
             for p in group["params"]:
-                if p.grad is not None:
-                    self.update(p.array, p.grad.array, self.state[p], **settings)
+                if p.requires_grad and p.grad is not None:
+                    self.update(p.array, p.grad.array, self.state.setdefault(p, {}), **settings)
                     p.version[0] += 1  # a graph that kept the old numbers will notice
 
     def update(self, param, grad, state, **settings):
@@ -224,14 +196,11 @@ class Optimizer:
             {"state": {position: {name: array or number}}, "param_groups": [settings]}, where a
             position counts the parameters group after group, and "params" lists positions.
         """
-        order = self.in_order()
-        positions = {p: position for position, p in enumerate(order)}
-        groups = []
-        for group in self.param_groups:
-            settings = {name: plain(v) for name, v in group.items() if name != "params"}
-            groups.append({**settings, "params": [positions[p] for p in group["params"]]})
-        remembered = [(position, self.state.get(p)) for p, position in positions.items()]
-        state = {position: copied(entries) for position, entries in remembered if entries}
+        positions = {p: n for n, p in enumerate(self.in_order())}
+        groups = [{**g, "params": [positions[p] for p in g["params"]]} for g in self.param_groups]
+        groups = [{name: plain(value) for name, value in group.items()} for group in groups]
+        remembered = [p for p in positions if self.state.get(p)]
+        state = {positions[p]: fitted(self.state[p], p, self.keeps) for p in remembered}
         return {"state": state, "param_groups": groups}
 
     def load_state_dict(self, saved):
@@ -244,27 +213,18 @@ class Optimizer:
         Raises:
             ValueError: it does not fit; the optimizer is as it was.
         """
-        groups = saved["param_groups"]
-        sizes, own = ([len(g["params"]) for g in gs] for gs in (groups, self.param_groups))
-        if sizes != own:
-            raise ValueError(f"the state is of groups of {sizes} parameters, and here are {own}")
-        settings = [{k: v for k, v in group.items() if k != "params"} for group in groups]
-        for group in settings:
-            if missing := [name for name in self.defaults if name not in group]:
-                raise ValueError(
-                    f"the state knows no {missing[0]!r}: it was saved by another kind of "
-                    f"optimizer than {type(self).__name__}"
-                )
-            refuse_settings(group)
-        numbers = [number for group in groups for number in group["params"]]
-        owners = dict(zip(numbers, self.in_order(), strict=True))
-        states = {int(number): entries for number, entries in saved["state"].items()}
-        if unknown := set(states) - set(owners):
+        loaded, own = saved["param_groups"], self.param_groups
+        sizes, fits = ([len(group["params"]) for group in groups] for groups in (loaded, own))
+        if sizes != fits:
+            raise ValueError(f"the state is of groups of {sizes} parameters, and here are {fits}")
+        groups = [{**new, "params": old["params"]} for new, old in zip(loaded, own)]
+        groups = Optimizer(groups, self.defaults).param_groups  # refuses settings that do not fit
+        states = {int(n): entries for n, entries in saved["state"].items()}
+        order = dict(enumerate(self.in_order()))
+        if unknown := set(states) - set(order):
             raise ValueError(f"the state remembers a parameter {min(unknown)} that no group has")
-        new = {owners[n]: fitted(entries, owners[n], self.keeps) for n, entries in states.items()}
-        for group, loaded in zip(self.param_groups, settings, strict=True):
-            group.update(loaded)
-        self.state = defaultdict(dict, new)
+        self.state = {order[n]: fitted(states[n], order[n], self.keeps) for n in states}
+        self.param_groups = groups
 
 
 # %% momentum_update
@@ -412,12 +372,8 @@ class Adam(Optimizer):
             state.update(step=0, m=np.zeros_like(param), v=np.zeros_like(param))
         state["step"] += 1
         if weight_decay:
-            grad = self.decay(param, grad, lr, weight_decay)
+            grad = grad + weight_decay * param
         adam_update(param, grad, state["m"], state["v"], state["step"], lr, *betas, eps)
-
-    def decay(self, param, grad, lr, weight_decay):
-        """The gradient with the weight decay in it."""
-        return grad + weight_decay * param
 
 
 class AdamW(Adam):
@@ -433,37 +389,27 @@ class AdamW(Adam):
     def __init__(self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.01):
         super().__init__(params, lr, betas, eps, weight_decay)
 
-    def decay(self, param, grad, lr, weight_decay):
-        """Shrink the parameter; the gradient stays as it is."""
+    def update(self, param, grad, state, lr, betas, eps, weight_decay):
+        """Shrink the array, then one step of Adam without weight decay."""
         adamw_decay(param, lr, weight_decay)
-        return grad
+        super().update(param, grad, state, lr, betas, eps, weight_decay=0.0)
 
 
 # %% clip_grad_norm_
-def gradients_to_write(parameters):
-    """The gradients' arrays, of those parameters that have one; noted as written into."""
-    tensors = [p.grad for p in listed(parameters) if p.grad is not None]
-    for tensor in tensors:
-        tensor.version[0] += 1
-    return [tensor.array for tensor in tensors]
-
-
-def clip_grad_norm_(parameters, max_norm, *, error_if_nonfinite=False):
+def clip_grad_norm_(parameters, max_norm):
     """g <- g * min(1, max_norm / (norm + 1e-6)) for all gradients g, in place, where
     norm = sqrt(sum over all gradients of sum(g^2)).
 
     Args:
         parameters: a list or generator of Tensors, or one; those without a gradient do not count.
         max_norm: how long all gradients together may be.
-        error_if_nonfinite: refuse inf and nan. Otherwise they come back as the norm, and what is
-            in the gradients then is of no use: look at the norm before you step.
 
     Returns:
-        The norm as it was before, a 0-d Tensor.
+        The norm as it was before, a 0-d Tensor. If it is inf or nan, what is in the gradients then
+        is of no use: look at the norm before you step.
 
     Raises:
         ValueError: max_norm is negative.
-        RuntimeError: a gradient holds inf or nan, and error_if_nonfinite is set; none has changed.
 
     Source: Pascanu, Mikolov & Bengio 2012.
 
@@ -476,14 +422,15 @@ def clip_grad_norm_(parameters, max_norm, *, error_if_nonfinite=False):
     """
     if not max_norm >= 0:
         raise ValueError(f"max_norm is a length, at least 0, not {max_norm}")
-    gradients = gradients_to_write(parameters)
-    if error_if_nonfinite and not all(np.isfinite(g).all() for g in gradients):
-        raise RuntimeError("a gradient holds inf or nan, so its norm does too: nothing was clipped")
+    tensors = [p.grad for p in listed(parameters) if p.grad is not None]
+    gradients = [tensor.array for tensor in tensors]
     norm = math.sqrt(sum(float(np.vdot(g, g)) for g in gradients))
     scale = max_norm / (norm + 1e-6)
     if scale < 1:
         for g in gradients:
             g *= scale
+    for tensor in tensors:
+        tensor.version[0] += 1  # as in step(): it was written into
     return wrap(np.array(norm, dtype=gradients[0].dtype if gradients else float32))
 
 
@@ -510,10 +457,7 @@ def warmup_cosine(step, warmup_steps, total_steps, lr=1.0, min_lr=0.0):
     [0.0, 0.5, 1.0, 0.8536, 0.5, 0.1464, 0.0, 0.0]
     """
     if min(step, warmup_steps, total_steps) < 0:
-        raise ValueError(
-            f"steps are counted from 0, so none of step={step}, warmup_steps={warmup_steps}, "
-            f"total_steps={total_steps} can be negative"
-        )
+        raise ValueError(f"steps count from 0: {step=}, {warmup_steps=}, {total_steps=}")
     falling_steps = max(1, total_steps - warmup_steps)
     if step < warmup_steps:
         return lr * step / warmup_steps
@@ -521,96 +465,16 @@ def warmup_cosine(step, warmup_steps, total_steps, lr=1.0, min_lr=0.0):
     return min_lr + (lr - min_lr) * (1 + math.cos(math.pi * done)) / 2
 
 
-# %% lambda_lr
-class LambdaLR:
-    """lr of a group = its first lr * factor(n), where n counts the calls of `step()`.
-
-    Args:
-        optimizer: whose groups' lr is set, at once and after each `step()`.
-        lr_lambda: a function n -> factor, or a list of functions, one for each group.
-
-    Attributes:
-        last_epoch: n.
-        base_lrs: the groups' first learning rates; each group keeps its own as "initial_lr".
-
-    Raises:
-        ValueError: there are more or fewer functions than groups.
-
-    >>> weight = Tensor([1.0], requires_grad=True)
-    >>> optimizer = SGD([weight], lr=0.5)
-    >>> schedule = LambdaLR(optimizer, lambda n: 0.1**n)
-    >>> schedule.step()
-    >>> schedule.get_last_lr()
-    [0.05]
-    """
-
-    def __init__(self, optimizer, lr_lambda):
-        groups = optimizer.param_groups
-        factors = lr_lambda if isinstance(lr_lambda, (list, tuple)) else [lr_lambda] * len(groups)
-        if len(factors) != len(groups):
-            raise ValueError(f"{len(factors)} functions for {len(groups)} groups: one for each")
-        self.optimizer, self.factors, self.last_epoch = optimizer, factors, 0
-        self.base_lrs = [group.setdefault("initial_lr", group["lr"]) for group in groups]
-        self.set_lr()
-
-    def step(self):
-        """Go on to the next learning rate; after the optimizer's step."""
-        self.last_epoch += 1
-        self.set_lr()
-
-    def set_lr(self):
-        """Set the learning rate of every group."""
-        if len(self.optimizer.param_groups) != len(self.base_lrs):
-            raise ValueError("the optimizer got a group after this schedule was made: make it anew")
-        triples = zip(self.optimizer.param_groups, self.base_lrs, self.factors, strict=True)
-        for group, base, factor in triples:
-            group["lr"] = plain(base * factor(self.last_epoch))
-
-    def get_last_lr(self):
-        """The learning rates that are set now, one for each group."""
-        return [group["lr"] for group in self.optimizer.param_groups]
-
-    def state_dict(self):
-        """What is needed to go on later."""
-        return {"last_epoch": self.last_epoch, "base_lrs": list(self.base_lrs)}
-
-    def load_state_dict(self, saved):
-        """Go on where `saved` left off."""
-        base_lrs = list(saved["base_lrs"])
-        if len(base_lrs) != len(self.base_lrs):
-            raise ValueError(f"{len(base_lrs)} groups saved, and here {len(self.base_lrs)}")
-        self.last_epoch, self.base_lrs = int(saved["last_epoch"]), base_lrs
-        self.set_lr()
-
-
 # %% saving
-def copied(entries):
-    """What an optimizer remembers of one parameter, with arrays of its own."""
-    return {
-        name: value.copy() if isinstance(value, np.ndarray) else value
-        for name, value in entries.items()
-    }
-
-
 def fitted(entries, param, names):
-    """Saved entries as they fit a parameter: arrays of its shape and dtype, and whole numbers.
+    """A copy of saved entries as they fit a parameter: arrays of its shape and dtype, and "step".
 
     Raises:
         ValueError: other names than the optimizer keeps, or an array of another shape.
     """
-    if set(entries) != set(names):
-        raise ValueError(
-            f"the state of a parameter holds {', '.join(sorted(entries))}, and this optimizer "
-            f"keeps {', '.join(sorted(names)) or 'nothing'}"
-        )
-    arrays = {name: np.asarray(getattr(v, "array", v)) for name, v in entries.items()}
-    for name, array in arrays.items():
-        if array.dtype.kind == "f" and array.shape != param.shape:
-            raise ValueError(
-                f"the state holds {name!r} of shape {array.shape} for a parameter of shape "
-                f"{param.shape}"
-            )
-    return {
-        name: np.array(array, dtype=param.dtype) if array.dtype.kind == "f" else array.item()
-        for name, array in arrays.items()
-    }
+    arrays = {name: np.asarray(getattr(value, "array", value)) for name, value in entries.items()}
+    found = {name: array.shape for name, array in arrays.items()}
+    wanted = {name: () if name == "step" else param.shape for name in names}
+    if found != wanted:
+        raise ValueError(f"the state of a parameter has {found} and should have {wanted}")
+    return {n: a.item() if n == "step" else a.astype(param.dtype) for n, a in arrays.items()}

@@ -12,7 +12,7 @@ from hypothesis import given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 from hypothesis.extra import numpy as hnp  # noqa: E402
 
-from tinytorch import optimizers  # noqa: E402
+from tinytorch import nn, optim, optimizers  # noqa: E402
 from tinytorch.tensor import Tensor  # noqa: E402
 
 SHAPES = st.lists(hnp.array_shapes(min_dims=0, max_dims=3, max_side=4), min_size=1, max_size=3)
@@ -179,12 +179,12 @@ def test_lambda_lr_and_clipping_over_a_whole_run(kind):
     groups = [[{"params": [p[0]]}, {"params": [p[1]], "lr": 0.05}] for p in (own, other)]
     ours = getattr(optimizers, kind)(groups[0], lr=0.01)
     theirs = getattr(torch.optim, kind)(groups[1], lr=0.01)
-    schedule = optimizers.LambdaLR(ours, factor)
+    schedule = optim.lr_scheduler.LambdaLR(ours, factor)
     reference = torch.optim.lr_scheduler.LambdaLR(theirs, factor)
     for t in range(STEPS + 20):
         assert schedule.get_last_lr() == reference.get_last_lr()
         set_gradients(own, other, t, 1)
-        optimizers.clip_grad_norm_(own, 0.5)
+        nn.utils.clip_grad_norm_(own, 0.5)
         torch.nn.utils.clip_grad_norm_(other, 0.5)
         for each in (ours, theirs, schedule, reference):
             each.step()
@@ -195,12 +195,44 @@ def test_lambda_lr_and_clipping_over_a_whole_run(kind):
 
 def test_a_lambda_lr_made_twice_starts_from_the_first_lr():
     rates = []
-    for package, schedules in ((optimizers, optimizers), (torch.optim, torch.optim.lr_scheduler)):
-        make = Tensor if package is optimizers else torch.tensor
+    for package in (optim, torch.optim):
+        make = Tensor if package is optim else torch.tensor
         optimizer = package.SGD([make([1.0], requires_grad=True)], lr=1.0)
         for _ in range(2):
-            schedule = schedules.LambdaLR(optimizer, lambda n: 0.5**n)
+            schedule = package.lr_scheduler.LambdaLR(optimizer, lambda n: 0.5**n)
             optimizer.step()
             schedule.step()
         rates.append(schedule.get_last_lr())
     assert rates[0] == rates[1]
+
+
+@settings(max_examples=30)
+@given(st.sampled_from(["StepLR", "CosineAnnealingLR"]), st.integers(1, 12), st.floats(0.01, 1))
+def test_other_schedules(kind, size, share):
+    """Both groups over two and a half rounds."""
+    made = []
+    for package, make in ((optim, Tensor), (torch.optim, torch.tensor)):
+        groups = [{"params": [make([1.0], requires_grad=True)], "lr": lr} for lr in (0.5, 2.0)]
+        optimizer = package.SGD(groups, lr=0.1)
+        made.append((optimizer, getattr(package.lr_scheduler, kind)(optimizer, size, share / 2)))
+    for _ in range(5 * size // 2):
+        np.testing.assert_allclose(*(s.get_last_lr() for _, s in made), rtol=1e-9, atol=1e-12)
+        for optimizer, schedule in made:
+            optimizer.step()
+            schedule.step()
+
+
+@pytest.mark.parametrize("kind", ["SGD", "Adam", "AdamW"])
+def test_a_parameter_frozen_half_way_stays_there(kind):
+    own, other = pairs([(3,), (2,)], np.float64, 0)
+    how = {"lr": 0.1, "weight_decay": 0.1}
+    ours, theirs = getattr(optim, kind)(own, **how), getattr(torch.optim, kind)(other, **how)
+
+    def change(t, ours, theirs):
+        if t >= 10:
+            for frozen in (own[1], other[1]):
+                frozen.requires_grad_(False)
+                frozen.grad = None
+
+    race(ours, theirs, own, other, np.float64, 0, change)
+    assert ours.state_dict()["param_groups"][0]["params"] == [0, 1]

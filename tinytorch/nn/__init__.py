@@ -2,27 +2,12 @@
 
 from ..attention import MultiHeadAttention
 from ..embeddings import Embedding
-from ..layers import (
-    GELU,
-    Dropout,
-    Flatten,
-    Identity,
-    Linear,
-    LogSoftmax,
-    Module,
-    ModuleDict,
-    ModuleList,
-    ReLU,
-    Sequential,
-    Sigmoid,
-    SiLU,
-    Softmax,
-    Tanh,
-)
+from ..layers import GELU, Dropout, Linear, Module, ModuleList, ReLU, Sequential, Tanh
 from ..losses import BCEWithLogitsLoss, CrossEntropyLoss, L1Loss, MSELoss
 from ..tensor import Parameter
 from ..transformers import LayerNorm
-from . import functional, init
+from . import functional, init, utils
+from .modules import Flatten, Identity, LogSoftmax, ModuleDict, Sigmoid, SiLU, Softmax
 
 __all__ = [
     "GELU",
@@ -50,4 +35,5 @@ __all__ = [
     "Tanh",
     "functional",
     "init",
+    "utils",
 ]

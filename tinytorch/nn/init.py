@@ -1,21 +1,114 @@
-"""Ways to fill a parameter, under the names that PyTorch gives them."""
+"""Ways to fill a parameter, under the names that PyTorch gives them.
 
-from ..layers import (
-    constant_,
-    kaiming_uniform_,
-    normal_,
-    ones_,
-    uniform_,
-    xavier_uniform_,
-    zeros_,
-)
+Each writes into the tensor that it gets, outside the graph, and returns it.
+"""
+
+import math
+
+from ..layers import RELU_GAIN, kaiming_uniform
 
 __all__ = [
+    "calculate_gain",
     "constant_",
+    "kaiming_normal_",
     "kaiming_uniform_",
     "normal_",
     "ones_",
     "uniform_",
+    "xavier_normal_",
     "xavier_uniform_",
     "zeros_",
 ]
+
+
+def normal_(tensor, mean=0.0, std=1.0, generator=None):
+    """Overwrite with normal random numbers."""
+    tensor.detach().normal_(mean, std, generator)  # detach: the writing belongs to no graph
+    return tensor
+
+
+def uniform_(tensor, a=0.0, b=1.0, generator=None):
+    """Overwrite with numbers spread evenly over [a, b)."""
+    tensor.detach().uniform_(a, b, generator)
+    return tensor
+
+
+def constant_(tensor, val):
+    """Overwrite with one value."""
+    tensor.detach().fill_(val)
+    return tensor
+
+
+def zeros_(tensor):
+    """Overwrite with zeros."""
+    return constant_(tensor, 0.0)
+
+
+def ones_(tensor):
+    """Overwrite with ones."""
+    return constant_(tensor, 1.0)
+
+
+def fans(tensor):
+    """(fan_in, fan_out) of a weight (out, in, ...); further sizes are those of a kernel."""
+    if tensor.ndim < 2:
+        raise ValueError(f"fan-in and fan-out need a weight (out, in, ...), not {tensor.shape}")
+    outputs, inputs, *kernel = tensor.shape
+    return inputs * math.prod(kernel), outputs * math.prod(kernel)
+
+
+def calculate_gain(nonlinearity, param=None):
+    """The factor that makes up for what a nonlinearity takes away."""
+    slope = 0.01 if param is None else param
+    gains = {"linear": 1.0, "sigmoid": 1.0, "tanh": 5 / 3, "relu": RELU_GAIN}
+    gains["leaky_relu"] = math.sqrt(2 / (1 + slope * slope))
+    if nonlinearity not in gains:
+        raise ValueError(f"no gain is known for {nonlinearity!r}: choose from {', '.join(gains)}")
+    return gains[nonlinearity]
+
+
+def xavier_uniform_(tensor, gain=1.0, generator=None):
+    """Overwrite, uniform within +-bound: bound = gain * sqrt(6 / (fan_in + fan_out)).
+
+    Source: Glorot & Bengio 2010.
+    """
+    bound = gain * math.sqrt(6 / sum(fans(tensor)))
+    return uniform_(tensor, -bound, bound, generator)
+
+
+def xavier_normal_(tensor, gain=1.0, generator=None):
+    """Overwrite with normal numbers of std gain * sqrt(2 / (fan_in + fan_out)).
+
+    Source: Glorot & Bengio 2010.
+    """
+    return normal_(tensor, 0.0, gain * math.sqrt(2 / sum(fans(tensor))), generator)
+
+
+def kaiming_uniform_(tensor, a=0, mode="fan_in", nonlinearity="leaky_relu", generator=None):
+    """Overwrite, uniform within +-bound: bound = gain * sqrt(3 / fan).
+
+    Args:
+        a: the slope of leaky_relu for negative numbers; 0 is a ReLU.
+        mode: "fan_in" keeps the size of activations, "fan_out" that of gradients.
+
+    Source: He et al. 2015.
+    """
+    fan, gain = fan_of(tensor, mode), calculate_gain(nonlinearity, a)
+    tensor.detach().copy_(kaiming_uniform(tensor.shape, fan, gain, generator))
+    return tensor
+
+
+def kaiming_normal_(tensor, a=0, mode="fan_in", nonlinearity="leaky_relu", generator=None):
+    """Overwrite with normal numbers of std gain / sqrt(fan); see `kaiming_uniform_`.
+
+    Source: He et al. 2015.
+    """
+    std = calculate_gain(nonlinearity, a) / math.sqrt(fan_of(tensor, mode))
+    return normal_(tensor, 0.0, std, generator)
+
+
+def fan_of(tensor, mode):
+    """The fan-in or the fan-out of a weight."""
+    if mode not in ("fan_in", "fan_out"):
+        raise ValueError(f"mode is 'fan_in' or 'fan_out', not {mode!r}")
+    return fans(tensor)[mode == "fan_out"]

@@ -170,8 +170,8 @@ def adamw_decay(param, lr, weight_decay):
 
 
 @wrong("optimizers.clip_grad_norm_", "limits each tensor by itself")
-def clip_grad_norm_(parameters, max_norm, *, error_if_nonfinite=False):
-    gradients = gradients_to_write(parameters)
+def clip_grad_norm_(parameters, max_norm):
+    gradients = [p.grad.array for p in listed(parameters) if p.grad is not None]
     norm = math.sqrt(sum(float(np.vdot(g, g)) for g in gradients))
     for g in gradients:
         g *= min(1.0, max_norm / (math.sqrt(float(np.vdot(g, g))) + 1e-6))
@@ -179,8 +179,8 @@ def clip_grad_norm_(parameters, max_norm, *, error_if_nonfinite=False):
 
 
 @wrong("optimizers.clip_grad_norm_", "stretches short gradients")
-def clip_grad_norm_(parameters, max_norm, *, error_if_nonfinite=False):
-    gradients = gradients_to_write(parameters)
+def clip_grad_norm_(parameters, max_norm):
+    gradients = [p.grad.array for p in listed(parameters) if p.grad is not None]
     norm = math.sqrt(sum(float(np.vdot(g, g)) for g in gradients))
     for g in gradients:
         g *= max_norm / (norm + 1e-6)
@@ -188,8 +188,8 @@ def clip_grad_norm_(parameters, max_norm, *, error_if_nonfinite=False):
 
 
 @wrong("optimizers.clip_grad_norm_", "forgets the root")
-def clip_grad_norm_(parameters, max_norm, *, error_if_nonfinite=False):
-    gradients = gradients_to_write(parameters)
+def clip_grad_norm_(parameters, max_norm):
+    gradients = [p.grad.array for p in listed(parameters) if p.grad is not None]
     norm = sum(float(np.vdot(g, g)) for g in gradients)
     for g in gradients:
         g *= min(1.0, max_norm / (norm + 1e-6))
@@ -197,16 +197,16 @@ def clip_grad_norm_(parameters, max_norm, *, error_if_nonfinite=False):
 
 
 @wrong("optimizers.clip_grad_norm_", "makes new gradients, which are forgotten")
-def clip_grad_norm_(parameters, max_norm, *, error_if_nonfinite=False):
-    gradients = gradients_to_write(parameters)
+def clip_grad_norm_(parameters, max_norm):
+    gradients = [p.grad.array for p in listed(parameters) if p.grad is not None]
     norm = math.sqrt(sum(float(np.vdot(g, g)) for g in gradients))
     gradients = [g * min(1.0, max_norm / (norm + 1e-6)) for g in gradients]
     return wrap(np.array(norm, dtype=gradients[0].dtype if gradients else float32))
 
 
 @wrong("optimizers.clip_grad_norm_", "returns the norm after clipping")
-def clip_grad_norm_(parameters, max_norm, *, error_if_nonfinite=False):
-    gradients = gradients_to_write(parameters)
+def clip_grad_norm_(parameters, max_norm):
+    gradients = [p.grad.array for p in listed(parameters) if p.grad is not None]
     norm = math.sqrt(sum(float(np.vdot(g, g)) for g in gradients))
     scale = min(1.0, max_norm / (norm + 1e-6))
     for g in gradients:
