@@ -601,7 +601,7 @@ class TestGiven:
             (BCEWithLogitsLoss(reduction), binary_cross_entropy_with_logits, p, yes),
         ]
         for module, function, first, second in pairs:
-            assert isinstance(module, Module) and module.parameters() == []
+            assert list(isinstance(module, Module) and module.parameters()) == []
             near(module(first, second), function(first, second, reduction=reduction).array)
 
     def test_the_settings_of_the_cross_entropy_module(self):

@@ -433,7 +433,7 @@ class TestSinusoidalEmbedding:
     def test_its_rows_are_the_formula_and_not_trained(self):
         table = SinusoidalEmbedding(7, 5)
         assert np.array_equal(table(3, 2).array, sinusoidal_positions(7, 5).array[2:5])
-        assert table.parameters() == []
+        assert list(table.parameters()) == []
         assert table.state_dict() == {}
         assert not table(3).requires_grad
 
