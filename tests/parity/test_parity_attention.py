@@ -10,8 +10,8 @@ from tinytorch.attention import (
     causal_mask,
     combine_masks,
     scaled_dot_product_attention,
-    sdpa,
 )
+from tinytorch.nn import functional
 from tinytorch.tensor import Tensor, from_numpy, wrap
 
 torch = pytest.importorskip("torch")
@@ -111,18 +111,19 @@ def test_causal_is_pytorchs_lower_right(dtype, seed, T, more):
 
 @given(seed=seeds, T=sizes, S=sizes)
 @settings(deadline=None, max_examples=12)
-def test_sdpa_is_pytorchs_function_name_for_name(seed, T, S):
+def test_functional_is_pytorchs_function_name_for_name(seed, T, S):
     rng = np.random.default_rng(seed)
     arrays = inputs(rng, np.float64, (2, 3), T, S, 4, 4)
     for settings_ in ({"is_causal": True}, {"is_causal": True, "scale": 0.3}, {"dropout_p": 0.0}):
         compare(
-            lambda q, k, v, s=settings_: sdpa(q, k, v, **s),
+            lambda q, k, v, s=settings_: functional.scaled_dot_product_attention(q, k, v, **s),
             lambda q, k, v, s=settings_: attend(q, k, v, **s),
             arrays,
             rng,
         )
     mask = random_mask(rng, T, S)
-    got = sdpa(*map(from_numpy, arrays), attn_mask=from_numpy(mask))
+    ours = functional.scaled_dot_product_attention
+    got = ours(*map(from_numpy, arrays), attn_mask=from_numpy(mask))
     agree(got, attend(*map(torch.tensor, arrays), attn_mask=torch.tensor(mask)))
 
 
