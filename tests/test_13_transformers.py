@@ -1,8 +1,10 @@
 """Module 13: layer norm and its rule, MLP, block, GPT, filters, picking, generation."""
 
+import copy
 import doctest
 import itertools
 import math
+import pickle
 from collections import Counter
 
 import numpy as np
@@ -11,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinytorch import transformers
+from tinytorch.activations import gelu, relu
 from tinytorch.attention import causal_mask
 from tinytorch.autograd import gradcheck, no_grad
 from tinytorch.layers import Dropout, Linear, Module
@@ -246,8 +249,8 @@ def gelu_by_definition(x):
     return 0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
 
 
-def mlp_by_definition(mlp, x):
-    inside = gelu_by_definition(x @ mlp.widen.weight.array.T + mlp.widen.bias.array)
+def mlp_by_definition(mlp, x, bend=gelu_by_definition):
+    inside = bend(x @ mlp.widen.weight.array.T + mlp.widen.bias.array)
     return inside @ mlp.narrow.weight.array.T + mlp.narrow.bias.array
 
 
@@ -265,6 +268,14 @@ class TestMLP:
         assert MLP(6, 10).widen.weight.shape == (10, 6)
         assert MLP(6, 10)(wrap(np.ones((2, 6), np.float32))).shape == (2, 6)
 
+    @given(shape=st.lists(sizes, min_size=1, max_size=3), seed=seeds)
+    @settings(deadline=None, max_examples=20)
+    def test_the_bend_of_2017(self, shape, seed):
+        mlp = randomised(MLP(shape[-1], activation="relu"), seed)
+        x = normal(*shape, seed=seed + 1)
+        want = mlp_by_definition(mlp, x, lambda inside: np.maximum(inside, 0))
+        near(mlp(wrap(x)), want, 1e-10)
+
     def test_every_token_by_itself(self):
         mlp, x = randomised(MLP(4)), normal(2, 5, 4)
         changed = x.copy()
@@ -276,6 +287,37 @@ class TestMLP:
         mlp = randomised(MLP(3))
         mlp(wrap(normal(2, 3))).sum().backward()
         assert all(np.abs(p.grad.array).sum() > 0 for p in mlp.parameters())
+
+
+@pytest.mark.exercise("transformers")
+class TestActivation:
+    def test_gelu_unless_asked_otherwise(self):
+        assert MLP(4).activation is gelu
+        assert TransformerBlock(4, 2).mlp.activation is gelu
+        assert all(block.mlp.activation is gelu for block in tiny().blocks)
+
+    def test_the_block_and_the_gpt_hand_it_on(self):
+        assert TransformerBlock(4, 2, activation="relu").mlp.activation is relu
+        assert all(block.mlp.activation is relu for block in tiny(activation="relu").blocks)
+
+    def test_it_is_no_part_of_the_state(self):
+        one, other = TransformerBlock(4, 2, activation="relu"), TransformerBlock(4, 2)
+        assert list(one.state_dict()) == list(other.state_dict())
+
+    @pytest.mark.parametrize("activation", ["gelu", "relu"])
+    def test_a_copy_computes_the_same(self, activation):
+        model = tiny(activation=activation)
+        for copied in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+            assert np.array_equal(copied(ids(2, 3)).array, model(ids(2, 3)).array)
+
+    @pytest.mark.parametrize("make", [MLP, lambda d, **how: TransformerBlock(d, 2, **how)])
+    def test_another_name_is_refused(self, make):
+        with pytest.raises(ValueError, match="activation is 'gelu' or 'relu', not 'tanh'"):
+            make(4, activation="tanh")
+
+    def test_an_unknown_setting_of_the_blocks_is_refused(self):
+        with pytest.raises(TypeError, match="norm_fist"):
+            tiny(norm_fist=False)
 
 
 # -- block
