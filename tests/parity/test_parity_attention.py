@@ -24,15 +24,15 @@ sizes, seeds = st.integers(1, 6), st.integers(0, 999)
 DTYPES = pytest.mark.parametrize("dtype", [np.float64, np.float32])
 
 
-def agree(got, want, summed=0.0):
+def agree(got, want, usual=0.0):
     """Within 1e-10 in float64, within 1e-5 of the largest magnitude in float32.
 
     Args:
-        summed: arrays of the sums of absolute values behind each number, if terms may cancel: the
-            rounding is that of the terms, whatever is left of them. The gradient of a query that
-            sees a single key is 0 in exact numbers, a difference of two equal sums, and either
-            library leaves a few last digits of these sums. So in float32 1e-6 of the largest sum,
-            eight of its last digits, is allowed as well.
+        usual: the size that the numbers would have, had the terms of their sums random signs. The
+            rounding is that of the terms, and what is left of them may be nothing: the gradient of
+            a query that sees a single key is a difference of two equal sums, and either library
+            leaves other last digits of these. So eight last digits of the usual size, 1e-6 of it,
+            pass in float32 as well.
     """
     got, want = got.array, want.detach().numpy()
     assert got.shape == want.shape
@@ -40,23 +40,28 @@ def agree(got, want, summed=0.0):
     tolerance = 1e-10
     if got.dtype == np.float32:
         largest = float(np.abs(want).max(initial=0))
-        tolerance = max(1e-5 * max(1.0, largest), 1e-6 * float(np.max(summed, initial=0)))
+        tolerance = max(1e-5 * max(1.0, largest), 1e-6 * float(np.max(usual, initial=0)))
     np.testing.assert_allclose(got, want, rtol=0, atol=tolerance)
 
 
-def gradient_sums(query, key, value, weights, g, g_weights=0.0, scale=None):
-    """The sums behind the gradients of query, key and value, all of whose terms count as positive.
+def gradient_squares(query, key, value, weights, g, g_weights=0.0, scale=None):
+    """The squared usual sizes of the gradients of query, key and value: all terms are squared.
 
     Args:
-        weights: (..., T, S), the weights of the mix.
-        g, g_weights: the gradients of the mix, (..., T, dv), and of the weights themselves.
+        query, key, value: the squares of these.
+        weights: (..., T, S), the weights of the mix, as they are.
+        g, g_weights: the squared gradients of the mix, (..., T, dv), and of the weights themselves.
     """
     scale = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
-    query, key, value, g = (np.abs(a.astype(np.float64)) for a in (query, key, value, g))
-    g_weights = g @ value.swapaxes(-1, -2) + np.abs(g_weights)
-    g_scores = scale * weights * (g_weights + (g_weights * weights).sum(axis=-1, keepdims=True))
-    turned = (a.swapaxes(-1, -2) for a in (g_scores, weights))
-    return g_scores @ key, next(turned) @ query, next(turned) @ g
+    weights = np.square(weights)
+    g_weights = g @ value.swapaxes(-1, -2) + g_weights
+    g_scores = scale**2 * weights * (g_weights + (g_weights * weights).sum(axis=-1, keepdims=True))
+    of_key, of_value = (a.swapaxes(-1, -2) for a in (g_scores, weights))
+    return g_scores @ key, of_key @ query, of_value @ g
+
+
+def squares(*arrays):
+    return [np.square(a.astype(np.float64)) for a in arrays]
 
 
 def pairs(arrays):
@@ -75,9 +80,9 @@ def compare(function, oracle, arrays, rng, scale=None):
     want.backward(torch.tensor(g))
     query, key = (from_numpy(a.astype(np.float64)) for a in arrays[:2])
     weights = function(query, key, from_numpy(np.eye(key.shape[-2]))).array
-    sums = gradient_sums(*arrays, weights, g, scale=scale)
-    for mine, other, summed in zip(ours, theirs, sums, strict=True):
-        agree(mine.grad, other.grad, summed)
+    squared = gradient_squares(*squares(*arrays), weights, *squares(g), scale=scale)
+    for mine, other, square in zip(ours, theirs, squared, strict=True):
+        agree(mine.grad, other.grad, np.sqrt(square))
 
 
 def inputs(rng, dtype, batch, T, S, d, dv):
@@ -205,8 +210,8 @@ def packed_gradients(module, kind):
     )
 
 
-def layer_sums(module, x, source, weights, g, h):
-    """The sums behind the gradients of x and of the source, as in `gradient_sums`.
+def usual_sizes(module, x, source, weights, g, h):
+    """The usual sizes of the gradients of x and of the source, for `agree`.
 
     Args:
         module: our layer. weights: its weights. g, h: the gradients of its output and its weights.
@@ -218,18 +223,18 @@ def layer_sums(module, x, source, weights, g, h):
     def merge(heads):
         return heads.swapaxes(1, 2).reshape(len(heads), heads.shape[2], -1)
 
-    sizes_ = {n: np.abs(p.array.astype(np.float64)) for n, p in module.named_parameters()}
-    projected = [
-        split(np.abs(tokens) @ sizes_[f"{name}.weight"].T + sizes_.get(f"{name}.bias", 0.0))
+    x, source, g, h = squares(x, source, g, h)
+    squared = {name: squares(p.array)[0] for name, p in module.named_parameters()}
+    inputs_ = [
+        split(tokens @ squared[f"{name}.weight"].T + squared.get(f"{name}.bias", 0.0))
         for name, tokens in (("query", x), ("key", source), ("value", source))
     ]
-    g_mixed = split(np.abs(g) @ sizes_["output.weight"])
-    heads = gradient_sums(*projected, weights, g_mixed, h)
+    gradients = gradient_squares(*inputs_, weights, split(g @ squared["output.weight"]), h)
     of_query, of_key, of_value = (
-        merge(sums) @ sizes_[f"{name}.weight"]
-        for name, sums in zip(("query", "key", "value"), heads, strict=True)
+        merge(heads) @ squared[f"{name}.weight"]
+        for name, heads in zip(("query", "key", "value"), gradients, strict=True)
     )
-    return of_query, of_key + of_value
+    return np.sqrt(of_query), np.sqrt(of_key + of_value)
 
 
 def compare_layers(rng, dtype, x, source, allowed=None, padding=None, bias=True, **ours_settings):
@@ -261,9 +266,9 @@ def compare_layers(rng, dtype, x, source, allowed=None, padding=None, bias=True,
     g, h = (rng.standard_normal(t.shape).astype(dtype) for t in (got, weights))
     ((got * from_numpy(g)).sum() + (weights * from_numpy(h)).sum()).backward()
     ((want * torch.tensor(g)).sum() + (their_weights * torch.tensor(h)).sum()).backward()
-    sums = layer_sums(ours, x, source, weights.array.astype(np.float64), g, h)
-    agree(x1.grad, x2.grad, sums[0])
-    agree(s1.grad, s2.grad, sums[1])
+    usual = usual_sizes(ours, x, source, weights.array, g, h)
+    agree(x1.grad, x2.grad, usual[0])
+    agree(s1.grad, s2.grad, usual[1])
     for kind in ("weight", "bias")[: 1 + bias]:
         mine = packed_gradients(ours, kind)
         agree(mine[0], getattr(theirs, f"in_proj_{kind}").grad)
