@@ -223,6 +223,14 @@ class TestGelu:
     def test_far_out(self, dtype):
         near(gelu(Tensor([-1e6, -1000.0, 1000.0, 1e6], dtype=dtype)), [0, 0, 1000, 1e6])
 
+    @pytest.mark.parametrize("dtype", [float32, float64])
+    def test_the_range_that_is_promised(self, dtype):
+        """Up to 10^12 nothing overflows, in the slope neither (a warning would be an error)."""
+        x = Tensor([-1e12, 1e12], requires_grad=True, dtype=dtype)
+        y = gelu(x)
+        np.testing.assert_allclose(y.array, [0, 1e12], rtol=1e-6)
+        assert y.made_by.kept["note"].tolist() == [0, 1]
+
     def test_close_to_the_exact_form(self):
         x = Tensor(np.linspace(-8, 8, 1601), dtype=float64)
         gap = np.abs(gelu(x).array - gelu_exact(x).array)

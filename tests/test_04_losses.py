@@ -355,7 +355,7 @@ class TestCrossEntropyRefuses:
 
     @pytest.mark.parametrize("wrong", [3, 10, -1])
     def test_a_class_that_does_not_exist(self, wrong):
-        message = rf"cross_entropy: target {wrong} is not a class: there are 3 of them, 0 to 2"
+        message = rf"cross_entropy: target {wrong} is not a class, 0 to 2"
         with pytest.raises(ValueError, match=message) as caught:
             cross_entropy(Tensor(self.X), Tensor([0, wrong]))
         assert f"ignore_index={wrong}" in str(caught.value)
@@ -364,11 +364,11 @@ class TestCrossEntropyRefuses:
         ("targets", "kind"), [([0.0, 1.0], "float32"), ([True, False], "bool")]
     )
     def test_targets_that_are_not_whole_numbers(self, targets, kind):
-        with pytest.raises(TypeError, match=f"class numbers, of dtype int64, not {kind}"):
+        with pytest.raises(TypeError, match=f"whole class numbers, not {kind}: .*long"):
             cross_entropy(Tensor(self.X), Tensor(targets))
 
     def test_targets_that_are_no_tensor(self):
-        with pytest.raises(TypeError, match=r"Tensor of class numbers, not a list.*Tensor\("):
+        with pytest.raises(TypeError, match=r"class numbers, Tensor\(\[\.\.\.\]\), not a list"):
             cross_entropy(Tensor(self.X), [0, 1])
 
     @pytest.mark.parametrize(
@@ -586,7 +586,7 @@ class TestGiven:
         with pytest.raises(ValueError, match=r"target\.reshape\(\(3,\)\) would fit"):
             losses.need_same_shape("loss", p, t)
         losses.need_same_shape("loss", p, t.reshape((3,)))
-        with pytest.raises(ValueError, match=r"^loss: .* that are not theirs$"):
+        with pytest.raises(ValueError, match=r"^loss: .* differ, and none is broadcast$"):
             losses.need_same_shape("loss", p, Tensor(numbers(4)))
 
     @pytest.mark.parametrize("reduction", ["mean", "sum", "none"])

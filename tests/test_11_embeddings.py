@@ -119,23 +119,23 @@ class TestRefusals:
 
     @pytest.mark.parametrize("wrong", [-1, -100])
     def test_a_negative_id_is_no_row_from_the_end(self, wrong):
-        with pytest.raises(IndexError, match=f"id {wrong} at .2. is no row of .* padding"):
+        with pytest.raises(IndexError, match=f"id {wrong} at .2. is no row of .* padding_idx"):
             embedding(Tensor(TABLE), Tensor([0, 3, wrong]))
 
     @pytest.mark.parametrize("ids", [Tensor([1.0]), Tensor([True]), np.array([0.5])])
     def test_ids_are_whole_numbers(self, ids):
         with pytest.raises(
-            TypeError, match="ids are whole numbers, and these are .*the table comes"
+            TypeError, match=r"ids are a Tensor of whole numbers, not .*embedding\(weight, ids\)"
         ):
             embedding(Tensor(TABLE), ids)
 
     def test_table_and_ids_the_other_way_round(self):
-        with pytest.raises(TypeError, match=r"the table comes first, embedding\(weight, ids\)"):
+        with pytest.raises(TypeError, match=r"not float32: embedding\(weight, ids\)"):
             embedding(Tensor([[1, 2]]), Tensor(TABLE))
 
     @pytest.mark.parametrize("ids", [[1, 2], 3])
     def test_ids_are_a_tensor(self, ids):
-        with pytest.raises(TypeError, match=f"ids are a Tensor .* not a {type(ids).__name__}"):
+        with pytest.raises(TypeError, match=f"ids are a Tensor .* not {type(ids).__name__}"):
             embedding(Tensor(TABLE), ids)
 
     def test_a_table_has_two_dimensions(self):
@@ -253,7 +253,7 @@ class TestEmbeddingModule:
 
     @pytest.mark.parametrize("padding_idx", [5, -6])
     def test_a_padding_row_that_is_not_there_is_refused(self, padding_idx):
-        with pytest.raises(ValueError, match=f"padding_idx={padding_idx} is no row .* 5 rows"):
+        with pytest.raises(ValueError, match=f"padding_idx={padding_idx} is none of the 5 rows"):
             Embedding(5, 3, padding_idx)
 
     @pytest.mark.parametrize("sizes", [(0, 3), (3, 0), (-1, 3), (3, 2.0), ("3", 2)])
@@ -304,7 +304,7 @@ class TestPositionalEmbedding:
     def test_too_long_is_refused_with_the_numbers(self):
         with pytest.raises(
             ValueError,
-            match="places 3 to 6 do not fit into a table of 5 places, 0 to 4: .*larger max_length",
+            match="places 3 to 6 do not fit into max_length=5: cut the text, .*larger max_length",
         ):
             self.table()(4, 3)
 
@@ -442,7 +442,7 @@ class TestSinusoidalEmbedding:
         assert table(2).dtype == float64
 
     def test_too_long_is_refused(self):
-        with pytest.raises(ValueError, match="places 0 to 7 do not fit into a table of 7 places"):
+        with pytest.raises(ValueError, match="places 0 to 7 do not fit into max_length=7"):
             SinusoidalEmbedding(7, 4)(8)
 
 
@@ -516,7 +516,7 @@ class TestTokenAndPosition:
 
     def test_too_long_a_text_is_refused(self):
         with pytest.raises(
-            ValueError, match="places 7 to 9 do not fit .* 9 places.*, in positions"
+            ValueError, match="places 7 to 9 do not fit into max_length=9.*, in positions"
         ):
             layer_with(self.tokens, self.positions)(Tensor([[1, 2, 3]]), 7)
 

@@ -87,7 +87,8 @@ def gelu(x):
     """gelu(x) = x/2 * (1 + tanh(sqrt(2/pi) * (x + 0.044715 x^3))), the form that GPT-2 uses.
 
     Args:
-        x: any shape.
+        x: any shape, numbers of at most 10^12 in size: x^3 has to fit into a float32. Beyond that
+            NumPy warns of an overflow; of -inf it gives nan, as PyTorch does.
 
     Returns:
         The same shape. Differs from `gelu_exact` by less than 0.0005.

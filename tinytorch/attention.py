@@ -20,7 +20,6 @@ __all__ = [
     "merge_heads",
     "mask_for_heads",
     "MultiHeadAttention",
-    "sdpa",
 ]
 
 
@@ -101,14 +100,9 @@ def scores_shape(query, key, value, scale=None):
     if min(query.ndim, key.ndim, value.ndim) < 2:
         raise ValueError("query, key and value have at least two dimensions, (tokens, width)")
     if query.shape[-1] != key.shape[-1]:
-        raise ValueError(
-            f"the query has width {query.shape[-1]} and the key {key.shape[-1]}: they are "
-            "multiplied number by number, so both must be equally wide"
-        )
+        raise ValueError(f"query and key differ in width: {query.shape[-1]} and {key.shape[-1]}")
     if key.shape[-2] != value.shape[-2]:
-        raise ValueError(
-            f"there are {key.shape[-2]} keys and {value.shape[-2]} values: every key needs a value"
-        )
+        raise ValueError(f"every key needs a value: {key.shape[-2]} keys, {value.shape[-2]} values")
     if not (scale is None or isinstance(scale, int | float)):
         raise TypeError(f"scale is a plain Python number, not a {type(scale).__name__}")
     batch = np.broadcast_shapes(query.shape[:-2], key.shape[:-2])
@@ -116,13 +110,10 @@ def scores_shape(query, key, value, scale=None):
 
 
 def boolean(mask, name="mask"):
-    """The mask itself; refused if it does not hold truth values."""
+    """The mask itself; refused if it does not hold truth values, True = may attend."""
     dtype = str(getattr(mask, "dtype", type(mask)))
     if dtype != "bool":
-        raise TypeError(
-            f"{name} is of {dtype}, and should hold truth values, True = may attend: make one by a "
-            "comparison, such as ids != 0"
-        )
+        raise TypeError(f"{name} is {dtype}, no truth values: compare, as in ids != 0")
     return mask
 
 
@@ -139,10 +130,8 @@ def fits(shape, target):
 def permitted(shape, mask=None, is_causal=False):
     """The mask for scores of `shape` (..., T, S) as one boolean array; None if all is allowed."""
     if mask is not None and not fits(boolean(mask).shape, shape):
-        raise ValueError(
-            f"a mask of shape {mask.shape} does not fit scores of shape {shape}, which end with "
-            "T queries and S keys: a padding mask (B, S) goes through combine_masks first"
-        )
+        told = f"a mask {mask.shape} does not fit the scores, (..., T, S) = {shape}"
+        raise ValueError(f"{told}: if it is padding, use padding= or combine_masks")
     if not is_causal:
         return mask
     causal = causal_mask(*shape[-2:]).array
@@ -243,10 +232,7 @@ def scaled_dot_product_attention_rule(g, query, key, value, dropout, out, note):
 def head_width(embed_dim, num_heads):
     """embed_dim / num_heads, refused if it is not a whole number."""
     if num_heads < 1 or embed_dim % num_heads:
-        raise ValueError(
-            f"embed_dim={embed_dim} cannot be shared out among num_heads={num_heads}: every head "
-            "takes an equal part of the width, so embed_dim must be a multiple of num_heads"
-        )
+        raise ValueError(f"embed_dim={embed_dim} should be a multiple of num_heads={num_heads}")
     return embed_dim // num_heads
 
 
@@ -310,14 +296,9 @@ def mask_for_heads(mask, padding, shape):
         padding: None, or boolean (B, S).
     """
     B, H, T, S = shape
-    if mask is not None:
-        heads = mask[:, None] if boolean(mask).ndim == 3 else mask  # (B, T, S) -> (B, 1, T, S)
-        if not fits(heads.shape, shape):
-            raise ValueError(
-                f"a mask of shape {mask.shape} is none of (T, S) = {(T, S)}, (B, T, S) = "
-                f"{(B, T, S)} and (B, H, T, S) = {shape}: a padding mask (B, S) goes into padding="
-            )
-        mask = heads
+    if mask is not None and boolean(mask).ndim == 3:
+        mask = mask[:, None]  # (B, T, S) -> (B, 1, T, S)
+    mask = permitted(shape, mask)
     if padding is None:
         return mask
     if boolean(padding, "padding").shape != (B, S):
@@ -379,7 +360,8 @@ class MultiHeadAttention(Module):
         source = x if source is None else source
         shape = self._scores_shape(x, source)
         mask = mask_for_heads(mask, padding, shape)
-        dropout = self._draw_dropout(shape, x.dtype)
+        dropping = self.dropout.training and self.dropout.p
+        dropout = self.dropout(ones(shape, dtype=x.dtype)) if dropping else None
         query = split_heads(self.query(x), self.num_heads)  # (B, T, D) -> (B, H, T, D/H)
         key = split_heads(self.key(source), self.num_heads)  # (B, S, D) -> (B, H, S, D/H)
         value = split_heads(self.value(source), self.num_heads)
@@ -393,43 +375,7 @@ class MultiHeadAttention(Module):
         """(B, H, T, S), after a look at the inputs."""
         for name, tensor in (("x", x), ("source", source)):
             if tensor.ndim != 3 or tensor.shape[2] != self.embed_dim:
-                raise ValueError(
-                    f"{name} should be (batch, tokens, {self.embed_dim}), and has the shape "
-                    f"{tensor.shape}"
-                )
-        if x.shape[0] != source.shape[0]:
-            raise ValueError(
-                f"x is a batch of {x.shape[0]} and source of {source.shape[0]}: every sentence "
-                "needs its own source"
-            )
+                raise ValueError(f"{name} {tensor.shape} is not (batch, tokens, {self.embed_dim})")
+        if len(x) != len(source):
+            raise ValueError(f"x is a batch of {len(x)}, source of {len(source)}: they must agree")
         return (x.shape[0], self.num_heads, x.shape[1], source.shape[1])
-
-    def _draw_dropout(self, shape, dtype):
-        """Factors 0 or 1 / (1 - p) for the weights while training; None if nothing is dropped."""
-        if not (self.dropout.training and self.dropout.p):
-            return None
-        return self.dropout(ones(shape, dtype=dtype))
-
-
-# %% sdpa
-def sdpa(query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, scale=None):
-    """PyTorch's `F.scaled_dot_product_attention`, with its names; draws the dropout by itself.
-
-    Args:
-        query, key, value: (..., T, d), (..., S, d), (..., S, dv).
-        attn_mask: boolean, broadcasts to (..., T, S), True = may attend.
-        dropout_p: the share of weights to drop, always: pass 0.0 outside training.
-        is_causal: query t sees the keys 0 to t, also where T and S differ (as in PyTorch).
-        scale: instead of 1 / sqrt(d).
-
-    >>> from tinytorch.tensor import Tensor
-    >>> x = Tensor([[1.0], [2.0]])
-    >>> sdpa(x, x, x, is_causal=True)[0]
-    tensor([1.])
-    """
-    shape = scores_shape(query, key, value, scale)
-    if is_causal:
-        causal = wrap(np.tri(*shape[-2:], dtype=bool))
-        attn_mask = causal if attn_mask is None else boolean(attn_mask) & causal
-    dropout = Dropout(dropout_p)(ones(shape, dtype=query.dtype)) if dropout_p else None
-    return scaled_dot_product_attention(query, key, value, attn_mask, False, dropout, scale)

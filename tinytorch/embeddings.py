@@ -38,26 +38,17 @@ def check_lookup(weight, ids):
         ValueError: the table has not two dimensions.
         IndexError: an id is out of range; names it, its place, and the size of the table.
     """
-    if not isinstance(ids, np.ndarray):
-        kind = type(ids).__name__
-        raise TypeError(f"ids are a Tensor of whole numbers, not a {kind}: write Tensor(ids)")
-    if ids.dtype.kind not in "iu":
-        raise TypeError(
-            f"ids are whole numbers, and these are {ids.dtype}: write Tensor([3, 1]), without "
-            "points; and the table comes first, embedding(weight, ids)"
-        )
+    if not isinstance(ids, np.ndarray) or ids.dtype.kind not in "iu":
+        kind = getattr(ids, "dtype", type(ids).__name__)
+        raise TypeError(f"ids are a Tensor of whole numbers, not {kind}: embedding(weight, ids)")
     if weight.ndim != 2:
         raise ValueError(f"a table has the shape (rows, width), and this one is {weight.shape}")
-    outside = (ids < 0) | (ids >= len(weight))
-    if outside.any():
-        bad, place = ids[outside][0], np.argwhere(outside)[0].tolist()
-        cause = "a mark for padding must be a row of its own, see padding_idx"
-        if bad > 0:
-            cause = "were the ids made by another tokenizer, or one with a larger vocab_size?"
-        raise IndexError(
-            f"id {bad} at {place} is no row of a table of {len(weight)} rows, "
-            f"0 to {len(weight) - 1}: {cause}"
-        )
+    outside = np.argwhere((ids < 0) | (ids >= len(weight)))
+    if len(outside):
+        place, rows = tuple(outside[0].tolist()), len(weight)
+        cause = "was it made by another tokenizer?" if ids[place] > 0 else "see padding_idx"
+        told = f"id {ids[place]} at {list(place)} is no row of a table of {rows} rows"
+        raise IndexError(f"{told}, 0 to {rows - 1}: {cause}")
 
 
 # %% embedding
@@ -160,21 +151,13 @@ class Embedding(Module):
     def __init__(self, num_embeddings, embedding_dim, padding_idx=None):
         at_least(1, num_embeddings=num_embeddings, embedding_dim=embedding_dim)
         self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
-        self.padding_idx = self._row(padding_idx)
         weight = randn(num_embeddings, embedding_dim)
-        if self.padding_idx is not None:
-            weight[self.padding_idx] = 0
-        self.weight = Parameter(weight)
-
-    def _row(self, padding_idx):
-        """`padding_idx` counted from the start, if there is such a row."""
-        if padding_idx is None:
-            return None
-        if not -self.num_embeddings <= padding_idx < self.num_embeddings:
-            raise ValueError(
-                f"padding_idx={padding_idx} is no row of a table of {self.num_embeddings} rows"
-            )
-        return int(padding_idx) % self.num_embeddings
+        if padding_idx is not None:
+            if not -num_embeddings <= padding_idx < num_embeddings:
+                raise ValueError(f"padding_idx={padding_idx} is none of the {num_embeddings} rows")
+            padding_idx = int(padding_idx) % num_embeddings
+            weight[padding_idx] = 0
+        self.padding_idx, self.weight = padding_idx, Parameter(weight)
 
     def forward(self, ids):
         """(...) whole numbers -> (..., D)."""
@@ -207,11 +190,9 @@ class PositionalEmbedding(Module):
 
     def too_long(self, length, offset):
         """The error for places that the table does not have."""
-        return ValueError(
-            f"places {offset} to {offset + length - 1} do not fit into a table of "
-            f"{self.max_length} places, 0 to {self.max_length - 1}: cut the text to its last "
-            f"{self.max_length} tokens, or make the model with a larger max_length"
-        )
+        places = f"places {offset} to {offset + length - 1}"
+        advice = "cut the text, or make the model with a larger max_length"
+        return ValueError(f"{places} do not fit into max_length={self.max_length}: {advice}")
 
     def forward(self, length, offset=0):
         """The rows of `length` places in a row, the first one at place `offset`.

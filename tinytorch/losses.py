@@ -11,7 +11,6 @@ __all__ = [
     "average_over_kept",
     "checked_targets",
     "smoothed",
-    "reduced_over_kept",
     "cross_entropy",
     "binary_cross_entropy_with_logits",
     "accuracy",
@@ -65,13 +64,11 @@ def need_same_shape(loss, prediction, target):
     Raises:
         ValueError: names both shapes, and says what to do if the elements are the same.
     """
-    if prediction.shape != target.shape:
-        same_size = math.prod(prediction.shape) == math.prod(target.shape)
-        advice = f": target.reshape({prediction.shape}) would fit" if same_size else ""
-        raise ValueError(
-            f"{loss}: the shapes {prediction.shape} and {target.shape} differ, and broadcasting "
-            f"would compare predictions with targets that are not theirs{advice}"
-        )
+    mine, other = prediction.shape, target.shape
+    if mine != other:
+        same_size = math.prod(mine) == math.prod(other)
+        advice = f": target.reshape({mine}) would fit" if same_size else ""
+        raise ValueError(f"{loss}: shapes {mine} and {other} differ, and none is broadcast{advice}")
 
 
 # %% mse_loss
@@ -168,39 +165,31 @@ def checked_targets(logits, targets, ignore_index=-100):
     array([ True, False,  True])
     """
     if not isinstance(targets, np.ndarray):
-        kind = type(targets).__name__
-        raise TypeError(f"targets are a Tensor of class numbers, not a {kind}: write Tensor(...)")
+        raise TypeError(f"targets are class numbers, Tensor([...]), not a {type(targets).__name__}")
     if targets.shape != logits.shape[:-1]:
-        raise ValueError(
-            f"the classes are the last dimension, so logits {logits.shape} need targets "
-            f"{logits.shape[:-1]}, not {targets.shape}{_advice(logits.shape, targets.shape)}"
-        )
+        raise ValueError(_misfit(logits.shape, targets.shape))
     if targets.dtype.kind not in "iu":
-        raise TypeError(
-            f"targets are class numbers, of dtype int64, not {targets.dtype}: "
-            "if they are whole numbers, write targets.long()"
-        )
-    kept = targets != ignore_index
-    classes = logits.shape[-1]
-    wrong = targets[kept & ((targets < 0) | (targets >= classes))]
+        raise TypeError(f"targets are whole class numbers, not {targets.dtype}: try targets.long()")
+    kept, last = targets != ignore_index, logits.shape[-1] - 1
+    wrong = targets[kept & ((targets < 0) | (targets > last))]
     if wrong.size:
-        raise ValueError(
-            f"target {wrong[0]} is not a class: there are {classes} of them, 0 to {classes - 1} "
-            f"(to leave such positions out, pass ignore_index={wrong[0]})"
-        )
+        bad = wrong[0]
+        raise ValueError(f"target {bad} is not a class, 0 to {last} (ignore_index={bad} skips it)")
     return kept
 
 
-def _advice(logits, targets):
-    """What may help if the shape of the targets does not fit that of the logits."""
-    if len(logits) > 2 and targets == (logits[0], *logits[2:]):
-        last = (0, *range(2, len(logits)), 1)
-        return f": PyTorch has the classes second; move them with logits.permute{last}"
+def _misfit(logits, targets):
+    """Why targets of this shape do not fit logits of that shape, and what may help."""
+    wanted, advice = logits[:-1], ""
     if targets == logits:
-        return ": if these are one-hot rows, write targets.argmax(-1)"
-    if math.prod(targets) == math.prod(logits[:-1]):
-        return f": targets.reshape({logits[:-1]}) would fit"
-    return ""
+        advice = ": if these are one-hot rows, write targets.argmax(-1)"
+    elif targets == (*logits[:1], *logits[2:]):
+        last = (0, *range(2, len(logits)), 1)
+        advice = f": PyTorch has the classes second; move them with logits.permute{last}"
+    elif math.prod(targets) == math.prod(wanted):
+        advice = f": targets.reshape({wanted}) would fit"
+    needs = f"logits {logits} need targets {wanted}, not {targets}"
+    return f"the classes are the last dimension, so {needs}{advice}"
 
 
 def smoothed(values, log_probs, share):
@@ -220,13 +209,6 @@ def smoothed(values, log_probs, share):
     if share == 0:
         return values
     return (1 - share) * values - share * log_probs.mean(axis=-1)
-
-
-def reduced_over_kept(values, kept, reduction):
-    """`reduced` where only some values count: the others are 0 in "sum" and "none"."""
-    if reduction == "mean":
-        return average_over_kept(values, kept)
-    return reduced(np.where(kept, values, 0), reduction)
 
 
 # %% cross_entropy
@@ -258,8 +240,9 @@ def cross_entropy(logits, targets, ignore_index=-100, label_smoothing=0.0, reduc
     kept = checked_targets(logits, targets, ignore_index)
     log_probs = log_softmax.on_arrays(logits, -1)  # (..., C)
     values = nll_of_targets(log_probs, np.where(kept, targets, 0))  # (...,)
-    values = smoothed(values, log_probs, label_smoothing)
-    return reduced_over_kept(values, kept, reduction), log_probs
+    values = np.where(kept, smoothed(values, log_probs, label_smoothing), 0)
+    loss = average_over_kept(values, kept) if reduction == "mean" else reduced(values, reduction)
+    return loss, log_probs
 
 
 # %% binary_cross_entropy_with_logits
@@ -321,7 +304,6 @@ class MSELoss(Module):
     """`mse_loss` as a module: MSELoss(reduction)(prediction, target)."""
 
     def __init__(self, reduction="mean"):
-        super().__init__()
         self.reduction = reduction
 
     def forward(self, prediction, target):
@@ -332,7 +314,6 @@ class L1Loss(Module):
     """`l1_loss` as a module: L1Loss(reduction)(prediction, target)."""
 
     def __init__(self, reduction="mean"):
-        super().__init__()
         self.reduction = reduction
 
     def forward(self, prediction, target):
@@ -349,21 +330,18 @@ class CrossEntropyLoss(Module):
     """
 
     def __init__(self, ignore_index=-100, label_smoothing=0.0, reduction="mean"):
-        super().__init__()
         self.ignore_index, self.label_smoothing = ignore_index, label_smoothing
         self.reduction = reduction
 
     def forward(self, logits, targets):
-        return cross_entropy(
-            logits, targets, self.ignore_index, self.label_smoothing, self.reduction
-        )
+        settings = (self.ignore_index, self.label_smoothing, self.reduction)
+        return cross_entropy(logits, targets, *settings)
 
 
 class BCEWithLogitsLoss(Module):
     """`binary_cross_entropy_with_logits` as a module: BCEWithLogitsLoss()(logits, targets)."""
 
     def __init__(self, reduction="mean"):
-        super().__init__()
         self.reduction = reduction
 
     def forward(self, logits, targets):

@@ -4,6 +4,7 @@
 """The same block, again and again."""
 
 __all__ = [
+    "ACTIVATIONS",
     "row_mean",
     "layer_norm",
     "layer_norm_rule",
@@ -15,7 +16,6 @@ __all__ = [
     "TinyGPT",
     "top_k_filter",
     "top_p_filter",
-    "check_choice",
     "pick_next",
     "evaluating",
     "prompt_array",
@@ -31,10 +31,10 @@ import math
 
 import numpy as np
 
-from .activations import gelu, softmax
+from .activations import gelu, relu, softmax
 from .attention import MultiHeadAttention, causal_mask
 from .autograd import no_grad, rule
-from .embeddings import TokenAndPosition
+from .embeddings import TokenAndPosition, at_least
 from .layers import Dropout, Linear, Module, ModuleList
 from .tensor import Parameter, Tensor, multinomial, ones, primitive, wrap, zeros
 
@@ -84,10 +84,7 @@ def layer_norm(x, weight, bias, eps=1e-5):
     tensor([[ 1.6667, -1.    , -0.3333, -0.3333]])
     """
     if x.shape[-1:] != weight.shape:
-        raise ValueError(
-            f"x of shape {x.shape} should end with the weight's size, {weight.shape}: was the norm "
-            "made for another width?"
-        )
+        raise ValueError(f"x of shape {x.shape} should end with the weight's size, {weight.shape}")
     centered = x - row_mean(x)
     variance = row_mean(centered * centered)
     inverse = 1 / np.sqrt(variance + eps)
@@ -152,24 +149,35 @@ class LayerNorm(Module):
 
 
 # %% mlp
+ACTIVATIONS = {"gelu": gelu, "relu": relu}
+
+
 class MLP(Module):
-    """MLP(x) = narrow(gelu(widen(x))), at every place on its own.
+    """MLP(x) = narrow(activation(widen(x))), at every place on its own.
 
     Args:
         embed_dim: D, the width of a token.
         hidden_dim: the width in the middle; 4 D unless given.
+        activation: the bend, "gelu" or "relu".
 
     Attributes:
         widen, narrow: Linear layers D -> hidden_dim and back.
+        activation: the function that bends.
 
-    Source: Vaswani et al. 2017 (there with relu); with gelu: Radford et al. 2018.
+    Raises:
+        ValueError: there is no such activation.
+
+    Source: Vaswani et al. 2017 (with relu); Radford et al. 2018 (with gelu).
 
     >>> sum(parameter.numel() for parameter in MLP(64).parameters())
     33088
     """
 
-    def __init__(self, embed_dim, hidden_dim=None):
+    def __init__(self, embed_dim, hidden_dim=None, activation="gelu"):
+        if activation not in ACTIVATIONS:
+            raise ValueError(f"activation is 'gelu' or 'relu', not {activation!r}")
         hidden_dim = 4 * embed_dim if hidden_dim is None else hidden_dim
+        self.activation = ACTIVATIONS[activation]
         self.widen = Linear(embed_dim, hidden_dim)
         self.narrow = Linear(hidden_dim, embed_dim)
 
@@ -185,7 +193,7 @@ class MLP(Module):
         >>> MLP(8)(ones(2, 5, 8)).shape
         (2, 5, 8)
         """
-        return self.narrow(gelu(self.widen(x)))
+        return self.narrow(self.activation(self.widen(x)))
 
 
 # %% transformer_block
@@ -201,16 +209,19 @@ class TransformerBlock(Module):
         dropout: the share of attention weights, and of what is added, dropped while training.
         norm_first: True for pre-norm, False for post-norm.
         hidden_dim: the width inside the MLP; 4 D unless given.
+        activation: the bend of the MLP, "gelu" or "relu".
 
     Source: Vaswani et al. 2017 (post-norm); Radford et al. 2019, Xiong et al. 2020 (pre-norm).
     """
 
-    def __init__(self, embed_dim, num_heads, dropout=0.0, norm_first=True, hidden_dim=None):
+    def __init__(
+        self, embed_dim, num_heads, dropout=0.0, norm_first=True, hidden_dim=None, activation="gelu"
+    ):
         self.norm_first = norm_first
         self.norm1 = LayerNorm(embed_dim)
         self.attention = MultiHeadAttention(embed_dim, num_heads, dropout)
         self.norm2 = LayerNorm(embed_dim)
-        self.mlp = MLP(embed_dim, hidden_dim)
+        self.mlp = MLP(embed_dim, hidden_dim, activation)
         self.dropout = Dropout(dropout)
 
     def forward(self, x, mask=None):
@@ -234,20 +245,14 @@ class TransformerBlock(Module):
 
 
 # %% gpt
-def check_readable(ids, max_length):
-    """Refuse what a GPT cannot read, in one sentence."""
+def check_readable(ids, max_length=math.inf):
+    """Refuse ids that are no batch of texts, or too long, in one sentence."""
     if ids.ndim != 2:
-        raise ValueError(
-            f"GPT reads a batch of texts, ids of shape (B, T), and these have shape {ids.shape}: "
-            "a single text is a batch of one, ids[None]"
-        )
+        raise ValueError(f"ids {ids.shape} are not (B, T): a single text is a batch of one, [ids]")
     if ids.shape[1] == 0:
-        raise ValueError("GPT needs at least one token to continue from, and the text is empty")
+        raise ValueError("the text is empty: give at least one token to continue from")
     if ids.shape[1] > max_length:
-        raise ValueError(
-            f"GPT reads at most max_length={max_length} tokens at once, and the text has "
-            f"{ids.shape[1]}: cut it, ids[:, -{max_length}:], as generate does"
-        )
+        raise ValueError(f"{ids.shape[1]} tokens exceed max_length={max_length}: cut the text")
 
 
 class GPT(Module):
@@ -260,7 +265,7 @@ class GPT(Module):
         num_layers: L, how many blocks.
         max_length: the longest text it can read at once.
         dropout: the share dropped while training, in the embedding and in every block.
-        norm_first: True for pre-norm blocks, False for post-norm.
+        more: further settings of every block, such as norm_first=False or activation="relu".
 
     Raises:
         ValueError: a size is below 1, or embed_dim is not a multiple of num_heads.
@@ -272,24 +277,14 @@ class GPT(Module):
     """
 
     def __init__(
-        self,
-        vocab_size,
-        embed_dim=64,
-        num_heads=4,
-        num_layers=3,
-        max_length=128,
-        dropout=0.0,
-        norm_first=True,
+        self, vocab_size, embed_dim=64, num_heads=4, num_layers=3, max_length=128, dropout=0, **more
     ):
-        if min(vocab_size, embed_dim, num_layers, max_length) < 1:
-            raise ValueError(
-                f"every size of a GPT is at least 1, and these are vocab_size={vocab_size}, "
-                f"embed_dim={embed_dim}, num_layers={num_layers}, max_length={max_length}"
-            )
+        at_least(1, vocab_size=vocab_size, embed_dim=embed_dim)
+        at_least(1, num_layers=num_layers, max_length=max_length)
         self.max_length = max_length
         self.embed = TokenAndPosition(vocab_size, embed_dim, max_length, dropout)
         self.blocks = ModuleList(
-            TransformerBlock(embed_dim, num_heads, dropout, norm_first) for _ in range(num_layers)
+            TransformerBlock(embed_dim, num_heads, dropout, **more) for _ in range(num_layers)
         )
         self.norm = LayerNorm(embed_dim)
         self.head = Linear(embed_dim, vocab_size)
@@ -382,8 +377,7 @@ def top_k_filter(logits, k):
     >>> top_k_filter(np.array([1.0, 3.0, 2.0, 0.0]), 2)
     array([-inf,   3.,   2., -inf])
     """
-    if k < 1:
-        raise ValueError(f"top_k keeps the k best tokens, so k is at least 1, not {k}")
+    at_least(1, top_k=k)
     k = min(k, logits.shape[-1])
     kth = np.sort(logits, axis=-1)[..., -k, None]  # (..., V) -> (..., 1)
     return np.where(logits < kth, -np.inf, logits)
@@ -422,17 +416,6 @@ def top_p_filter(logits, p):
 
 
 # %% pick_next
-def check_choice(logits, temperature):
-    """Refuse a temperature or logits from which nothing can be picked."""
-    if not 0 <= temperature < math.inf:
-        raise ValueError(
-            f"the temperature is at least 0 (0 takes the best token, 1 the model's own "
-            f"probabilities), and this is {temperature}"
-        )
-    if np.isnan(logits).any():
-        raise ValueError("the logits hold nan: did training blow up? Try a lower learning rate")
-
-
 def pick_next(logits, temperature=1.0, top_k=None, top_p=None, generator=None):
     """Pick one token per row: softmax(logits / temperature), filtered, then a draw.
 
@@ -452,7 +435,10 @@ def pick_next(logits, temperature=1.0, top_k=None, top_p=None, generator=None):
     >>> pick_next(np.array([[1.0, 3.0, 2.0], [5.0, 0.0, 0.0]]), temperature=0)
     array([1, 0])
     """
-    check_choice(logits, temperature)
+    if not 0 <= temperature < math.inf:
+        raise ValueError(f"the temperature is at least 0 (the best token), not {temperature}")
+    if np.isnan(logits).any():
+        raise ValueError("the logits hold nan: did training blow up? Try a lower learning rate")
     if temperature == 0:
         return logits.argmax(axis=-1)
     logits = logits / temperature
@@ -491,13 +477,7 @@ def evaluating(model):
 def prompt_array(ids):
     """Token ids (B, T) as a new array; what is no prompt is refused in one sentence."""
     array = np.array(ids.array if isinstance(ids, Tensor) else ids)
-    if array.ndim != 2:
-        raise ValueError(
-            f"a prompt is a batch of texts, ids of shape (B, T), and this has shape {array.shape}: "
-            "a single text is a batch of one, [ids]"
-        )
-    if array.shape[1] == 0:
-        raise ValueError("the prompt is empty: give at least one token to continue from")
+    check_readable(array)
     if array.dtype.kind not in "iu":
         raise TypeError(f"a prompt holds token ids, whole numbers, and these are {array.dtype}")
     return array
@@ -505,9 +485,8 @@ def prompt_array(ids):
 
 def stop_array(stop):
     """None, a token id or several as an array of ids."""
-    if isinstance(stop, set | frozenset):
-        stop = list(stop)
-    array = np.atleast_1d(np.array([] if stop is None else getattr(stop, "array", stop)))
+    stop = list(stop) if isinstance(stop, set | frozenset) else getattr(stop, "array", stop)
+    array = np.atleast_1d([] if stop is None else stop)
     if array.size and array.dtype.kind not in "iu":
         raise TypeError(f"stop is a token id or several of them, not {stop!r}: encode it first")
     return array.astype(np.int64)
@@ -515,15 +494,7 @@ def stop_array(stop):
 
 # %% generate
 def generate(
-    model,
-    ids,
-    max_new_tokens,
-    temperature=1.0,
-    top_k=None,
-    top_p=None,
-    stop=None,
-    generator=None,
-    prompt_length=None,
+    model, ids, max_new_tokens, temperature=1.0, top_k=None, top_p=None, stop=None, generator=None
 ):
     """Let the model write: crop to its context, take the last position, pick, append, repeat.
 
@@ -535,9 +506,7 @@ def generate(
         ids: the prompt, (B, T): Tensor, array or nested lists. It may exceed the context.
         max_new_tokens: how many tokens to write at most.
         temperature, top_k, top_p, generator: see `pick_next`.
-        stop: a token id, or several, that end a row.
-        prompt_length: where the prompt ends, if part of `ids` is an answer to be continued: a
-            stop token ends its row only behind that place. All of `ids` unless given.
+        stop: a token id, or several, that end a row; those in the prompt end nothing.
 
     Returns:
         Tensor (B, T + n) of ids: the whole prompt, and n <= max_new_tokens new tokens.
@@ -550,11 +519,9 @@ def generate(
     >>> generate(model, [[1, 2, 3]], max_new_tokens=5).shape
     (1, 8)
     """
-    if max_new_tokens < 0:
-        raise ValueError(f"max_new_tokens counts tokens, so it is at least 0, not {max_new_tokens}")
+    at_least(0, max_new_tokens=max_new_tokens)
     ids, stops = prompt_array(ids), stop_array(stop)
-    prompt_length = ids.shape[1] if prompt_length is None else prompt_length
-    ended = np.isin(ids[:, prompt_length:], stops).any(axis=1)  # (B,)
+    ended = np.zeros(len(ids), dtype=bool)  # (B,)
     with evaluating(model):
         for _ in range(max_new_tokens):
             if ended.all():
@@ -570,14 +537,7 @@ def generate(
 
 # %% stream
 def stream(
-    model,
-    ids,
-    max_new_tokens,
-    temperature=1.0,
-    top_k=None,
-    top_p=None,
-    stop=None,
-    generator=None,
+    model, ids, max_new_tokens, temperature=1.0, top_k=None, top_p=None, stop=None, generator=None
 ):
     """Like `generate`, but yields the new tokens one by one, (B,) ids each, as they come.
 
@@ -590,11 +550,13 @@ def stream(
     >>> len(list(stream(model, [[1, 2, 3]], max_new_tokens=5)))
     5
     """
-    ids = wrap(prompt_array(ids))
-    how = (temperature, top_k, top_p, stop, generator, ids.shape[1])
+    ids, stops = prompt_array(ids), stop_array(stop)
+    ended = np.zeros(len(ids), dtype=bool)  # (B,)
     for _ in range(max_new_tokens):
-        longer = generate(model, ids, 1, *how)
-        if longer.shape == ids.shape:  # every row has ended
-            return
-        ids = longer
-        yield ids.array[:, -1]
+        if ended.all():
+            break
+        longer = generate(model, ids, 1, temperature, top_k, top_p, None, generator)  # (B, T + 1)
+        new = np.where(ended, ids[:, -1], longer.array[:, -1])  # (B,)
+        ids = np.concatenate([ids, new[:, None]], axis=1)
+        ended = ended | np.isin(new, stops)
+        yield new

@@ -35,7 +35,8 @@ class Reverser(Module):
         self.tokens = Embedding(SYMBOLS, flags.embed_dim)
         self.places = PositionalEmbedding(length, flags.embed_dim)
         self.blocks = ModuleList(
-            [TransformerBlock(flags.embed_dim, flags.num_heads) for _ in range(flags.num_layers)]
+            TransformerBlock(flags.embed_dim, flags.num_heads, activation="relu")  # as in 2017
+            for _ in range(flags.num_layers)
         )
         self.norm = LayerNorm(flags.embed_dim)
         self.head = Linear(flags.embed_dim, SYMBOLS)

@@ -1,5 +1,7 @@
 """Attention against PyTorch: values, weights and gradients."""
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,8 +12,8 @@ from tinytorch.attention import (
     causal_mask,
     combine_masks,
     scaled_dot_product_attention,
-    sdpa,
 )
+from tinytorch.nn import functional
 from tinytorch.tensor import Tensor, from_numpy, wrap
 
 torch = pytest.importorskip("torch")
@@ -22,15 +24,44 @@ sizes, seeds = st.integers(1, 6), st.integers(0, 999)
 DTYPES = pytest.mark.parametrize("dtype", [np.float64, np.float32])
 
 
-def agree(got, want):
-    """Within 1e-10 in float64, within 1e-5 of the largest magnitude in float32."""
+def agree(got, want, usual=0.0):
+    """Within 1e-10 in float64, within 1e-5 of the largest magnitude in float32.
+
+    Args:
+        usual: the size that the numbers would have, had the terms of their sums random signs. The
+            rounding is that of the terms, and what is left of them may be nothing: the gradient of
+            a query that sees a single key is a difference of two equal sums, and either library
+            leaves other last digits of these. So eight last digits of the usual size, 1e-6 of it,
+            pass in float32 as well.
+    """
     got, want = got.array, want.detach().numpy()
     assert got.shape == want.shape
     assert got.dtype == want.dtype
     tolerance = 1e-10
     if got.dtype == np.float32:
-        tolerance = 1e-5 * max(1.0, float(np.abs(want).max(initial=0)))
+        largest = float(np.abs(want).max(initial=0))
+        tolerance = max(1e-5 * max(1.0, largest), 1e-6 * float(np.max(usual, initial=0)))
     np.testing.assert_allclose(got, want, rtol=0, atol=tolerance)
+
+
+def gradient_squares(query, key, value, weights, g, g_weights=0.0, scale=None):
+    """The squared usual sizes of the gradients of query, key and value: all terms are squared.
+
+    Args:
+        query, key, value: the squares of these.
+        weights: (..., T, S), the weights of the mix, as they are.
+        g, g_weights: the squared gradients of the mix, (..., T, dv), and of the weights themselves.
+    """
+    scale = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
+    weights = np.square(weights)
+    g_weights = g @ value.swapaxes(-1, -2) + g_weights
+    g_scores = scale**2 * weights * (g_weights + (g_weights * weights).sum(axis=-1, keepdims=True))
+    of_key, of_value = (a.swapaxes(-1, -2) for a in (g_scores, weights))
+    return g_scores @ key, of_key @ query, of_value @ g
+
+
+def squares(*arrays):
+    return [np.square(a.astype(np.float64)) for a in arrays]
 
 
 def pairs(arrays):
@@ -39,7 +70,7 @@ def pairs(arrays):
     return ours, [torch.tensor(a, requires_grad=True) for a in arrays]
 
 
-def compare(function, oracle, arrays, rng):
+def compare(function, oracle, arrays, rng, scale=None):
     """Values of both, and the gradients of all inputs from one random gradient of the result."""
     ours, theirs = pairs(arrays)
     got, want = function(*ours), oracle(*theirs)
@@ -47,8 +78,11 @@ def compare(function, oracle, arrays, rng):
     g = rng.standard_normal(got.shape).astype(got.dtype)
     got.backward(g)
     want.backward(torch.tensor(g))
-    for mine, other in zip(ours, theirs, strict=True):
-        agree(mine.grad, other.grad)
+    query, key = (from_numpy(a.astype(np.float64)) for a in arrays[:2])
+    weights = function(query, key, from_numpy(np.eye(key.shape[-2]))).array
+    squared = gradient_squares(*squares(*arrays), weights, *squares(g), scale=scale)
+    for mine, other, square in zip(ours, theirs, squared, strict=True):
+        agree(mine.grad, other.grad, np.sqrt(square))
 
 
 def inputs(rng, dtype, batch, T, S, d, dv):
@@ -88,6 +122,7 @@ def test_masks_and_scale(dtype, shape, seed, T, S):
         lambda q, k, v: attend(q, k, v, torch.tensor(mask), scale=0.7),
         arrays,
         rng,
+        scale=0.7,
     )
 
 
@@ -111,18 +146,19 @@ def test_causal_is_pytorchs_lower_right(dtype, seed, T, more):
 
 @given(seed=seeds, T=sizes, S=sizes)
 @settings(deadline=None, max_examples=12)
-def test_sdpa_is_pytorchs_function_name_for_name(seed, T, S):
+def test_functional_is_pytorchs_function_name_for_name(seed, T, S):
     rng = np.random.default_rng(seed)
     arrays = inputs(rng, np.float64, (2, 3), T, S, 4, 4)
     for settings_ in ({"is_causal": True}, {"is_causal": True, "scale": 0.3}, {"dropout_p": 0.0}):
         compare(
-            lambda q, k, v, s=settings_: sdpa(q, k, v, **s),
+            lambda q, k, v, s=settings_: functional.scaled_dot_product_attention(q, k, v, **s),
             lambda q, k, v, s=settings_: attend(q, k, v, **s),
             arrays,
             rng,
         )
     mask = random_mask(rng, T, S)
-    got = sdpa(*map(from_numpy, arrays), attn_mask=from_numpy(mask))
+    ours = functional.scaled_dot_product_attention
+    got = ours(*map(from_numpy, arrays), attn_mask=from_numpy(mask))
     agree(got, attend(*map(torch.tensor, arrays), attn_mask=torch.tensor(mask)))
 
 
@@ -174,6 +210,33 @@ def packed_gradients(module, kind):
     )
 
 
+def usual_sizes(module, x, source, weights, g, h):
+    """The usual sizes of the gradients of x and of the source, for `agree`.
+
+    Args:
+        module: our layer. weights: its weights. g, h: the gradients of its output and its weights.
+    """
+
+    def split(tokens):  # (B, T, D) -> (B, H, T, D/H)
+        return tokens.reshape(*tokens.shape[:2], module.num_heads, -1).swapaxes(1, 2)
+
+    def merge(heads):
+        return heads.swapaxes(1, 2).reshape(len(heads), heads.shape[2], -1)
+
+    x, source, g, h = squares(x, source, g, h)
+    squared = {name: squares(p.array)[0] for name, p in module.named_parameters()}
+    inputs_ = [
+        split(tokens @ squared[f"{name}.weight"].T + squared.get(f"{name}.bias", 0.0))
+        for name, tokens in (("query", x), ("key", source), ("value", source))
+    ]
+    gradients = gradient_squares(*inputs_, weights, split(g @ squared["output.weight"]), h)
+    of_query, of_key, of_value = (
+        merge(heads) @ squared[f"{name}.weight"]
+        for name, heads in zip(("query", "key", "value"), gradients, strict=True)
+    )
+    return np.sqrt(of_query), np.sqrt(of_key + of_value)
+
+
 def compare_layers(rng, dtype, x, source, allowed=None, padding=None, bias=True, **ours_settings):
     """Outputs, weights and all gradients; `allowed` is (T, S) or (B, H, T, S)."""
     num_heads = 3
@@ -203,8 +266,9 @@ def compare_layers(rng, dtype, x, source, allowed=None, padding=None, bias=True,
     g, h = (rng.standard_normal(t.shape).astype(dtype) for t in (got, weights))
     ((got * from_numpy(g)).sum() + (weights * from_numpy(h)).sum()).backward()
     ((want * torch.tensor(g)).sum() + (their_weights * torch.tensor(h)).sum()).backward()
-    agree(x1.grad, x2.grad)
-    agree(s1.grad, s2.grad)
+    usual = usual_sizes(ours, x, source, weights.array, g, h)
+    agree(x1.grad, x2.grad, usual[0])
+    agree(s1.grad, s2.grad, usual[1])
     for kind in ("weight", "bias")[: 1 + bias]:
         mine = packed_gradients(ours, kind)
         agree(mine[0], getattr(theirs, f"in_proj_{kind}").grad)

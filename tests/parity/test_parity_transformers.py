@@ -74,26 +74,30 @@ def test_layer_norm_layer():
     agree(ours(wrap(x)), theirs(torch.tensor(x)))
 
 
+def gelu_tanh(x):
+    return F.gelu(x, approximate="tanh")
+
+
+BENDS = {"gelu": gelu_tanh, "relu": F.relu}
+
+
 @DTYPES
+@pytest.mark.parametrize("activation", BENDS)
 @given(shape=st.lists(sizes, min_size=1, max_size=3), seed=seeds)
 @settings(deadline=None, max_examples=15)
-def test_mlp(dtype, shape, seed):
+def test_mlp(dtype, activation, shape, seed):
     rng = np.random.default_rng(seed)
-    ours = drawn(MLP(shape[-1]), rng, dtype)
+    ours = drawn(MLP(shape[-1], activation=activation), rng, dtype)
     w1, b1, w2, b2 = (torch.tensor(p.array, requires_grad=True) for p in ours.parameters())
     x = rng.standard_normal(shape).astype(dtype)
     mine, other = wrap(x.copy()).requires_grad_(), torch.tensor(x, requires_grad=True)
     got = ours(mine)
-    want = F.linear(F.gelu(F.linear(other, w1, b1), approximate="tanh"), w2, b2)
+    want = F.linear(BENDS[activation](F.linear(other, w1, b1)), w2, b2)
     agree(got, want)
     backward_from_one(got, want, rng)
     agree(mine.grad, other.grad)
     for parameter, tensor in zip(ours.parameters(), (w1, b1, w2, b2), strict=True):
         agree(parameter.grad, tensor.grad)
-
-
-def gelu_tanh(x):
-    return F.gelu(x, approximate="tanh")
 
 
 RENAMED = {
@@ -105,7 +109,7 @@ RENAMED = {
 }
 
 
-def encoder_layer(block, width, heads):
+def encoder_layer(block, width, heads, activation):
     """PyTorch's layer with the weights of a block; query, key and value are packed in one."""
     dtype = getattr(torch, str(block.norm1.weight.dtype))
     layer = nn.TransformerEncoderLayer(
@@ -113,7 +117,7 @@ def encoder_layer(block, width, heads):
         heads,
         4 * width,
         dropout=0.0,
-        activation=gelu_tanh,
+        activation=BENDS[activation],
         batch_first=True,
         norm_first=block.norm_first,
         dtype=dtype,
@@ -134,13 +138,16 @@ def encoder_layer(block, width, heads):
 
 @DTYPES
 @pytest.mark.parametrize("norm_first", [True, False])
-@pytest.mark.parametrize("causal", [True, False])
+@pytest.mark.parametrize(
+    ("causal", "activation"), [(True, "gelu"), (False, "gelu"), (False, "relu")]
+)
 @given(B=st.integers(1, 3), T=sizes, heads=st.integers(1, 3), seed=seeds)
 @settings(deadline=None, max_examples=8)
-def test_block_is_an_encoder_layer(dtype, norm_first, causal, B, T, heads, seed):
+def test_block_is_an_encoder_layer(dtype, norm_first, causal, activation, B, T, heads, seed):
     rng, width = np.random.default_rng(seed), 4 * heads
-    block = drawn(TransformerBlock(width, heads, norm_first=norm_first), rng, dtype)
-    layer = encoder_layer(block, width, heads)
+    how = {"norm_first": norm_first, "activation": activation}
+    block = drawn(TransformerBlock(width, heads, **how), rng, dtype)
+    layer = encoder_layer(block, width, heads, activation)
     x = rng.standard_normal((B, T, width)).astype(dtype)
     mine, other = wrap(x.copy()).requires_grad_(), torch.tensor(x, requires_grad=True)
     hidden = torch.tensor(~causal_mask(T).array) if causal else None  # there, True = hidden

@@ -225,7 +225,8 @@ def merge_heads(x):
 def forward(self, x, source=None, mask=None, padding=None, is_causal=False, return_weights=False):
     shape = self._scores_shape(x, x)
     mask = mask_for_heads(mask, padding, shape)
-    dropout = self._draw_dropout(shape, x.dtype)
+    dropping = self.dropout.training and self.dropout.p
+    dropout = self.dropout(ones(shape, dtype=x.dtype)) if dropping else None
     query = split_heads(self.query(x), self.num_heads)
     key = split_heads(self.key(x), self.num_heads)
     value = split_heads(self.value(x), self.num_heads)
@@ -241,7 +242,8 @@ def forward(self, x, source=None, mask=None, padding=None, is_causal=False, retu
     source = x if source is None else source
     shape = self._scores_shape(x, source)
     mask = mask_for_heads(mask, padding, shape)
-    dropout = self._draw_dropout(shape, x.dtype)
+    dropping = self.dropout.training and self.dropout.p
+    dropout = self.dropout(ones(shape, dtype=x.dtype)) if dropping else None
     query = split_heads(self.query(x), self.num_heads)
     key = split_heads(self.key(source), self.num_heads)
     value = split_heads(self.value(source), self.num_heads)
@@ -255,7 +257,8 @@ def forward(self, x, source=None, mask=None, padding=None, is_causal=False, retu
 def forward(self, x, source=None, mask=None, padding=None, is_causal=False, return_weights=False):
     source = x if source is None else source
     shape = self._scores_shape(x, source)
-    dropout = self._draw_dropout(shape, x.dtype)
+    dropping = self.dropout.training and self.dropout.p
+    dropout = self.dropout(ones(shape, dtype=x.dtype)) if dropping else None
     query = split_heads(self.query(x), self.num_heads)
     key = split_heads(self.key(source), self.num_heads)
     value = split_heads(self.value(source), self.num_heads)

@@ -78,8 +78,9 @@ def cross_entropy(logits, targets, ignore_index=-100, label_smoothing=0.0, reduc
     exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
     log_probs = np.log(exponentials / exponentials.sum(axis=-1, keepdims=True))
     values = nll_of_targets(log_probs, np.where(kept, targets, 0))
-    values = smoothed(values, log_probs, label_smoothing)
-    return reduced_over_kept(values, kept, reduction), log_probs
+    values = np.where(kept, smoothed(values, log_probs, label_smoothing), 0)
+    loss = average_over_kept(values, kept) if reduction == "mean" else reduced(values, reduction)
+    return loss, log_probs
 
 
 @wrong("losses.cross_entropy", "picks raw scores")
@@ -87,8 +88,9 @@ def cross_entropy(logits, targets, ignore_index=-100, label_smoothing=0.0, reduc
     kept = checked_targets(logits, targets, ignore_index)
     log_probs = logits
     values = nll_of_targets(log_probs, np.where(kept, targets, 0))
-    values = smoothed(values, log_probs, label_smoothing)
-    return reduced_over_kept(values, kept, reduction), log_probs
+    values = np.where(kept, smoothed(values, log_probs, label_smoothing), 0)
+    loss = average_over_kept(values, kept) if reduction == "mean" else reduced(values, reduction)
+    return loss, log_probs
 
 
 @wrong("losses.cross_entropy", "normalises over the batch instead of the classes")
@@ -96,8 +98,9 @@ def cross_entropy(logits, targets, ignore_index=-100, label_smoothing=0.0, reduc
     kept = checked_targets(logits, targets, ignore_index)
     log_probs = log_softmax.on_arrays(logits, 0)
     values = nll_of_targets(log_probs, np.where(kept, targets, 0))
-    values = smoothed(values, log_probs, label_smoothing)
-    return reduced_over_kept(values, kept, reduction), log_probs
+    values = np.where(kept, smoothed(values, log_probs, label_smoothing), 0)
+    loss = average_over_kept(values, kept) if reduction == "mean" else reduced(values, reduction)
+    return loss, log_probs
 
 
 @wrong("losses.cross_entropy", "looks the ignored target up")
@@ -105,8 +108,9 @@ def cross_entropy(logits, targets, ignore_index=-100, label_smoothing=0.0, reduc
     kept = checked_targets(logits, targets, ignore_index)
     log_probs = log_softmax.on_arrays(logits, -1)
     values = nll_of_targets(log_probs, targets)
-    values = smoothed(values, log_probs, label_smoothing)
-    return reduced_over_kept(values, kept, reduction), log_probs
+    values = np.where(kept, smoothed(values, log_probs, label_smoothing), 0)
+    loss = average_over_kept(values, kept) if reduction == "mean" else reduced(values, reduction)
+    return loss, log_probs
 
 
 @wrong("losses.binary_cross_entropy_with_logits", "takes the logarithm of a sigmoid")

@@ -97,7 +97,12 @@ def forward(self, x):
 
 @wrong("transformers.MLP.forward", "bends once more at the end")
 def forward(self, x):
-    return gelu(self.narrow(gelu(self.widen(x))))
+    return self.activation(self.narrow(self.activation(self.widen(x))))
+
+
+@wrong("transformers.MLP.forward", "does not ask which activation was wanted")
+def forward(self, x):
+    return self.narrow(gelu(self.widen(x)))
 
 
 @wrong("transformers.TransformerBlock.forward", "has no shortcut")
@@ -313,7 +318,7 @@ def pick_next(logits, temperature=1.0, top_k=None, top_p=None, generator=None):
 
 @wrong("transformers.generate", "takes the first position")
 def generate(
-    model, ids, max_new_tokens, temperature=1.0, top_k=None, top_p=None, stop=None, generator=None, prompt_length=None
+    model, ids, max_new_tokens, temperature=1.0, top_k=None, top_p=None, stop=None, generator=None
 ):
     ids, stops = prompt_array(ids), stop_array(stop)
     ended = np.zeros(len(ids), dtype=bool)
@@ -331,7 +336,7 @@ def generate(
 
 @wrong("transformers.generate", "leaves dropout on")
 def generate(
-    model, ids, max_new_tokens, temperature=1.0, top_k=None, top_p=None, stop=None, generator=None, prompt_length=None
+    model, ids, max_new_tokens, temperature=1.0, top_k=None, top_p=None, stop=None, generator=None
 ):
     ids, stops = prompt_array(ids), stop_array(stop)
     ended = np.zeros(len(ids), dtype=bool)
@@ -349,7 +354,7 @@ def generate(
 
 @wrong("transformers.generate", "does not crop")
 def generate(
-    model, ids, max_new_tokens, temperature=1.0, top_k=None, top_p=None, stop=None, generator=None, prompt_length=None
+    model, ids, max_new_tokens, temperature=1.0, top_k=None, top_p=None, stop=None, generator=None
 ):
     ids, stops = prompt_array(ids), stop_array(stop)
     ended = np.zeros(len(ids), dtype=bool)
@@ -367,7 +372,7 @@ def generate(
 
 @wrong("transformers.generate", "records every call")
 def generate(
-    model, ids, max_new_tokens, temperature=1.0, top_k=None, top_p=None, stop=None, generator=None, prompt_length=None
+    model, ids, max_new_tokens, temperature=1.0, top_k=None, top_p=None, stop=None, generator=None
 ):
     ids, stops = prompt_array(ids), stop_array(stop)
     ended = np.zeros(len(ids), dtype=bool)
@@ -386,7 +391,7 @@ def generate(
 
 @wrong("transformers.generate", "leaves the model in eval mode")
 def generate(
-    model, ids, max_new_tokens, temperature=1.0, top_k=None, top_p=None, stop=None, generator=None, prompt_length=None
+    model, ids, max_new_tokens, temperature=1.0, top_k=None, top_p=None, stop=None, generator=None
 ):
     ids, stops = prompt_array(ids), stop_array(stop)
     ended = np.zeros(len(ids), dtype=bool)
@@ -405,7 +410,7 @@ def generate(
 
 @wrong("transformers.generate", "ends all rows with the first")
 def generate(
-    model, ids, max_new_tokens, temperature=1.0, top_k=None, top_p=None, stop=None, generator=None, prompt_length=None
+    model, ids, max_new_tokens, temperature=1.0, top_k=None, top_p=None, stop=None, generator=None
 ):
     ids, stops = prompt_array(ids), stop_array(stop)
     with evaluating(model):
@@ -420,7 +425,7 @@ def generate(
 
 @wrong("transformers.generate", "never stops")
 def generate(
-    model, ids, max_new_tokens, temperature=1.0, top_k=None, top_p=None, stop=None, generator=None, prompt_length=None
+    model, ids, max_new_tokens, temperature=1.0, top_k=None, top_p=None, stop=None, generator=None
 ):
     ids = prompt_array(ids)
     with evaluating(model):
@@ -433,7 +438,7 @@ def generate(
 
 @wrong("transformers.generate", "lets a row that has ended go on writing")
 def generate(
-    model, ids, max_new_tokens, temperature=1.0, top_k=None, top_p=None, stop=None, generator=None, prompt_length=None
+    model, ids, max_new_tokens, temperature=1.0, top_k=None, top_p=None, stop=None, generator=None
 ):
     ids, stops = prompt_array(ids), stop_array(stop)
     ended = np.zeros(len(ids), dtype=bool)
