@@ -379,7 +379,12 @@ class TestMethods:
         x = Tensor([1.5, -2.5])
         assert x.double().dtype == np.float64 and x.bool().tolist() == [True, True]
         assert x.long().tolist() == [1, -2] and x.int().dtype == np.int32
-        assert x.cpu() is x and x.type_as(Tensor([1])).dtype == np.int64
+        assert x.cpu() is x.to("cpu") is x.to(device="cpu") is x.float() is x
+        assert x.to(np.float64).dtype == x.to("cpu", dtype="float64").dtype == np.float64
+        assert x.type_as(Tensor([1])).dtype == x.to(Tensor([1])).dtype == np.int64
+        assert x.double().version is not x.version
+        message = raised(ValueError, x.to, "cuda:1")
+        assert message == "TinyTorch computes on the CPU only: device='cuda:1' does not exist"
         assert leaf([1.0]).double().made_by.primitive == "cast"
 
     def test_every_write_counts(self):

@@ -8,13 +8,15 @@ import collections
 
 import numpy as np
 
-from .autograd import grad, inference_mode, is_grad_enabled, rule, set_grad_enabled  # noqa: F401
 from .tensor import (
+    RULES,
+    SLOTS,
     Tensor,
     add,
     amax,
     argmax,
     bool_,
+    cast,
     clone,
     created,
     dims_of,
@@ -47,6 +49,18 @@ from .tensor import (
     wrap,
     write_result,
 )
+
+_yours = dict(RULES), dict(SLOTS)  # what notebook 06 has defined stays when this is imported
+from .autograd import (  # noqa: E402, F401
+    grad,
+    inference_mode,
+    is_grad_enabled,
+    rule,
+    set_grad_enabled,
+)
+
+RULES.update(_yours[0])
+SLOTS.update(_yours[1])
 
 # ---------------------------------------------------------------- primitives, each with its rule
 
@@ -343,29 +357,41 @@ def randperm(n, generator=None):
 # ---------------------------------------------------------------- methods: other dtypes
 
 
+def to(x, *wanted, dtype=None, device=None):
+    """The same numbers in another dtype; of devices there is only "cpu"."""
+    for want in (*wanted, dtype, device):
+        if isinstance(want, Tensor):
+            dtype = want.dtype
+        elif str(want).split(":")[0] in ("cpu", "cuda", "mps"):
+            on_cpu(x, want)
+        elif want is not None:
+            dtype = np.dtype(want)
+    return x if dtype is None or dtype == x.dtype else cast(x, dtype)
+
+
 def double(x):
     """As float64."""
-    return x.to(float64)
+    return to(x, float64)
 
 
 def long(x):
     """As int64."""
-    return x.to(int64)
+    return to(x, int64)
 
 
 def to_int32(x):
     """As int32: `x.int()`."""
-    return x.to(int32)
+    return to(x, int32)
 
 
 def to_bool(x):
     """As booleans: `x.bool()`."""
-    return x.to(bool_)
+    return to(x, bool_)
 
 
 def type_as(x, other):
     """In the dtype of another tensor."""
-    return x.to(other.dtype)
+    return to(x, other.dtype)
 
 
 def cpu(x):

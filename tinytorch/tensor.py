@@ -32,7 +32,7 @@ __all__ = [
     "to_array",
     "calls",
     "methods",
-    "swapped",
+    "both_ways",
     "in_place",
     "Tensor",
     "wrap",
@@ -150,13 +150,7 @@ def later(module, name):
     found = PRIMITIVES.get(name) or SLOTS.get(name)
     if found is None and __name__ != "tinytorch.tensor":
         raise NotImplementedError(f"{name} belongs to {module!r}, which comes later: not here yet")
-    if found is None:
-        tables = (PRIMITIVES, RULES, SLOTS)
-        yours = [dict(table) for table in tables]
-        found = getattr(importlib.import_module(f"tinytorch.{module}"), name)
-        for table, entries in zip(tables, yours):
-            table.update(entries)  # an import replaces nothing that a notebook has defined
-    return found
+    return found or getattr(importlib.import_module(f"tinytorch.{module}"), name)
 
 
 # %% dtypes
@@ -219,13 +213,16 @@ def methods(*names, module=None):
     return [calls(name, module) for name in names]
 
 
-def swapped(name):
-    """The method for `other + self`, which Python calls if `other` is not a Tensor."""
+def both_ways(name):
+    """The methods for `self + other`, and for `other + self` if `other` is not a Tensor."""
 
     def method(self, other):
+        return globals()[name](self, other)
+
+    def swapped(self, other):
         return globals()[name](other, self)
 
-    return method
+    return method, swapped
 
 
 def in_place(name, sign):
@@ -273,22 +270,22 @@ class Tensor:
         self.version = [0]  # a list, so that a view can share it with its base
         self.requires_grad_(requires_grad)
 
-    # -- arithmetic: `x + y` is x.__add__(y), and x.add(y) is the same
-    add = __add__ = calls("add")
-    sub = __sub__ = calls("sub")
-    mul = __mul__ = calls("mul")
-    div = __truediv__ = calls("div")
-    pow = __pow__ = calls("tensor_pow")
-    matmul = __matmul__ = calls("matmul")
-    neg = __neg__ = calls("neg")
-    abs = __abs__ = calls("tensor_abs")
-    __floordiv__, __mod__ = calls("floor_divide"), calls("remainder")
-    __radd__, __rsub__, __rmul__ = swapped("add"), swapped("sub"), swapped("mul")
-    __rtruediv__, __rpow__, __rmatmul__ = swapped("div"), swapped("tensor_pow"), swapped("matmul")
-    __rfloordiv__, __rmod__ = swapped("floor_divide"), swapped("remainder")
+    # -- arithmetic: for `x + y` Python calls x.__add__(y), and for `2 + y` y.__radd__(2)
+    __add__, __radd__ = both_ways("add")
+    __sub__, __rsub__ = both_ways("sub")
+    __mul__, __rmul__ = both_ways("mul")
+    __truediv__, __rtruediv__ = both_ways("div")
+    __floordiv__, __rfloordiv__ = both_ways("floor_divide")
+    __mod__, __rmod__ = both_ways("remainder")
+    __pow__, __rpow__ = both_ways("tensor_pow")
+    __matmul__, __rmatmul__ = both_ways("matmul")
     __iadd__, __isub__ = in_place("add", "+="), in_place("sub", "-=")
     __imul__, __itruediv__ = in_place("mul", "*="), in_place("div", "/=")
 
+    __neg__, __abs__ = methods("neg", "tensor_abs")
+
+    add, sub, mul, div = methods("add", "sub", "mul", "div")
+    pow, matmul, neg, abs = methods("tensor_pow", "matmul", "neg", "tensor_abs")
     exp, log, sqrt, maximum, minimum = methods("exp", "log", "sqrt", "maximum", "minimum")
     relu, tanh, sigmoid = methods("relu", "tanh", "sigmoid", module="activations")
     softmax, log_softmax = methods("softmax", "log_softmax", module="activations")
@@ -296,10 +293,10 @@ class Tensor:
     # -- comparison and logic
     __eq__, __ne__ = methods("eq", "ne")
     __lt__, __le__, __gt__, __ge__ = methods("lt", "le", "gt", "ge")
-    __and__ = __rand__ = calls("logical_and")
-    __or__ = __ror__ = calls("logical_or")
-    __xor__ = __rxor__ = calls("logical_xor")
-    __invert__ = calls("logical_not")
+    __and__, __rand__ = both_ways("logical_and")
+    __or__, __ror__ = both_ways("logical_or")
+    __xor__, __rxor__ = both_ways("logical_xor")
+    __invert__, __getitem__ = methods("logical_not", "getitem")
     __hash__ = object.__hash__
 
     # -- reductions: over all elements, or over `dim`; NumPy's axis and keepdims are understood
@@ -317,7 +314,6 @@ class Tensor:
 
     flatten, transpose, squeeze = methods("flatten", "transpose", "squeeze")
     unsqueeze, masked_fill, clone = methods("unsqueeze", "masked_fill", "clone")
-    __getitem__ = calls("getitem")
 
     # -- PyTorch's further methods, written in functions.py
     max, min, argmin = methods("tensor_max", "tensor_min", "argmin", module="functions")
@@ -328,23 +324,12 @@ class Tensor:
     double, long, int, bool = methods("double", "long", "to_int32", "to_bool", module="functions")
     add_, sub_, mul_, div_ = methods("add_", "sub_", "mul_", "div_", module="functions")
     normal_, uniform_, zero_ = methods("normal_", "uniform_", "zero_", module="functions")
-    masked_fill_, type_as = methods("masked_fill_", "type_as", module="functions")
+    masked_fill_, type_as, to = methods("masked_fill_", "type_as", "to", module="functions")
 
     # -- what it is
-    @property
-    def shape(self):
-        """The size of each dimension, a tuple."""
-        return self.array.shape
-
-    @property
-    def dtype(self):
-        """The kind of number."""
-        return self.array.dtype
-
-    @property
-    def ndim(self):
-        """How many dimensions."""
-        return self.array.ndim
+    shape = property(operator.attrgetter("array.shape"), doc="The size of each dimension, a tuple.")
+    dtype = property(operator.attrgetter("array.dtype"), doc="The kind of number.")
+    ndim = property(operator.attrgetter("array.ndim"), doc="How many dimensions.")
 
     @property
     def is_leaf(self):
@@ -360,6 +345,10 @@ class Tensor:
     def mT(self):
         """The last two dimensions swapped."""
         return transpose(self, -1, -2)
+
+    def float(self):
+        """As float32."""
+        return self if self.dtype == float32 else cast(self, float32)
 
     def numel(self):
         """How many elements."""
@@ -451,22 +440,6 @@ class Tensor:
     def data(self, value):
         self.array = to_array(value.detach() if isinstance(value, Tensor) else value, self.dtype)
 
-    # -- types
-    def to(self, *wanted, dtype=None, device=None):
-        """The same numbers in another dtype; of devices there is only "cpu"."""
-        for want in (*wanted, dtype, device):
-            if isinstance(want, Tensor):
-                dtype = want.dtype
-            elif str(want).split(":")[0] in ("cpu", "cuda", "mps"):
-                on_cpu(self, want)
-            elif want is not None:
-                dtype = np.dtype(want)
-        return self if dtype is None or dtype == self.dtype else cast(self, dtype)
-
-    def float(self):
-        """As float32."""
-        return self.to(float32)
-
     # -- writing into the numbers: never recorded, so refused where a gradient would be lost
     def __setitem__(self, index, value):
         self._write("t[index] = value", "where(mask, value, t)", plain(index), value)
@@ -498,8 +471,7 @@ class Tensor:
 def wrap(array, version=None):
     """A Tensor around `array` itself: no copy, no conversion."""
     tensor = Tensor.__new__(Tensor)
-    tensor.array = array
-    tensor.requires_grad = False
+    tensor.array, tensor.requires_grad = array, False
     tensor.grad = tensor.made_by = None
     tensor.version = [0] if version is None else version
     return tensor
@@ -529,8 +501,6 @@ class Call:
         versions: (counter, value) of every kept tensor, to notice a later write.
         result: None, or a weak reference to the result, for `retain_grad()`.
     """
-
-    __slots__ = ("primitive", "inputs", "kept", "shape", "dtype", "versions", "result")
 
     def __repr__(self):
         named = [
@@ -732,10 +702,9 @@ def explained(error, name, arrays):
 
 def clash(name, shapes):
     """What `broadcast_shape` says of shapes that do not fit; None if it finds nothing."""
-    if name == "matmul":  # its last two dimensions do not broadcast
-        shapes = [shape[:-2] for shape in shapes]
+    cut = -2 if name == "matmul" else None  # its last two dimensions do not broadcast
     try:
-        functools.reduce(broadcast_shape, shapes)
+        functools.reduce(broadcast_shape, [shape[:cut] for shape in shapes])
     except NotImplementedError:  # still blank
         return None
     except ValueError as error:
@@ -1105,8 +1074,7 @@ def flatten(x, start_dim=0, end_dim=-1):
     start, end = dims_of((start_dim, end_dim), x.ndim)
     if start > end:
         raise ValueError(f"flatten: dimension {start_dim} comes after dimension {end_dim}")
-    joined = math.prod(x.shape[start : end + 1])
-    return reshape(x, (*x.shape[:start], joined, *x.shape[end + 1 :]))
+    return reshape(x, (*x.shape[:start], math.prod(x.shape[start : end + 1]), *x.shape[end + 1 :]))
 
 
 @primitive
@@ -1314,6 +1282,5 @@ def multinomial(probabilities, num_samples=1, generator=None, replacement=False)
         return wrap((draws >= steps / steps[..., -1:]).sum(axis=-1))
     if ((p > 0).sum(axis=-1) < num_samples).any():
         raise ValueError(f"multinomial: {num_samples} draws need as many positive weights in a row")
-    with np.errstate(divide="ignore"):  # a weight of 0 waits for ever
-        waiting = rng.exponential(size=p.shape) / p
+    waiting = rng.exponential(size=p.shape) / np.maximum(p, 1e-300)  # with weight 0, for ever
     return wrap(waiting.argsort(axis=-1)[..., :num_samples])
