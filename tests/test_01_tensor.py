@@ -3,6 +3,7 @@
 import copy
 import doctest
 import gc
+import inspect
 import math
 import pickle
 import threading
@@ -275,6 +276,11 @@ class TestMean:
         np.testing.assert_array_equal(
             x.mean(axis=1, keepdims=True).array, x.mean(dim=1, keepdim=True).array
         )
+
+    @pytest.mark.parametrize("shape", [(0,), (0, 3), (3, 0)])
+    def test_of_no_numbers_is_nan_without_a_warning(self, shape):
+        assert math.isnan(zeros(shape).mean().item()) and zeros(shape).mean().dtype == np.float32
+        assert np.isnan(zeros(0, 3).mean(0).array).all() and zeros(0, 3).mean(1).shape == (0,)
 
     def test_of_a_single_number(self):
         assert Tensor(3.0).mean().item() == 3 and Tensor(3.0).mean(-1).item() == 3
@@ -679,6 +685,14 @@ class TestTheLift:
         assert set(call(asks=("times", "note", "needs")).kept) == {"times", "note"}
         assert call(asks=()).kept == {} and call(asks=()).versions == ()
 
+    def test_a_rule_can_ask_for_the_shapes_alone(self, monkeypatch):
+        x, c = leaf(numbers((2, 3))), np.ones((4, 3))
+        monkeypatch.setitem(RULES, "cat", type("Rule", (), {"asks": ("shapes", "dim")})())
+        call = cat([x, c]).made_by
+        assert call.kept == {"shapes": [(2, 3), (4, 3)], "dim": 0} and call.versions == ()
+        monkeypatch.setitem(RULES, "mul", type("Rule", (), {"asks": ("shapes",)})())
+        assert (x * 2).made_by.kept == {"shapes": [(2, 3), ()]}
+
     def test_a_cell_run_again_replaces_its_entry(self, throwaway):
         for factor in (2, 3):
 
@@ -687,6 +701,20 @@ class TestTheLift:
                 return x * factor
 
         assert PRIMITIVES["scaled"](Tensor([1.0])).tolist() == [3]
+
+    def test_methods_and_operators_take_the_function_that_was_defined_last(self, monkeypatch):
+        x, own = Tensor([1.0, 2.0]), lambda *arguments: arguments
+        names = ("exp", "tensor_sum", "add", "logical_not", "eq", "getitem", "sub")
+        for name in names:
+            monkeypatch.setitem(matmul.on_arrays.__globals__, name, own)
+        assert x.exp() == (x,) and x.sum(0) == (x, 0) and ~x == (x,) and x[3] == (x, 3)
+        assert x + 1 == (x, 1) and 1 - x == (1, x) and x.add(2) == (x, 2) and (x == 5) == (x, 5)
+
+    def test_a_method_shows_the_function_s_own_help(self):
+        x = Tensor([1.0])
+        assert x.mean.__doc__ == mean.__doc__ and Tensor.mean is mean
+        assert str(inspect.signature(x.mean)) == "(dim=None, keepdim=False)"
+        assert str(inspect.signature(x.var)) == "(dim=None, unbiased=True, keepdim=False)"
 
     def test_the_function_on_arrays_is_within_reach(self):
         assert mean.on_arrays(np.array([1.0, 3.0])) == 2 and mean.name == "mean"
