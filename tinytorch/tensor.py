@@ -226,7 +226,7 @@ def both_ways(name):
 
 
 def in_place(name, sign):
-    """The method for `self += other`: a new tensor where the step is recorded."""
+    """The method for `self += other`: in place, or a new tensor where the step is recorded."""
 
     def method(self, other):
         result = globals()[name](self, other)
