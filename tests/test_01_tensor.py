@@ -3,6 +3,7 @@
 import copy
 import doctest
 import gc
+import inspect
 import math
 import pickle
 import threading
@@ -21,30 +22,20 @@ from tinytorch.tensor import (
     PRIMITIVES,
     RULES,
     Call,
-    Extremes,
     Generator,
     Parameter,
     Tensor,
     _switch,
-    arange,
     argmax,
-    argmin,
     broadcast_shape,
     cat,
-    chunk,
-    clamp,
     clone,
     common_dtype,
     dims_of,
     elementwise,
     exp,
-    eye,
     flatten,
     from_numpy,
-    full,
-    full_like,
-    gather,
-    linspace,
     log,
     manual_seed,
     masked_fill,
@@ -53,36 +44,26 @@ from tinytorch.tensor import (
     mean,
     mul,
     multinomial,
-    norm,
     numpy_generator,
     one_tuple,
     ones,
-    ones_like,
     permute,
     primitive,
     rand,
-    randint,
     randn,
-    randperm,
     real,
     recording,
     reshape,
-    split,
     sqrt,
     squeeze,
     stack,
-    std,
-    tensor_max,
-    tensor_min,
     tensor_sum,
-    topk,
     transpose,
     unsqueeze,
     var,
     where,
     wrap,
     zeros,
-    zeros_like,
 )
 
 few = settings(max_examples=40)
@@ -170,7 +151,7 @@ class TestBroadcastShape:
         message = raised(ValueError, broadcast_shape, (2, 5, 3), (4, 3))
         assert message == (
             "shapes (2, 5, 3) and (4, 3) do not broadcast: dimension -2 is 5 in one and 4 in the "
-            "other, and neither is 1"
+            "other"
         )
 
     def test_aligned_at_the_left_would_fit(self):
@@ -296,6 +277,11 @@ class TestMean:
             x.mean(axis=1, keepdims=True).array, x.mean(dim=1, keepdim=True).array
         )
 
+    @pytest.mark.parametrize("shape", [(0,), (0, 3), (3, 0)])
+    def test_of_no_numbers_is_nan_without_a_warning(self, shape):
+        assert math.isnan(zeros(shape).mean().item()) and zeros(shape).mean().dtype == np.float32
+        assert np.isnan(zeros(0, 3).mean(0).array).all() and zeros(0, 3).mean(1).shape == (0,)
+
     def test_of_a_single_number(self):
         assert Tensor(3.0).mean().item() == 3 and Tensor(3.0).mean(-1).item() == 3
 
@@ -336,12 +322,6 @@ class TestVar:
         assert Tensor([5.0]).var(unbiased=False).item() == 0
         with np.errstate(invalid="ignore"):
             assert math.isnan(Tensor([5.0]).var().item())
-
-    def test_std_is_its_root(self):
-        x = Tensor(numbers((3, 5)))
-        np.testing.assert_allclose(x.std(1).array, np.std(x.array, axis=1, ddof=1), rtol=1e-6)
-        np.testing.assert_allclose(std(x, unbiased=False).array, np.std(x.array), rtol=1e-6)
-        assert x.std(axis=1, keepdims=True).shape == (3, 1)
 
     def test_of_whole_numbers_is_float32(self):
         assert Tensor([1, 2, 3]).var().item() == 1 and Tensor([1, 2, 3]).var().dtype == np.float32
@@ -478,8 +458,8 @@ class TestCat:
             parts.append(numbers(part, i))
         joined = cat([Tensor(p) for p in parts], dim)
         assert joined.shape[dim] == sum(sizes)
-        for got, want in zip(split(joined, sizes, dim), parts):
-            np.testing.assert_array_equal(got.array, want)
+        for got, want in zip(np.split(joined.array, np.cumsum(sizes)[:-1], dim), parts):
+            np.testing.assert_array_equal(got, want)
 
     def test_by_hand(self):
         a, b = Tensor([[1, 2]]), Tensor([[3, 4], [5, 6]])
@@ -625,29 +605,12 @@ class TestCreation:
         assert Tensor(x).tolist() == [1]  # nothing is recorded here
         _switch.on = True
         for data in (x, [x, x], x * 2):
-            assert "clone() or stack()" in raised(RuntimeError, Tensor, data)
+            assert "use clone(), stack() or detach()" in raised(RuntimeError, Tensor, data)
         assert Tensor(x.detach()).tolist() == [1]
 
     def test_functions(self):
         assert zeros(2, 3).tolist() == [[0] * 3] * 2 and ones((2,)).tolist() == [1, 1]
         assert zeros().shape == () and zeros([2]).shape == (2,)
-        assert full((2,), 7).tolist() == [7, 7] and full((2,), 7).dtype == np.int64
-        assert full(2, 0.5).dtype == np.float32 and full((), True).dtype == bool
-        assert arange(3).tolist() == [0, 1, 2] and arange(3).dtype == np.int64
-        assert arange(1, 2, 0.5).tolist() == [1, 1.5] and arange(0.0, 2).dtype == np.float32
-        assert arange(Tensor(2)).tolist() == [0, 1]
-        assert linspace(0, 1, 3).tolist() == [0, 0.5, 1] and linspace(0, 1, 3).dtype == np.float32
-        assert eye(2).tolist() == [[1, 0], [0, 1]] and eye(1, 2).shape == (1, 2)
-        x = Tensor([[1, 2]])
-        assert zeros_like(x).tolist() == [[0, 0]] and zeros_like(x).dtype == np.int64
-        assert ones_like(x).tolist() == [[1, 1]] and ones_like(x).dtype == np.int64
-        assert ones_like(x, dtype=np.float32).dtype == np.float32
-        assert full_like(x, 0.5, dtype=np.float32).tolist() == [[0.5, 0.5]]
-        assert arange(2, dtype=np.float64).dtype == full((1,), 1, np.float64).dtype == np.float64
-        assert (
-            full_like(Tensor([1.0]), 3).tolist() == [3]
-            and full_like(Tensor([1.0]), 3).dtype == np.float32
-        )
 
     @pytest.mark.parametrize("make", [zeros, ones, rand, randn])
     def test_dtype_none_is_float32(self, make):
@@ -660,9 +623,8 @@ class TestCreation:
             zeros(1, device="cpu").device == "cpu"
             and make_tensor([1], device="cpu").device == "cpu"
         )
-        for call in (lambda: zeros(1, device="cuda"), lambda: Tensor(1.0).to("cuda:1")):
-            message = raised(ValueError, call)
-            assert message.startswith("TinyTorch computes on the CPU only: device='cuda")
+        message = raised(ValueError, zeros, 1, device="cuda:1")
+        assert message == "TinyTorch computes on the CPU only: device='cuda:1' does not exist"
 
     def test_tensor_is_a_function_and_a_module(self):
         assert tinytorch.tensor([1.0]).tolist() == [1] and callable(tinytorch.Tensor)
@@ -723,6 +685,14 @@ class TestTheLift:
         assert set(call(asks=("times", "note", "needs")).kept) == {"times", "note"}
         assert call(asks=()).kept == {} and call(asks=()).versions == ()
 
+    def test_a_rule_can_ask_for_the_shapes_alone(self, monkeypatch):
+        x, c = leaf(numbers((2, 3))), np.ones((4, 3))
+        monkeypatch.setitem(RULES, "cat", type("Rule", (), {"asks": ("shapes", "dim")})())
+        call = cat([x, c]).made_by
+        assert call.kept == {"shapes": [(2, 3), (4, 3)], "dim": 0} and call.versions == ()
+        monkeypatch.setitem(RULES, "mul", type("Rule", (), {"asks": ("shapes",)})())
+        assert (x * 2).made_by.kept == {"shapes": [(2, 3), ()]}
+
     def test_a_cell_run_again_replaces_its_entry(self, throwaway):
         for factor in (2, 3):
 
@@ -731,6 +701,20 @@ class TestTheLift:
                 return x * factor
 
         assert PRIMITIVES["scaled"](Tensor([1.0])).tolist() == [3]
+
+    def test_methods_and_operators_take_the_function_that_was_defined_last(self, monkeypatch):
+        x, own = Tensor([1.0, 2.0]), lambda *arguments: arguments
+        names = ("exp", "tensor_sum", "add", "logical_not", "eq", "getitem", "sub")
+        for name in names:
+            monkeypatch.setitem(matmul.on_arrays.__globals__, name, own)
+        assert x.exp() == (x,) and x.sum(0) == (x, 0) and ~x == (x,) and x[3] == (x, 3)
+        assert x + 1 == (x, 1) and 1 - x == (1, x) and x.add(2) == (x, 2) and (x == 5) == (x, 5)
+
+    def test_a_method_shows_the_function_s_own_help(self):
+        x = Tensor([1.0])
+        assert x.mean.__doc__ == mean.__doc__ and Tensor.mean is mean
+        assert str(inspect.signature(x.mean)) == "(dim=None, keepdim=False)"
+        assert str(inspect.signature(x.var)) == "(dim=None, unbiased=True, keepdim=False)"
 
     def test_the_function_on_arrays_is_within_reach(self):
         assert mean.on_arrays(np.array([1.0, 3.0])) == 2 and mean.name == "mean"
@@ -790,7 +774,7 @@ class TestTheLift:
         message = raised(ValueError, lambda: zeros(2, 3) + zeros(4))
         assert message == (
             "add: shapes (2, 3) and (4,) do not broadcast: dimension -1 is 3 in one and 4 in the "
-            "other, and neither is 1. Sizes are compared from the right; unsqueeze(dim) inserts a 1"
+            "other. Sizes are compared from the right; unsqueeze(dim) inserts a 1"
         )
 
     def test_three_shapes_that_do_not_fit(self):
@@ -802,11 +786,11 @@ class TestTheLift:
         def blank(first, second):
             raise NotImplementedError("still blank")
 
-        monkeypatch.setitem(mean.on_arrays.__globals__, "broadcast_shape", blank)
+        monkeypatch.setitem(matmul.on_arrays.__globals__, "broadcast_shape", blank)
         assert "add: operands could not be broadcast" in raised(
             ValueError, lambda: zeros(3) + zeros(4)
         )
-        monkeypatch.setitem(mean.on_arrays.__globals__, "broadcast_shape", lambda a, b: a)
+        monkeypatch.setitem(matmul.on_arrays.__globals__, "broadcast_shape", lambda a, b: a)
         assert "add: operands could not be broadcast" in raised(
             ValueError, lambda: zeros(3) + zeros(4)
         )
@@ -821,10 +805,10 @@ class TestTheLift:
         assert raised(ValueError, lambda: Tensor([2]) ** -1).startswith("pow: ")
 
     def test_a_later_module_is_named(self, monkeypatch):
-        later = Tensor.relu.__globals__["later"]
+        later = Tensor.numpy.__globals__["later"]
         monkeypatch.setitem(later.__globals__, "__name__", "__main__")
-        message = raised(NotImplementedError, later, "activations", "soft", {})
-        assert "soft belongs to module 'activations', which comes later" in message
+        message = raised(NotImplementedError, later, "activations", "soft")
+        assert "soft belongs to 'activations', which comes later" in message
         assert later("activations", "mul") is PRIMITIVES["mul"]
 
     def test_speed(self):
@@ -839,10 +823,11 @@ class TestTheLift:
         gc.disable()
         try:
             x = leaf(np.ones(10))
-            y = (x.exp() * 2 + x).reshape(2, 5)[0].sum()
-            alive = [weakref.ref(y), weakref.ref(y.made_by)]
-            del y
-            assert [ref() for ref in alive] == [None, None]
+            h = x.exp()
+            y = (h * 2 + x).reshape(2, 5)[0].sum()
+            alive = [weakref.ref(y), weakref.ref(h), weakref.ref(h.array)]
+            del y, h
+            assert [ref() for ref in alive] == [None, None, None]
         finally:
             gc.enable()
 
@@ -966,7 +951,7 @@ class TestDtypes:
     @pytest.mark.parametrize("kind", ["bool", "uint8", "int32", "int64"])
     def test_sums_of_whole_numbers_are_int64(self, kind):
         x = self.kinds[kind]
-        assert x.sum().dtype == x.sum(0).dtype == x.cumsum(0).dtype == np.int64
+        assert x.sum().dtype == x.sum(0).dtype == np.int64
         assert from_numpy(np.full(1000, 255, np.uint8)).sum().item() == 255_000
 
     def test_powers(self):
@@ -990,28 +975,19 @@ class TestDtypes:
             return x * np.float64(2)
 
         message = raised(TypeError, careless, Tensor([1.0]))
-        assert message.startswith("careless: float32 went in and float64 came out")
+        assert message.startswith("careless made float64 of float32: use Python numbers")
         assert careless(Tensor([1.0], dtype=np.float64)).dtype == np.float64
 
     def test_arrays_given_to_any_primitive_are_no_reason_for_float64(self):
         assert exp(np.ones(2)).dtype == np.float32 and tensor_sum(np.ones(2)).dtype == np.float32
         assert exp(1.0).dtype == np.float32
 
-    def test_casts(self):
+    def test_float(self):
         x = Tensor([1.5, -2.5])
-        assert (
-            x.double().dtype == x.to(np.float64).dtype == x.to(dtype="float64").dtype == np.float64
-        )
-        assert x.long().tolist() == [1, -2] and x.int().dtype == np.int32
-        assert (
-            x.bool().tolist() == [True, True]
-            and x.float() is x
-            and x.to("cpu") is x
-            and x.cpu() is x
-        )
-        assert x.to("cpu", np.float64).dtype == np.float64 and x.to(device="cpu") is x
-        assert x.type_as(Tensor([1])).dtype == x.to(Tensor([1])).dtype == np.int64
-        assert leaf([1.0]).double().made_by.primitive == "cast"
+        assert x.float() is x and Tensor([1]).float().dtype == np.float32
+        assert Tensor([1.5], dtype=np.float64).float().dtype == np.float32
+        y = Tensor([1.5], dtype=np.float64, requires_grad=True).float()
+        assert y.made_by.primitive == "cast" and y.requires_grad
 
     def test_common_dtype_is_the_rule(self):
         x, one = Tensor([1.0]), Tensor(1.0, dtype=np.float64)
@@ -1049,12 +1025,12 @@ class TestBesideNumPy:
     @pytest.mark.parametrize("x", [leaf([1.0]), Tensor([1.0])])
     def test_other_functions_say_what_to_use(self, x):
         assert raised(TypeError, np.exp, x) == (
-            "np.exp does not know tensors: use t.exp(), or leave the graph with t.detach().numpy()"
+            "np.exp does not know tensors: use t.exp() or t.detach().numpy()"
         )
         assert "use t.abs()" in raised(TypeError, np.abs, x)
         assert "use t.neg()" in raised(TypeError, np.negative, x)
         assert raised(TypeError, np.arcsinh, x) == (
-            "np.arcsinh does not know tensors: leave the graph with t.detach().numpy()"
+            "np.arcsinh does not know tensors: use t.detach().numpy()"
         )
         assert "np.add does not know tensors" in raised(TypeError, np.add.reduce, x)
 
@@ -1098,9 +1074,8 @@ class TestBesideNumPy:
 
     def test_size_and_friends(self):
         t = zeros(2, 3)
-        assert t.size() == t.shape == (2, 3) and t.size(-1) == 3 and t.dim() == t.ndim == 2
+        assert t.shape == (2, 3) and t.ndim == 2
         assert t.numel() == 6 and t.device == "cpu" and t.is_leaf
-        assert "dim 2 is out of range" in raised(IndexError, t.size, 2)
 
     def test_comparisons_give_tensors_and_tensors_can_be_keys(self):
         t = Tensor([1.0, 2.0])
@@ -1154,21 +1129,17 @@ class TestViewsAndWrites:
         "see",
         [
             lambda x: x.reshape(2, 1, 3),
-            lambda x: x.view(1, 2, 3),
             lambda x: x.flatten(1),
             lambda x: x.transpose(0, 1),
             lambda x: x.permute(1, 0),
             lambda x: x.T,
             lambda x: x.squeeze(),
             lambda x: x.unsqueeze(0),
-            lambda x: x.expand(4, 2, 3),
             lambda x: x[0],
             lambda x: x[0, 1],
             lambda x: x[:, ::2],
             lambda x: x[..., None],
             lambda x: x[1:][0],
-            lambda x: x.split(1)[1],
-            lambda x: x.chunk(2, dim=1)[0],
             lambda x: x.detach(),
             lambda x: x.data,
         ],
@@ -1190,21 +1161,14 @@ class TestViewsAndWrites:
             lambda x: x[[0, 1]],
             lambda x: x[x > -100],
             lambda x: x.masked_fill(x > 100, 0.0),
-            lambda x: x.T.contiguous(),
-            lambda x: x.double(),
             lambda x: Tensor(x),
             lambda x: cat([x]),
-            lambda x: x.triu(-9),
         ],
     )
     def test_a_copy_has_its_own(self, copied):
         x = Tensor(numbers((2, 3)))
         y = copied(x)
         assert not np.shares_memory(y.array, x.array) and y.version is not x.version
-
-    def test_contiguous_copies_only_if_it_must(self):
-        x = Tensor(numbers((2, 3)))
-        assert x.contiguous() is x and x.T.contiguous().array.flags.c_contiguous
 
     def test_memory_that_numpy_does_not_own(self):
         x = from_numpy(np.frombuffer(bytearray(24), dtype=np.float32))
@@ -1230,14 +1194,6 @@ class TestViewsAndWrites:
             lambda: x.copy_([1.0, 2.0, 3.0]),
             lambda: x.copy_(Tensor(4.0)),
             lambda: x.fill_(1.0),
-            lambda: x.zero_(),
-            lambda: x.masked_fill_(x == 0, 2.0),
-            lambda: x.normal_(0, 1),
-            lambda: x.uniform_(0, 1),
-            lambda: x.add_(1),
-            lambda: x.sub_(1),
-            lambda: x.mul_(2),
-            lambda: x.div_(2),
             lambda: x.__iadd__(1),
         ]
         array = x.array
@@ -1251,29 +1207,16 @@ class TestViewsAndWrites:
         x[0] = Tensor([1.0, 2.0, 3.0])
         x[1, Tensor([0, 2])] = 9
         assert x.tolist() == [[1, 2, 3], [9, 0, 9]]
-        assert x.masked_fill_(Tensor([True, False, False]), -1).tolist() == [[-1, 2, 3], [-1, 0, 9]]
         x.T[0] = 4.0
-        assert x[:, 0].tolist() == [4, 4] and x.zero_().tolist() == [[0] * 3] * 2
+        assert x[:, 0].tolist() == [4, 4] and x.fill_(0).tolist() == [[0] * 3] * 2
         ids = Tensor([1, 2])
         ids[0] = 7.0
         assert ids.tolist() == [7, 2]
-
-    def test_random_fills_are_seeded(self):
-        a, b = (zeros(50).normal_(3, 2, generator=Generator(1)) for _ in range(2))
-        assert a.tolist() == b.tolist() and 2 < a.mean().item() < 4
-        u = zeros(50, dtype=np.float64).uniform_(2, 3, generator=Generator(1))
-        assert 2 <= u.min().item() < u.max().item() < 3 and u.dtype == np.float64
 
     refused = [
         ("t[index] = value", lambda w: w.__setitem__(0, 1.0)),
         ("copy_", lambda w: w.copy_([1.0, 1.0])),
         ("fill_", lambda w: w.fill_(1.0)),
-        ("zero_", lambda w: w.zero_()),
-        ("masked_fill_", lambda w: w.masked_fill_(Tensor([True, False]), 1.0)),
-        ("normal_", lambda w: w.normal_()),
-        ("uniform_", lambda w: w.uniform_()),
-        ("add_", lambda w: w.add_(1)),
-        ("mul_", lambda w: w.mul_(leaf([2.0, 2.0]))),
     ]
 
     @pytest.mark.parametrize(("what", "write"), refused)
@@ -1296,23 +1239,18 @@ class TestViewsAndWrites:
         assert "use where(mask, value, t)" in raised(
             RuntimeError, zeros(2).__setitem__, 0, leaf(1.0)
         )
-        assert "is not recorded" in raised(RuntimeError, zeros(2).add_, leaf([1.0, 1.0]))
+        assert "is not recorded" in raised(RuntimeError, zeros(2).copy_, leaf([1.0, 1.0]))
 
     def test_through_data_on_purpose(self):
         w = leaf([1.0, 2.0])
         w.data[0] = 5.0
-        w.data.mul_(2)
-        assert w.tolist() == [10, 4] and w.version == [2]
+        w.data.fill_(4.0)
+        w.data[0] = 10.0
+        assert w.tolist() == [10, 4] and w.version == [3]
         w.data = np.array([1.0, 2.0, 3.0])
         assert w.tolist() == [1, 2, 3] and w.dtype == np.float32 and w.requires_grad
         w.data = w.data * 2
         assert w.tolist() == [2, 4, 6]
-
-    def test_expanded_views_are_read_only(self):
-        x = zeros(1, 3).expand(2, 3)
-        assert "expand() made this read-only view" in raised(ValueError, x.fill_, 1.0)
-        assert "clone()" in raised(ValueError, x.__setitem__, 0, 1.0)
-        assert x.clone().fill_(1.0).sum().item() == 6
 
     def test_augmented_assignment_without_a_gradient_is_in_place(self):
         x = Tensor([1.0, 2.0])
@@ -1357,7 +1295,6 @@ class TestViewsAndWrites:
             ids += 0.5
 
         assert raised(TypeError, add_half) == "+=: the result is float32 and does not fit int64"
-        assert "div_: the result is float32" in raised(TypeError, ids.div_, 2)
         assert ids.tolist() == [1, 2] and ids.version == [0]
         x = zeros(3)
         assert raised(ValueError, x.copy_, zeros(2, 3)).startswith("copy_: ")
@@ -1459,16 +1396,6 @@ class TestIndexing:
     def test_float_tensors_are_no_index(self):
         assert raised(IndexError, Tensor(self.x).__getitem__, Tensor([0.0])).startswith("getitem: ")
 
-    def test_gather(self):
-        x, index = Tensor([[1.0, 2.0], [3.0, 4.0]]), Tensor([[0, 0, 1], [1, 0, 0]])
-        assert (
-            gather(x, 1, index).tolist() == x.gather(-1, index).tolist() == [[1, 1, 2], [4, 3, 3]]
-        )
-        assert x.gather(0, Tensor([[1, 0]])).tolist() == [[3, 2]]
-        assert x.gather(1, Tensor([[1]])).tolist() == [[2]]  # only the first row, as PyTorch
-        assert "1 dimensions and x has 2" in raised(ValueError, x.gather, 1, Tensor([0]))
-        assert raised(IndexError, x.gather, 1, Tensor([[5]])).startswith("gather: ")
-
     def test_where(self):
         x = leaf([1.0, -2.0])
         result = where(x > 0, x, 0.0)
@@ -1480,13 +1407,6 @@ class TestIndexing:
 
 @pytest.mark.exercise("tensor")
 class TestShapes:
-    def test_view(self):
-        x = Tensor(numbers((2, 3)))
-        assert x.view(3, -1).shape == (3, 2)
-        message = raised(ValueError, x.T.view, 6)
-        assert message == "view: (3, 2) cannot become (6,) without a copy: use reshape"
-        assert zeros(0, 3).T.view(0).shape == (0,)
-
     def test_flatten(self):
         x = zeros(2, 3, 4)
         assert x.flatten().shape == (24,) and x.flatten(1).shape == (2, 12)
@@ -1516,14 +1436,6 @@ class TestShapes:
         assert "out of range" in raised(IndexError, x.squeeze, 3)
         assert raised(IndexError, x.unsqueeze, 5).startswith("unsqueeze: ")
 
-    def test_expand(self):
-        x = Tensor([[1.0], [2.0]])
-        assert x.expand(2, 3).tolist() == [[1] * 3, [2] * 3] and x.expand(-1, 3).shape == (2, 3)
-        assert x.expand(4, 2, 3).shape == (4, 2, 3) and x.expand((2, 0)).shape == (2, 0)
-        assert x.expand(1, 5, 2, 1).shape == (1, 5, 2, 1)
-        for shape in ((3, 3), (2,), (5, 1), (2, 2, 3, 3)):
-            assert "only a size of 1 can be stretched" in raised(ValueError, x.expand, shape)
-
     def test_stack(self):
         a, b = Tensor([1, 2]), Tensor([3, 4])
         assert stack([a, b]).tolist() == [[1, 2], [3, 4]] and stack((a, b), 1).tolist() == [
@@ -1534,19 +1446,6 @@ class TestShapes:
         message = raised(ValueError, stack, [zeros(2), zeros(3)])
         assert message == "stack: all shapes must be the same, and they are [(2,), (3,)]"
         assert stack([leaf(1.0), Tensor(2.0)]).requires_grad
-
-    def test_split_and_chunk(self):
-        x = arange(7)
-        assert [p.tolist() for p in x.split(3)] == [[0, 1, 2], [3, 4, 5], [6]]
-        assert [p.tolist() for p in split(x, [2, 5])] == [[0, 1], [2, 3, 4, 5, 6]]
-        assert [p.numel() for p in chunk(x, 3)] == [3, 3, 1] and len(x.chunk(7)) == 7
-        assert [p.shape for p in zeros(2, 6).split(4, dim=-1)] == [(2, 4), (2, 2)]
-        assert "do not add up to the 7 of dim 0" in raised(ValueError, x.split, [2, 2])
-
-    def test_triangles(self):
-        x = Tensor([[1, 2], [3, 4]])
-        assert x.triu().tolist() == [[1, 2], [0, 4]] and x.tril().tolist() == [[1, 0], [3, 4]]
-        assert x.triu(1).tolist() == [[0, 2], [0, 0]] and x.tril(-1).tolist() == [[0, 0], [3, 0]]
 
     def test_helpers(self):
         assert dims_of(-1, 3) == (2,) and dims_of((0, -1), 3) == (0, 2) and dims_of([1], 2) == (1,)
@@ -1570,80 +1469,22 @@ class TestReductions:
             t.sum(-1, keepdim=True).array, self.x.sum(-1, keepdims=True), rtol=1e-5
         )
 
-    def test_max_and_min(self):
-        t = Tensor(self.x)
-        assert t.max().item() == self.x.max() and t.min().item() == self.x.min()
-        values, indices = t.max(1)
-        np.testing.assert_array_equal(values.array, self.x.max(1))
-        np.testing.assert_array_equal(indices.array, self.x.argmax(1))
-        pair = tensor_min(t, 0, keepdim=True)
-        assert isinstance(pair, Extremes) and pair.values.shape == pair.indices.shape == (1, 4)
-        np.testing.assert_array_equal(pair.values.array, self.x.min(0, keepdims=True))
-        np.testing.assert_array_equal(
-            t.min(axis=1, keepdims=True).indices.array[:, 0], self.x.argmin(1)
-        )
-        assert t.max(t * 2).tolist() == maximum(t, t * 2).tolist()
-        assert tensor_max(t, keepdim=True).shape == t.min(keepdims=True).shape == (1, 1)
-        assert t.max(1, keepdims=True).values.shape == t.max(1, keepdim=True).values.shape == (3, 1)
-
-    @pytest.mark.parametrize("dtype", [np.uint8, np.int64, np.int32, bool, np.float32])
-    def test_the_smallest_of_any_dtype(self, dtype):
-        array = np.array([[3, 0, 200], [1, 7, 9]]).astype(dtype)
-        t = from_numpy(array)
-        assert t.min().item() == array.min() and t.min().dtype == dtype
-        np.testing.assert_array_equal(argmin(t, 1).array, array.argmin(1))
-        np.testing.assert_array_equal(t.min(1).values.array, array.min(1))
-        np.testing.assert_array_equal(
-            t.topk(2, dim=1).values.array, np.sort(array, 1)[:, ::-1][:, :2]
-        )
-        lowest = t.topk(2, 1, largest=False)
-        np.testing.assert_array_equal(lowest.values.array, np.sort(array, 1)[:, :2])
-
-    def test_the_smallest_int64(self):
-        t = Tensor([5, np.iinfo(np.int64).min])
-        assert t.min().item() == np.iinfo(np.int64).min and t.argmin().item() == 1
-
     def test_argmax_takes_the_first(self):
         t = Tensor([[1.0, 3.0, 3.0], [2.0, 2.0, 0.0]])
-        assert t.argmax(1).tolist() == [1, 0] and t.argmin(1).tolist() == [0, 2]
+        assert t.argmax(1).tolist() == [1, 0] and t.argmax(axis=0).tolist() == [1, 0, 0]
         assert t.argmax().item() == 1 and t.argmax(0, keepdim=True).shape == (1, 3)
-        assert argmax(t, axis=1, keepdims=True).shape == (2, 1) and t.argmin(axis=0).tolist() == [
-            0,
-            1,
-            1,
-        ]
+        assert argmax(t, axis=1, keepdims=True).shape == (2, 1)
         assert t.argmax().dtype == np.int64
 
-    def test_topk(self):
-        t = Tensor([1.0, 5.0, 3.0, 5.0])
-        values, indices = topk(t, 3)
-        assert values.tolist() == [5, 5, 3] and indices.tolist() == [1, 3, 2]
-        assert t.topk(0).values.shape == (0,)
-        assert "k=5 is not between 0 and the size 4" in raised(ValueError, t.topk, 5)
-        np.testing.assert_array_equal(
-            Tensor(self.x).topk(2, dim=0).values.array, np.sort(self.x, 0)[::-1][:2]
-        )
-
-    def test_norm(self):
-        t = Tensor([[3.0, -4.0], [0.0, 2.0]])
-        assert t.norm(dim=1).tolist() == [5, 2] and t.norm(1).item() == 9
-        assert t.norm(1, 0).tolist() == [3, 6] and norm(t, 2, 1, True).shape == (2, 1)
-        assert t.norm().item() == pytest.approx(29**0.5)
-        assert "p is 1 or 2, not 3; a dimension is given as dim=3" in raised(ValueError, t.norm, 3)
-
-    def test_any_all_cumsum(self):
+    def test_any_and_all(self):
         t = Tensor([[True, False], [True, True]])
         assert t.any().item() and not t.all().item() and t.all(1).tolist() == [False, True]
         assert t.any(0, keepdim=True).shape == (1, 2) and t.all(axis=0).tolist() == [True, False]
-        assert Tensor([[1, 2], [3, 4]]).cumsum(1).tolist() == [[1, 3], [3, 7]]
-        assert raised(IndexError, Tensor([1]).cumsum, 3).startswith("cumsum: ")
 
-    def test_clamp(self):
-        t = Tensor([-2.0, 0.5, 2.0])
-        assert t.clamp(-1, 1).tolist() == [-1, 0.5, 1] and t.clamp(min=0).tolist() == [0, 0.5, 2]
-        assert clamp(t, max=0.0).tolist() == [-2, 0, 0] and clamp(t, max=0.0).dtype == np.float32
-        assert Tensor([1, 5]).clamp(max=2.5).tolist() == [1, 2.5]
-        assert t.clamp(Tensor([0, 1, 3])).tolist() == [0, 1, 3]
+    def test_amax(self):
+        t = Tensor(self.x)
+        assert t.amax().item() == self.x.max() and t.amax((0, 1), keepdim=True).shape == (1, 1)
+        np.testing.assert_array_equal(t.amax(-1).array, self.x.max(-1))
 
     def test_elementwise_functions(self):
         t = Tensor([1.0, 4.0])
@@ -1691,7 +1532,7 @@ class TestRandom:
     def test_the_same_seed_gives_the_same_bits(self):
         def draws():
             manual_seed(5)
-            found = [rand(3), randn(2, 2), randint(0, 9, (4,)), randperm(6), zeros(2).normal_()]
+            found = [rand(3), randn(2, 2)]
             found.append(multinomial(Tensor([0.2, 0.8]), 9, replacement=True))
             return [t.tolist() for t in found]
 
@@ -1705,19 +1546,13 @@ class TestRandom:
         first = rand(3).tolist()
         manual_seed(5)
         rand(3, generator=Generator(1))
-        randn(3, generator=Generator(1)), randint(3, (2,), generator=Generator(1))
+        randn(3, generator=Generator(1))
         assert rand(3).tolist() == first
 
     def test_distributions(self):
         u, n = rand(10_000, generator=Generator(0)), randn(10_000, generator=Generator(0))
-        assert u.min().item() >= 0 and u.max().item() < 1 and abs(u.mean().item() - 0.5) < 0.02
-        assert abs(n.mean().item()) < 0.05 and abs(n.std().item() - 1) < 0.05
-
-    def test_whole_numbers(self):
-        dice = randint(1, 7, (1000,), generator=Generator(0))
-        assert sorted(set(dice.tolist())) == [1, 2, 3, 4, 5, 6] and dice.dtype == np.int64
-        assert set(randint(2, (50,), generator=Generator(0)).tolist()) == {0, 1}
-        assert sorted(randperm(10).tolist()) == list(range(10)) and randperm(3).dtype == np.int64
+        assert (u >= 0).all() and (u < 1).all() and abs(u.mean().item() - 0.5) < 0.02
+        assert abs(n.mean().item()) < 0.05 and abs(n.var().item() - 1) < 0.1
 
     def test_spawned_generators_differ_and_repeat(self):
         def draws():

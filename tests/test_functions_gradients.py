@@ -96,21 +96,3 @@ def test_other_names():
     with inference_mode():
         assert not is_grad_enabled()
     assert is_grad_enabled()
-
-
-# ---------------------------------------------------------------- rules
-@pytest.mark.parametrize("dim", [0, 1, -1])
-def test_cumsum(dim):
-    assert gradcheck(lambda x: x.cumsum(dim), random_leaf(2, 3))
-    x = leaf([1.0, 2.0, 3.0])
-    x.cumsum(0).sum().backward()
-    assert x.grad.tolist() == [3, 2, 1] and x.grad.dtype == np.float32
-
-
-@pytest.mark.parametrize("diagonal", [0, 1, -1])
-@pytest.mark.parametrize("name", ["triu", "tril"])
-def test_triangles(name, diagonal):
-    assert gradcheck(lambda x: getattr(x, name)(diagonal), random_leaf(2, 3, 3))
-    x = leaf(np.ones((3, 3)))
-    getattr(x, name)(diagonal).sum().backward()
-    assert x.grad.tolist() == getattr(np, name)(np.ones((3, 3)), diagonal).tolist()

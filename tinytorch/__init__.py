@@ -4,6 +4,7 @@ Names are loaded when they are first used, so `import tinytorch` costs next to n
 notebook can import it while the module that the notebook writes does not exist yet.
 """
 
+import builtins
 import importlib
 import sys
 import types
@@ -12,27 +13,36 @@ __version__ = "0.1.0"
 
 _NAMES = {  # module -> the public names that `tinytorch.name` finds there
     "tensor": """
-        Tensor Generator float32 float64 int64 int32 uint8 abs add all amax any arange argmax cat
-        chunk clamp div exp eye flatten from_numpy full gather linspace log manual_seed masked_fill
-        matmul max maximum mean min minimum mul multinomial ones ones_like permute rand randint randn
-        randperm reshape split sqrt squeeze stack std sub sum tensor topk transpose tril triu
-        unsqueeze var where zeros zeros_like""",
+        Tensor Generator float32 float64 int64 int32 uint8 float double long int bool abs add all
+        amax any argmax cat div exp flatten from_numpy log manual_seed masked_fill matmul maximum
+        mean minimum mul multinomial neg ones permute pow rand randn reshape sqrt squeeze stack sub
+        sum tensor transpose unsqueeze var where zeros""",
     "activations": "relu sigmoid silu softmax log_softmax tanh",
     "autograd": "no_grad enable_grad gradcheck",
+    "functions": """
+        arange argmin chunk clamp cumsum eye full full_like gather inference_mode is_grad_enabled
+        linspace max min norm ones_like randint randperm set_grad_enabled split std topk tril triu
+        zeros_like""",
     "course": "give data_file",
 }
 _HOME = {name: module for module, names in _NAMES.items() for name in names.split()}
-_SPELT = {  # our name where the plain one would hide a builtin of Python inside a notebook
+_SPELT = {  # our name where the plain one would hide a builtin of Python
     "abs": "tensor_abs",
     "all": "tensor_all",
     "any": "tensor_any",
     "max": "tensor_max",
     "min": "tensor_min",
+    "pow": "tensor_pow",
     "sum": "tensor_sum",
+    "float": "float32",
+    "double": "float64",
+    "long": "int64",
+    "int": "int32",
+    "bool": "bool_",
 }
 _ROOMS = ("nn", "optim", "autograd")
 
-__all__ = sorted([*_HOME, *_ROOMS])
+__all__ = sorted({*_HOME, *_ROOMS} - set(dir(builtins)))  # `import *` hides nothing of Python's
 
 
 class _Package(types.ModuleType):
@@ -57,4 +67,4 @@ def __getattr__(name):
 
 
 def __dir__():
-    return __all__
+    return sorted({*_HOME, *_ROOMS})

@@ -46,7 +46,6 @@ __all__ = [
     "log_rule",
     "sqrt_rule",
     "abs_rule",
-    "clamp_rule",
     "clone_rule",
     "where_rule",
     "masked_fill_rule",
@@ -57,7 +56,6 @@ __all__ = [
     "transpose_rule",
     "permute_rule",
     "cat_rule",
-    "gather_rule",
     "relu_rule",
     "tanh_rule",
     "sigmoid_rule",
@@ -115,6 +113,7 @@ def rule(function):
         out      the result
         note     what the primitive noted beside its result
         x_shape  the shape of the first argument, if its gradient is wanted
+        shapes   the shapes of all arguments
         needs    for each argument, whether its gradient is wanted
 
     Raises:
@@ -125,7 +124,7 @@ def rule(function):
         raise ValueError(f"a rule is named after its primitive: {name}_rule, not {name}")
     function.asks = tuple(inspect.signature(function).parameters)[1:]
     if name in PRIMITIVES:
-        known = (*PRIMITIVES[name].parameters, "out", "note", "x_shape", "needs")
+        known = (*PRIMITIVES[name].parameters, "out", "note", "x_shape", "shapes", "needs")
         for asked in function.asks:
             if asked not in known:
                 raise ValueError(f"{name}_rule asks for {asked!r}, not one of {', '.join(known)}")
@@ -426,8 +425,12 @@ class no_grad:
 
     def each_step(self, steps):
         """A generator works in pieces: the switch is set for each of them, and not in between."""
-        step, end = self(next), object()
-        while (value := step(steps, end)) is not end:
+        step = self(next)
+        while True:
+            try:
+                value = step(steps)
+            except StopIteration as end:
+                return end.value
             yield value
 
 
@@ -717,18 +720,12 @@ def abs_rule(g, x):
 
 
 @rule
-def clamp_rule(g, x, min, max):
-    """z = x between min and max, flat outside."""
-    return g * (x == np.clip(x, min, max))
-
-
-@rule
 def clone_rule(g):
     """z = x."""
     return g
 
 
-RULES["cast"] = RULES["expand"] = clone_rule  # the walk sees to the dtype, and to the stretching
+RULES["cast"] = clone_rule  # the walk sees to the dtype
 
 
 @rule
@@ -790,17 +787,9 @@ def permute_rule(g, dims):
 
 
 @rule
-def cat_rule(g, tensors, dim):
+def cat_rule(g, shapes, dim):
     """Tensors joined along `dim`: cut g at the seams."""
-    return np.split(g, np.cumsum([t.shape[dim] for t in tensors])[:-1], axis=dim)
-
-
-@rule
-def gather_rule(g, x_shape, dim, index):
-    """Elements picked along `dim`; like getitem, repeats add up."""
-    places = list(np.indices(g.shape, sparse=True))
-    places[dim] = index
-    return getitem_rule(g, x_shape, tuple(places))
+    return np.split(g, np.cumsum([shape[dim] for shape in shapes])[:-1], axis=dim)
 
 
 # %% rules-activations

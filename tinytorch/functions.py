@@ -1,11 +1,448 @@
-"""What a PyTorch user looks for and no lesson needs: gradients on request, and more switches."""
+"""PyTorch's further names: whoever knows them finds them here, and no lesson needs them.
+
+What has a gradient of its own is a primitive, with its rule right below it; all else is made of
+the operations of module 01. Most of it is reached as `tinytorch.name` or as a method of Tensor.
+"""
+
+import collections
 
 import numpy as np
 
-from .autograd import backward, compact, no_grad, retain_grad, rule
-from .tensor import Tensor, _switch, recording, wrap
+from .tensor import (
+    RULES,
+    SLOTS,
+    Tensor,
+    _switch,
+    add,
+    amax,
+    argmax,
+    bool_,
+    cast,
+    clone,
+    created,
+    dims_of,
+    div,
+    float32,
+    float64,
+    getitem,
+    int32,
+    int64,
+    logical_not,
+    maximum,
+    minimum,
+    mul,
+    neg,
+    numpy_generator,
+    on_cpu,
+    one_tuple,
+    plain,
+    primitive,
+    rand,
+    randn,
+    recording,
+    reshape,
+    sqrt,
+    squeeze,
+    sub,
+    tensor_abs,
+    tensor_sum,
+    to_array,
+    var,
+    wrap,
+    write_result,
+)
 
-__all__ = ["grad", "inference_mode", "is_grad_enabled", "set_grad_enabled"]
+_yours = dict(RULES), dict(SLOTS)  # what notebook 06 has defined stays when this is imported
+from .autograd import backward, compact, no_grad, retain_grad, rule  # noqa: E402
+
+RULES.update(_yours[0])
+SLOTS.update(_yours[1])
+
+# ---------------------------------------------------------------- primitives, each with its rule
+
+
+@primitive(promote=True)
+def clamp(x, min=None, max=None):
+    """x, but not below `min` and not above `max`, element by element; both broadcast."""
+    return np.clip(x, min, max)
+
+
+@rule
+def clamp_rule(g, x, min, max):
+    """The gradient goes to the one of the three that was taken; at a bound, to x."""
+    lower = -np.inf if min is None else min
+    upper = np.inf if max is None else max
+    inside = (x >= lower) & (x <= upper)
+    below = (x < lower) & (lower < upper)
+    above = (x > upper) | (upper < lower)  # bounds the wrong way round: `max` wins
+    return g * inside, g * below, g * above
+
+
+@primitive
+def cumsum(x, dim):
+    """y_i = x_0 + ... + x_i along `dim`; of whole numbers an int64.
+
+    >>> cumsum(Tensor([1, 2, 3]), 0)
+    tensor([1, 3, 6])
+    """
+    return x.cumsum(axis=dim, dtype=None if x.dtype.kind == "f" else int64)
+
+
+@rule
+def cumsum_rule(g, dim):
+    """x_i is in y_i and in all that follow."""
+    return np.flip(np.flip(g, dim).cumsum(axis=dim), dim)
+
+
+@primitive
+def triu(x, diagonal=0):
+    """The part on and above a diagonal, zeros elsewhere."""
+    return np.triu(x, diagonal)
+
+
+@rule
+def triu_rule(g, diagonal):
+    """Where there are zeros, nothing comes back."""
+    return np.triu(g, diagonal)
+
+
+@primitive
+def tril(x, diagonal=0):
+    """The part on and below a diagonal, zeros elsewhere."""
+    return np.tril(x, diagonal)
+
+
+@rule
+def tril_rule(g, diagonal):
+    """Where there are zeros, nothing comes back."""
+    return np.tril(g, diagonal)
+
+
+@primitive
+def gather(x, dim, index):
+    """y[i][j] = x[i][index[i][j]] along dim 1, and likewise for others and for more dimensions.
+
+    >>> gather(Tensor([[1, 2], [3, 4]]), 1, Tensor([[1], [0]]))
+    tensor([[2],
+            [3]])
+    """
+    if index.ndim != x.ndim:
+        raise ValueError(f"the index has {index.ndim} dimensions and x has {x.ndim}")
+    return x[places_of(dim, index)]
+
+
+@rule
+def gather_rule(g, x_shape, dim, index):
+    """Back to where it was picked; what was picked twice adds up."""
+    back = np.zeros(x_shape, g.dtype)
+    np.add.at(back, places_of(dim, index), g)
+    return back
+
+
+def places_of(dim, index):
+    """The full index of every place that `gather` picks: its own, but `index` along `dim`."""
+    places = list(np.indices(index.shape, sparse=True))
+    places[dim] = index
+    return tuple(places)
+
+
+@primitive(name="expand")
+def stretched(x, shape):
+    """Sizes of 1 stretched to `shape`, as a view that cannot be written; -1 leaves a size."""
+    old = (1,) * (len(shape) - x.ndim) + x.shape
+    new = tuple(o if s == -1 else s for s, o in zip(shape, old))
+    if len(shape) < x.ndim or any(o not in (1, n) for o, n in zip(old, new)):
+        raise ValueError(f"only a size of 1 can be stretched, and {x.shape} does not fit {shape}")
+    return np.broadcast_to(x, new)
+
+
+@rule
+def expand_rule(g):
+    """The walk undoes the stretching, as it undoes all broadcasting."""
+    return g
+
+
+def expanded(x, *shape):
+    """`x.expand(2, 3)`: sizes of 1 stretched without copying; -1 leaves a size as it is."""
+    return stretched(x, one_tuple(shape))
+
+
+# ---------------------------------------------------------------- reductions
+
+Extremes = collections.namedtuple("Extremes", "values indices")
+
+
+def tensor_max(x, dim=None, keepdim=False, axis=None, keepdims=False):
+    """The largest element, or with `dim` the pair (values, indices) along it.
+
+    >>> tensor_max(Tensor([[1.0, 3.0], [4.0, 2.0]]), dim=1)
+    Extremes(values=tensor([3., 4.]), indices=tensor([1, 0]))
+    """
+    if isinstance(dim, Tensor):
+        return maximum(x, dim)
+    dim, keepdim = axis if dim is None else dim, keepdim or keepdims
+    return amax(x, None, keepdim) if dim is None else picked(x, argmax(x, dim, True), dim, keepdim)
+
+
+def tensor_min(x, dim=None, keepdim=False, axis=None, keepdims=False):
+    """The smallest element, or with `dim` the pair (values, indices) along it."""
+    if isinstance(dim, Tensor):
+        return minimum(x, dim)
+    dim, keepdim = axis if dim is None else dim, keepdim or keepdims
+    if dim is None:
+        return turned(amax(turned(x), None, keepdim))
+    return picked(x, argmin(x, dim, True), dim, keepdim)
+
+
+def picked(x, indices, dim, keepdim):
+    """The elements at `indices` along `dim`, and the indices."""
+    values = gather(x, dim, indices)
+    if not keepdim:
+        values, indices = squeeze(values, dim), squeeze(indices, dim)
+    return Extremes(values, indices)
+
+
+def turned(x):
+    """x in the reverse order: -x, or for whole numbers and booleans ~x, which never overflows."""
+    return neg(x) if x.dtype.kind == "f" else logical_not(x)
+
+
+def argmin(x, dim=None, keepdim=False, axis=None, keepdims=False):
+    """Where the smallest element is, the first if there are several; int64."""
+    return argmax(turned(x), axis if dim is None else dim, keepdim or keepdims)
+
+
+def topk(x, k, dim=-1, largest=True):
+    """The k largest (or smallest) elements along `dim`, in order, as the pair (values, indices).
+
+    >>> topk(Tensor([1.0, 5.0, 3.0]), 2).indices
+    tensor([1, 2])
+    """
+    axis = dims_of(dim, x.ndim)[0]
+    if not 0 <= k <= x.shape[axis]:
+        raise ValueError(f"topk: k={k} is not between 0 and the size {x.shape[axis]} of dim {dim}")
+    order = np.argsort((turned(x) if largest else x).array, axis=axis, kind="stable")
+    indices = wrap(np.take(order, np.arange(k), axis=axis))
+    return Extremes(gather(x, axis, indices), indices)
+
+
+def std(x, dim=None, unbiased=True, keepdim=False, axis=None, keepdims=False):
+    """The standard deviation: the root of the variance."""
+    return sqrt(var(x, axis if dim is None else dim, unbiased, keepdim or keepdims))
+
+
+def norm(x, p=2, dim=None, keepdim=False, axis=None, keepdims=False):
+    """The length of a vector: (sum_i x_i^2)^(1/2) for p=2, sum_i |x_i| for p=1.
+
+    >>> norm(Tensor([3.0, 4.0]))
+    tensor(5.)
+    """
+    if p not in (1, 2):
+        raise ValueError(f"norm: p is 1 or 2, not {p!r}; a dimension is given as dim={p!r}")
+    dim, keepdim = axis if dim is None else dim, keepdim or keepdims
+    if p == 1:
+        return tensor_sum(tensor_abs(x), dim, keepdim)
+    return sqrt(tensor_sum(mul(x, x), dim, keepdim))
+
+
+# ---------------------------------------------------------------- shapes
+
+
+def dim(x):
+    """How many dimensions."""
+    return x.ndim
+
+
+def size(x, dim=None):
+    """The shape, or the size of one dimension."""
+    return x.shape if dim is None else x.shape[dims_of(dim, x.ndim)[0]]
+
+
+def view(x, *shape):
+    """`x.view(2, 3)`: `reshape` that refuses to copy."""
+    shape = one_tuple(shape)
+    result = reshape(x, shape)
+    if x.array.size and not np.may_share_memory(result.array, x.array):
+        raise ValueError(f"view: {x.shape} cannot become {shape} without a copy: use reshape")
+    return result
+
+
+def contiguous(x):
+    """x itself if its numbers lie in memory in reading order, else a copy whose do."""
+    return x if x.array.flags.c_contiguous else clone(x)
+
+
+def split(x, split_size, dim=0):
+    """Cut along `dim` into views of a size (the last may be smaller), or of the sizes in a list.
+
+    >>> [part.tolist() for part in split(Tensor([1, 2, 3]), 2)]
+    [[1, 2], [3]]
+    """
+    dim = dims_of(dim, x.ndim)[0]
+    total, sizes = x.shape[dim], split_size
+    if not isinstance(sizes, (list, tuple)):
+        sizes = [split_size] * -(-total // split_size)
+    elif sum(sizes) != total:
+        raise ValueError(f"split: the sizes {sizes} do not add up to the {total} of dim {dim}")
+    starts = np.cumsum([0, *sizes]).tolist()
+    before = (slice(None),) * dim
+    return tuple(
+        getitem(x, (*before, slice(start, min(start + size, total))))
+        for start, size in zip(starts, sizes)
+    )
+
+
+def chunk(x, chunks, dim=0):
+    """Cut along `dim` into `chunks` views of about the same size."""
+    return split(x, max(1, -(-x.shape[dim] // chunks)), dim)
+
+
+# ---------------------------------------------------------------- making tensors
+
+
+def full(size, fill_value, dtype=None, requires_grad=False, device=None):
+    """`fill_value` everywhere."""
+    array = np.full(one_tuple((size,)), to_array(fill_value))
+    return created(array, dtype, requires_grad, device)
+
+
+def zeros_like(x, dtype=None):
+    """0 everywhere, with the shape and dtype of x."""
+    return full_like(x, 0, dtype)
+
+
+def ones_like(x, dtype=None):
+    """1 everywhere, with the shape and dtype of x."""
+    return full_like(x, 1, dtype)
+
+
+def full_like(x, fill_value, dtype=None):
+    """`fill_value` everywhere, with the shape and dtype of x."""
+    return wrap(np.full(x.shape, to_array(fill_value), dtype or x.dtype))
+
+
+def arange(start, end=None, step=1, dtype=None, requires_grad=False, device=None):
+    """start, start + step, ... without `end`; `arange(n)` is 0 to n - 1."""
+    start, end = (0, start) if end is None else (start, end)
+    array = to_array(np.arange(plain(start), plain(end), plain(step)))
+    return created(array, dtype, requires_grad, device)
+
+
+def linspace(start, end, steps, dtype=None):
+    """`steps` numbers from `start` to `end`, both included."""
+    return wrap(np.linspace(start, end, steps).astype(dtype or float32))
+
+
+def eye(n, m=None, dtype=None):
+    """1 on the diagonal, 0 elsewhere."""
+    return wrap(np.eye(n, m, dtype=dtype or float32))
+
+
+def randint(low, high, size=None, generator=None, device=None):
+    """Whole numbers from low to high - 1; `randint(high, size)` begins at 0."""
+    low, high, size = (0, low, high) if size is None else (low, high, size)
+    array = numpy_generator(generator).integers(low, high, one_tuple((size,)))
+    return on_cpu(wrap(array), device)
+
+
+def randperm(n, generator=None):
+    """The numbers 0 to n - 1 in random order."""
+    return wrap(numpy_generator(generator).permutation(n))
+
+
+# ---------------------------------------------------------------- methods: other dtypes
+
+
+def to(x, *wanted, dtype=None, device=None):
+    """The same numbers in another dtype; of devices there is only "cpu"."""
+    for want in (*wanted, dtype, device):
+        if isinstance(want, Tensor):
+            dtype = want.dtype
+        elif str(want).split(":")[0] in ("cpu", "cuda", "mps"):
+            on_cpu(x, want)
+        elif want is not None:
+            dtype = np.dtype(want)
+    return x if dtype is None or dtype == x.dtype else cast(x, dtype)
+
+
+def double(x):
+    """As float64."""
+    return to(x, float64)
+
+
+def long(x):
+    """As int64."""
+    return to(x, int64)
+
+
+def to_int32(x):
+    """As int32: `x.int()`."""
+    return to(x, int32)
+
+
+def to_bool(x):
+    """As booleans: `x.bool()`."""
+    return to(x, bool_)
+
+
+def type_as(x, other):
+    """In the dtype of another tensor."""
+    return to(x, other.dtype)
+
+
+def cpu(x):
+    """x itself: there is no other device."""
+    return x
+
+
+# ---------------------------------------------------------------- methods: writing in place
+# Never recorded, and so refused where a gradient would be lost: see `Tensor._write`.
+
+
+def zero_(x):
+    """Make every element 0."""
+    return x._write("zero_", "zeros_like(t)", ..., 0)
+
+
+def masked_fill_(x, mask, value):
+    """Write `value` wherever the mask, which broadcasts, is True."""
+    mask = np.broadcast_to(plain(mask), x.shape)
+    return x._write("masked_fill_", "masked_fill(mask, value)", mask, value)
+
+
+def normal_(x, mean=0.0, std=1.0, generator=None):
+    """Draw every element anew from a normal distribution."""
+    fresh = randn(x.shape, generator=generator, dtype=x.dtype)
+    return x._write("normal_", "randn(shape)", ..., fresh * std + mean)
+
+
+def uniform_(x, low=0.0, high=1.0, generator=None):
+    """Draw every element anew, evenly between `low` and `high`."""
+    fresh = rand(x.shape, generator=generator, dtype=x.dtype)
+    return x._write("uniform_", "rand(shape)", ..., fresh * (high - low) + low)
+
+
+def add_(x, other):
+    """Add to the numbers in place."""
+    return write_result(x, add(x, other), "add_", "t + other")
+
+
+def sub_(x, other):
+    """Subtract from the numbers in place."""
+    return write_result(x, sub(x, other), "sub_", "t - other")
+
+
+def mul_(x, other):
+    """Multiply the numbers in place."""
+    return write_result(x, mul(x, other), "mul_", "t * other")
+
+
+def div_(x, other):
+    """Divide the numbers in place."""
+    return write_result(x, div(x, other), "div_", "t / other")
+
+
+# ---------------------------------------------------------------- gradients on request
 
 
 def grad(
@@ -82,22 +519,3 @@ class set_grad_enabled(no_grad):
 
 inference_mode = no_grad
 is_grad_enabled = recording
-
-
-# ---------------------------------------------------------------- rules
-@rule
-def cumsum_rule(g, dim):
-    """z_i = x_0 + ... + x_i: x_i is in z_i and in all that follow."""
-    return np.flip(np.flip(g, dim).cumsum(axis=dim), dim)
-
-
-@rule
-def triu_rule(g, diagonal):
-    """Zeros below the diagonal."""
-    return np.triu(g, diagonal)
-
-
-@rule
-def tril_rule(g, diagonal):
-    """Zeros above the diagonal."""
-    return np.tril(g, diagonal)

@@ -17,21 +17,16 @@ from hypothesis import given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 from hypothesis.extra import numpy as hnp  # noqa: E402
 
-import tinytorch.autograd  # noqa: E402, F401
 from tinytorch import tensor as make_tensor  # noqa: E402
+from tinytorch.functions import chunk, norm, split, std, topk  # noqa: E402
 from tinytorch.tensor import (  # noqa: E402
     PRIMITIVES,
     Tensor,
     broadcast_shape,
     cat,
-    chunk,
     flatten,
     from_numpy,
-    norm,
-    split,
     stack,
-    std,
-    topk,
     wrap,
 )
 
@@ -165,6 +160,19 @@ def test_one_argument(name, dtype, shape, layout):
 @pytest.mark.parametrize("bounds", [(-0.5, 0.5), (None, 0.7), (0.1, None), (-0.5, 2)])
 def test_clamp(dtype, bounds):
     agree(lambda t: t.clamp(*bounds), [numbers((3, 4))], dtype=dtype)
+
+
+@both_dtypes
+@some
+@given(pair=pairs())
+def test_clamp_by_tensors(dtype, pair):
+    """The bounds have gradients too; equal and crossed bounds are among them."""
+    x, low = (numbers(shape, i) for i, shape in enumerate(pair.input_shapes))
+    high = np.round(low + numbers(low.shape, 2), 1)
+    agree(lambda t, a: t.clamp(min=a), [x, low], dtype=dtype)
+    agree(lambda t, a: t.clamp(max=a), [x, low], dtype=dtype)
+    agree(lambda t, a, b: t.clamp(a, b), [x, low, high], dtype=dtype)
+    agree(lambda t, a, b: t.clamp(a, b), [x, x + 0.0, x + 0.0], dtype=dtype)
 
 
 COMPARISONS = ["eq", "ne", "lt", "le", "gt", "ge"]
@@ -580,8 +588,9 @@ def test_writes_are_pytorchs():
 
 
 def test_every_primitive_of_module_01_is_compared():
-    """Nothing can be added to module 01 without a place in this file."""
-    own = {n for n, f in PRIMITIVES.items() if f.__module__ == "tinytorch.tensor"}
+    """Nothing can be added to module 01, or beside it, without a place in this file."""
+    homes = ("tinytorch.tensor", "tinytorch.functions", "_operator")
+    own = {n for n, f in PRIMITIVES.items() if f.__module__ in homes}
     here = {*BINARY, *UNARY, *COMPARISONS}
     here |= {"pow", "clamp", "floor_divide", "remainder", "where", "masked_fill", "matmul", "cast"}
     here |= {"logical_and", "logical_or", "logical_xor", "logical_not"}
