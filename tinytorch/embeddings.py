@@ -46,7 +46,7 @@ def check_lookup(weight, ids):
     outside = np.argwhere((ids < 0) | (ids >= len(weight)))
     if len(outside):
         place, rows = tuple(outside[0].tolist()), len(weight)
-        cause = "was it made by another tokenizer?" if ids[place] > 0 else "see padding_idx"
+        cause = "is it padding? See padding_idx" if ids[place] < 0 else "is it another tokenizer's?"
         told = f"id {ids[place]} at {list(place)} is no row of a table of {rows} rows"
         raise IndexError(f"{told}, 0 to {rows - 1}: {cause}")
 
