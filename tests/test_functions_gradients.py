@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from tinytorch.autograd import gradcheck, no_grad
+from tinytorch.autograd import no_grad
 from tinytorch.functions import grad, inference_mode, is_grad_enabled, set_grad_enabled
 from tinytorch.tensor import Tensor, recording
 

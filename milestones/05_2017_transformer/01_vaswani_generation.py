@@ -21,7 +21,7 @@ from tinytorch import console
 from tinytorch.dataloader import DataLoader, load_tinytalks, pad_sequences
 from tinytorch.losses import cross_entropy
 from tinytorch.optimizers import AdamW, clip_grad_norm_, warmup_cosine
-from tinytorch.tokenization import CharTokenizer
+from tinytorch.tokenization import CharTokenizer, next_token_windows
 from tinytorch.transformers import GPT
 
 CONTEXT = 128  # characters the model can look back on
@@ -46,19 +46,25 @@ def every_talk():
     return load_tinytalks("train") + load_tinytalks("validation")
 
 
-def next_character_batch(samples):
-    """Token lists of several pairs -> inputs (B, T) and targets (B, T) one character ahead."""
-    inputs, _ = pad_sequences([ids[:-1] for ids in samples])
-    targets, _ = pad_sequences([ids[1:] for ids in samples], value=IGNORE)
-    return inputs, targets
+def sample(text, tokenizer):
+    """A text's inputs and targets: at each place the target is the character that comes next."""
+    ids = tokenizer.encode(text)
+    inputs, targets = next_token_windows(ids, len(ids) - 1)  # one window, (1, T)
+    return inputs[0], targets[0]
+
+
+def padded(samples):
+    """Samples of several lengths -> inputs (B, T) and targets (B, T)."""
+    inputs, targets = zip(*samples)
+    return pad_sequences(inputs)[0], pad_sequences(targets, value=IGNORE)[0]
 
 
 def train(model, samples, tokenizer, flags):
     """Train for the given epochs; returns the mean loss of the last one and the seconds used."""
-    loader = DataLoader(samples * REPEATS, flags.batch_size, True, collate_fn=next_character_batch)
+    loader = DataLoader(samples * REPEATS, flags.batch_size, True, collate_fn=padded)
     optimizer = AdamW(model.parameters(), lr=flags.lr, weight_decay=0.01)
     steps = flags.epochs * len(loader)
-    targets_each = REPEATS * sum(len(ids) - 1 for ids in samples)
+    targets_each = REPEATS * sum(len(targets) for _, targets in samples)
     print(
         f"an epoch: {len(samples)} pairs {REPEATS} times = {len(loader):,} steps, "
         f"{targets_each:,} characters to guess"
@@ -103,7 +109,7 @@ def plain_loss(model, samples):
     """The mean loss over all pairs, computed from the logits in plain Python."""
     total = count = 0
     for start in range(0, len(samples), 32):
-        inputs, targets = next_character_batch(samples[start : start + 32])
+        inputs, targets = padded(samples[start : start + 32])
         with tinytorch.no_grad():
             logits = model(inputs).tolist()  # (B, T, V)
         for rows, wanted in zip(logits, targets.tolist()):
@@ -172,7 +178,7 @@ def main():
     tokenizer = CharTokenizer("".join(map(pair_text, every_talk())))
     if flags.ask:
         checked_question(flags.ask, tokenizer)
-    samples = [tokenizer.encode(text) for text in texts]
+    samples = [sample(text, tokenizer) for text in texts]
     model = GPT(tokenizer.vocab_size, flags.embed_dim, flags.num_heads, flags.num_layers, CONTEXT)
     print(
         f"data: {len(talks)} pairs of levels 1 to {flags.levels}, "

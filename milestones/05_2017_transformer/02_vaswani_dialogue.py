@@ -28,7 +28,7 @@ from tinytorch import console
 from tinytorch.dataloader import DataLoader, load_tinytalks, pad_sequences
 from tinytorch.losses import cross_entropy
 from tinytorch.optimizers import AdamW, clip_grad_norm_, warmup_cosine
-from tinytorch.tokenization import CharTokenizer
+from tinytorch.tokenization import CharTokenizer, next_token_windows
 from tinytorch.transformers import GPT
 
 CONTEXT = 128  # characters the model can look back on
@@ -79,18 +79,24 @@ def told(topics, source, shuffle_turns=False):
     return texts
 
 
-def next_character_batch(samples):
-    """Token lists of several texts -> inputs (B, T) and targets (B, T) one character ahead."""
-    inputs, _ = pad_sequences([ids[:-1] for ids in samples])
-    targets, _ = pad_sequences([ids[1:] for ids in samples], value=IGNORE)
-    return inputs, targets
+def sample(text, tokenizer):
+    """A text's inputs and targets: at each place the target is the character that comes next."""
+    ids = tokenizer.encode(text)
+    inputs, targets = next_token_windows(ids, len(ids) - 1)  # one window, (1, T)
+    return inputs[0], targets[0]
+
+
+def padded(samples):
+    """Samples of several lengths -> inputs (B, T) and targets (B, T)."""
+    inputs, targets = zip(*samples)
+    return pad_sequences(inputs)[0], pad_sequences(targets, value=IGNORE)[0]
 
 
 def loader(topics, tokenizer, source, flags):
     """The batches of one epoch."""
     texts = [t for _ in range(TELLINGS) for t in told(topics, source, flags.shuffle_turns)]
-    samples = [tokenizer.encode(text) for text in texts]
-    return DataLoader(samples, flags.batch_size, True, collate_fn=next_character_batch)
+    samples = [sample(text, tokenizer) for text in texts]
+    return DataLoader(samples, flags.batch_size, True, collate_fn=padded)
 
 
 def train(model, topics, tokenizer, flags):
@@ -99,7 +105,7 @@ def train(model, topics, tokenizer, flags):
     loaders = [loader(topics, tokenizer, source, flags) for _ in range(flags.epochs)]
     optimizer = AdamW(model.parameters(), lr=flags.lr, weight_decay=0.01)
     steps = sum(map(len, loaders))
-    targets_each = sum(len(ids) - 1 for ids in loaders[0].dataset)
+    targets_each = sum(len(targets) for _, targets in loaders[0].dataset)
     print(
         f"an epoch: all dialogues {TELLINGS} times = {len(loaders[0]):,} steps, about "
         f"{targets_each:,} characters to guess"
@@ -169,10 +175,10 @@ def topic_kept(model, tokenizer, topics):
 def plain_loss(model, samples):
     """The mean loss over texts, computed from the logits in plain Python."""
     total = count = 0
-    for ids in samples:
+    for inputs, targets in samples:
         with tinytorch.no_grad():
-            rows = model(tinytorch.tensor([ids[:-1]])).tolist()[0]
-        for row, target in zip(rows, ids[1:]):
+            rows = model(inputs.unsqueeze(0)).tolist()[0]  # (1, T, V) -> (T, V)
+        for row, target in zip(rows, targets.tolist()):
             top = max(row)
             total += top + math.log(sum(math.exp(x - top) for x in row)) - row[target]
         count += len(rows)
@@ -237,7 +243,7 @@ def main():
         "answer names the one of the dialogue)"
     )
     print(f"trained for {seconds:.0f} s; mean loss of the last epoch {mean:.3f}")
-    final = plain_loss(model, [tokenizer.encode(text) for text in new_order])
+    final = plain_loss(model, [sample(text, tokenizer) for text in new_order])
     passed = final < THRESHOLD and mean < THRESHOLD
     code = console.verdict("loss on dialogues in a new order", final, THRESHOLD, passed, unit="")
     print("Next: README.md, what you understand now" if passed else "Try more --epochs.")
