@@ -490,8 +490,8 @@ class TestRule:
         out, note = scaled_dot_product_attention.on_arrays(query, key, value)
         owned = [g, query, key, value, out, note[0]]
         before = [a.copy() for a in owned]
-        first = scaled_dot_product_attention_rule(g, query, key, value, None, out, note)
-        second = scaled_dot_product_attention_rule(g, query, key, value, None, out, note)
+        first = scaled_dot_product_attention_rule(g, query, key, value, None, note)
+        second = scaled_dot_product_attention_rule(g, query, key, value, None, note)
         for array, old in zip(owned, before, strict=True):
             assert np.array_equal(array, old)
         for a, b in zip(first, second, strict=True):

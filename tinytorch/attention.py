@@ -197,7 +197,7 @@ def attention_weights(query, key, mask=None, is_causal=False, scale=None):
 
 # %% scaled_dot_product_attention_rule
 @rule
-def scaled_dot_product_attention_rule(g, query, key, value, dropout, out, note):
+def scaled_dot_product_attention_rule(g, query, key, value, dropout, note):
     """The gradients of query, key and value, from g, the gradient of the mix.
 
     g_scores = W * (g_W - sum(g_W * W)), and from there as for two matrix products.
@@ -205,13 +205,12 @@ def scaled_dot_product_attention_rule(g, query, key, value, dropout, out, note):
     Args:
         g: (..., T, dv).
         query, key, value, dropout: what the primitive got, arrays or (dropout) None.
-        out: (..., T, dv), what it returned.
         note: what it left: the weights (..., T, S) before dropout, and the scale.
 
     Returns:
         Three arrays, of the shapes of query, key and value (before broadcasting is undone).
 
-    Source: by hand from Vaswani et al. 2017; the shortcut through `out`: Dao et al. 2022.
+    Source: by hand, from the formulas of Vaswani et al. 2017.
 
     >>> from tinytorch.tensor import Tensor
     >>> value = Tensor([[10.0], [20.0]], requires_grad=True)
@@ -223,7 +222,7 @@ def scaled_dot_product_attention_rule(g, query, key, value, dropout, out, note):
     weights, scale = note
     g_value = thinned(weights, dropout).swapaxes(-1, -2) @ g  # (..., S, T) @ (..., T, dv)
     g_scores = thinned(g @ value.swapaxes(-1, -2), dropout)  # (..., T, S): so far, of the weights
-    g_scores -= (g * out).sum(axis=-1, keepdims=True)
+    g_scores -= np.vecdot(g_scores, weights)[..., None]
     g_scores *= weights
     return scale * (g_scores @ key), g_scores.swapaxes(-1, -2) @ (scale * query), g_value
 

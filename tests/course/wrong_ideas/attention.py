@@ -144,16 +144,16 @@ def scaled_dot_product_attention(
 
 
 @wrong("attention.scaled_dot_product_attention_rule", "forgets the scale")
-def scaled_dot_product_attention_rule(g, query, key, value, dropout, out, note):
+def scaled_dot_product_attention_rule(g, query, key, value, dropout, note):
     weights, scale = note
     g_value = thinned(weights, dropout).swapaxes(-1, -2) @ g
     g_weights = thinned(g @ value.swapaxes(-1, -2), dropout)
-    g_scores = weights * (g_weights - (g * out).sum(axis=-1, keepdims=True))
+    g_scores = weights * (g_weights - np.vecdot(g_weights, weights)[..., None])
     return g_scores @ key, g_scores.swapaxes(-1, -2) @ query, g_value
 
 
 @wrong("attention.scaled_dot_product_attention_rule", "loses half of the softmax rule")
-def scaled_dot_product_attention_rule(g, query, key, value, dropout, out, note):
+def scaled_dot_product_attention_rule(g, query, key, value, dropout, note):
     weights, scale = note
     g_value = thinned(weights, dropout).swapaxes(-1, -2) @ g
     g_scores = scale * weights * thinned(g @ value.swapaxes(-1, -2), dropout)
@@ -161,24 +161,24 @@ def scaled_dot_product_attention_rule(g, query, key, value, dropout, out, note):
 
 
 @wrong("attention.scaled_dot_product_attention_rule", "does not transpose for the value")
-def scaled_dot_product_attention_rule(g, query, key, value, dropout, out, note):
+def scaled_dot_product_attention_rule(g, query, key, value, dropout, note):
     weights, scale = note
     g_weights = thinned(g @ value.swapaxes(-1, -2), dropout)
-    g_scores = scale * weights * (g_weights - (g * out).sum(axis=-1, keepdims=True))
+    g_scores = scale * weights * (g_weights - np.vecdot(g_weights, weights)[..., None])
     return g_scores @ key, g_scores.swapaxes(-1, -2) @ query, thinned(weights, dropout) @ g
 
 
 @wrong("attention.scaled_dot_product_attention_rule", "does not transpose for the key")
-def scaled_dot_product_attention_rule(g, query, key, value, dropout, out, note):
+def scaled_dot_product_attention_rule(g, query, key, value, dropout, note):
     weights, scale = note
     g_value = thinned(weights, dropout).swapaxes(-1, -2) @ g
     g_weights = thinned(g @ value.swapaxes(-1, -2), dropout)
-    g_scores = scale * weights * (g_weights - (g * out).sum(axis=-1, keepdims=True))
+    g_scores = scale * weights * (g_weights - np.vecdot(g_weights, weights)[..., None])
     return g_scores @ key, g_scores @ query, g_value
 
 
 @wrong("attention.scaled_dot_product_attention_rule", "forgets dropout")
-def scaled_dot_product_attention_rule(g, query, key, value, dropout, out, note):
+def scaled_dot_product_attention_rule(g, query, key, value, dropout, note):
     weights, scale = note
     g_value = weights.swapaxes(-1, -2) @ g
     g_weights = g @ value.swapaxes(-1, -2)
