@@ -735,9 +735,9 @@ def where_rule(g, condition):
 
 
 @rule
-def masked_fill_rule(g, mask):
-    """z = x, but a constant where the mask is True."""
-    return np.where(mask, 0, g)
+def masked_fill_rule(g, mask, needs):
+    """z = x, but the value where the mask is True."""
+    return np.where(mask, 0, g), None, np.where(mask, g, 0) if needs[2] else None
 
 
 # %% rules-reductions
@@ -745,7 +745,7 @@ def masked_fill_rule(g, mask):
 def mean_rule(g, x_shape, dim, keepdim):
     """The mean over `dim`: a sum, divided by how many."""
     count = math.prod(x_shape[d] for d in dims_of(dim, len(x_shape)))
-    return sum_rule(g / count, x_shape, dim, keepdim)
+    return sum_rule(g / max(count, 1), x_shape, dim, keepdim)
 
 
 @rule
