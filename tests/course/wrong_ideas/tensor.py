@@ -207,7 +207,11 @@ def reshape(x, shape):
         known = math.prod(s for s in sizes if s != -1)
         sizes[sizes.index(-1)] = x.size // max(known, 1)
     flat = x.reshape(-1)
-    return flat[: math.prod(sizes)].reshape(sizes) if math.prod(sizes) <= x.size else np.resize(x, sizes)
+    return (
+        flat[: math.prod(sizes)].reshape(sizes)
+        if math.prod(sizes) <= x.size
+        else np.resize(x, sizes)
+    )
 
 
 @wrong("tensor.transpose", "reshapes")
