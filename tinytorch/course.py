@@ -16,6 +16,7 @@ import numpy as np
 __all__ = ["Blank", "CheckFailed", "check", "close", "data_file", "give"]
 
 REFERENCE = Path(__file__).parent
+NO_RETURN = "None came out: does your function end with `return`, and the result behind it?"
 outcomes: list[tuple[str, str]] = []  # (exercise, "passed" | "blank" | "failed"), in running order
 
 
@@ -87,7 +88,8 @@ def _sentence(error, trace):
     frames = traceback.extract_tb(trace)
     own = [f for f in frames if REFERENCE not in Path(f.filename).parents and f.line]
     where = f" at `{own[-1].line}`" if own else ""
-    return f"{type(error).__name__}{where}: {error}"
+    usual = f" ({NO_RETURN})" if "NoneType" in str(error) else ""
+    return f"{type(error).__name__}{where}: {error}{usual}"
 
 
 def close(got, want, tol=1e-6):
@@ -95,7 +97,12 @@ def close(got, want, tol=1e-6):
 
     Unlike `numpy.allclose` it never broadcasts: (3,) is not close to (1, 3). NaN is close to
     nothing but NaN.
+
+    Raises:
+        AssertionError: `got` is None, which no exercise returns on purpose.
     """
+    if got is None:
+        raise AssertionError(NO_RETURN)
     got, want = (np.asarray(getattr(a, "array", a)) for a in (got, want))
     if got.shape != want.shape:
         return False

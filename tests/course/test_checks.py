@@ -1,0 +1,52 @@
+"""What `check` and `close` say: one sentence, whatever the exercise does."""
+
+import numpy as np
+import pytest
+
+from tinytorch.course import CheckFailed, check, close
+
+
+def failing(test):
+    """The sentence of a check around `test()`."""
+    with pytest.raises(CheckFailed) as failure, check("demo.f"):
+        test()
+    return str(failure.value)
+
+
+def test_an_assertion_speaks_for_itself():
+    def test():
+        assert 1 == 2, "one is not two: did you count?"
+
+    assert failing(test) == "demo.f: one is not two: did you count?"
+
+
+def test_an_error_says_where_it_stood():
+    def test():
+        return np.zeros(2) @ np.zeros(3)
+
+    assert failing(test).startswith("demo.f: ValueError at `return np.zeros(2) @ np.zeros(3)`: ")
+
+
+@pytest.mark.parametrize("use", [lambda x: close(x, 1.0), lambda x: x[0], lambda x: x + 1])
+def test_a_forgotten_return_is_named(use):
+    assert "does your function end with `return`" in failing(lambda: use(None))
+
+
+def test_ctrl_c_is_no_failure():
+    with pytest.raises(KeyboardInterrupt), check("demo.f"):
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("got", "want"),
+    [
+        (np.zeros(3), np.zeros((1, 3))),  # broadcasting would hide it
+        ([1.0, float("nan")], [1.0, 2.0]),
+        ([1.0, float("inf")], [1.0, -float("inf")]),
+        ([1, 2], [1, 3]),
+        (1.00001, 1.0),
+    ],
+)
+def test_close_is_strict(got, want):
+    assert close(want, want)
+    assert not close(got, want)
