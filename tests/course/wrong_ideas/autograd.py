@@ -157,6 +157,21 @@ def topological_order(root):
 
 
 
+@wrong("autograd.topological_order", "looks at the last entry and leaves it there")
+def topological_order(root):
+    order, seen, todo = [], set(), [(root, False)]
+    while todo:
+        node, inputs_listed = todo[-1]
+        if inputs_listed:
+            order.append(node)
+        elif node not in seen:
+            seen.add(node)
+            todo.append((node, True))
+            todo.extend((source, False) for source in inputs_of(node))
+    return order
+
+
+
 @wrong("autograd.backward", "overwrites instead of adding")
 def backward(loss, gradient=None, retain_graph=False, create_graph=False, into=hand_over):
     root, seed = start(loss, gradient, create_graph)
@@ -327,6 +342,17 @@ def unbroadcast(g, shape):
     for dim, size in enumerate(shape):
         if size == 1:
             g = g.sum(axis=dim, keepdims=True)
+    return g
+
+
+
+@wrong("autograd.unbroadcast", "sums and keeps nothing of it")
+def unbroadcast(g, shape):
+    while g.ndim > len(shape):
+        g.sum(axis=0)
+    for dim, size in enumerate(shape):
+        if size == 1:
+            g.sum(axis=dim, keepdims=True)
     return g
 
 
