@@ -50,7 +50,6 @@ def directional_derivative(f, x, direction, step=1e-6):
     return (f(x - step * direction) - f(x + step * direction)) / (2 * step)
 
 
-
 @wrong("autograd.mul_rule", "gives each factor its own value")
 def mul_rule(g, x, y):
     return g * x, g * y
@@ -74,7 +73,6 @@ def mul_rule(g, x, y):
 @wrong("autograd.mul_rule", "forgets the return")
 def mul_rule(g, x, y):
     g * y, g * x
-
 
 
 @wrong("autograd.topological_order", "calls itself, and a deep graph overflows")
@@ -156,7 +154,6 @@ def topological_order(root):
     return order
 
 
-
 @wrong("autograd.topological_order", "looks at the last entry and leaves it there")
 def topological_order(root):
     order, seen, todo = [], set(), [(root, False)]
@@ -169,7 +166,6 @@ def topological_order(root):
             todo.append((node, True))
             todo.extend((source, False) for source in inputs_of(node))
     return order
-
 
 
 @wrong("autograd.backward", "overwrites instead of adding")
@@ -291,7 +287,6 @@ def backward(loss, gradient=None, retain_graph=False, create_graph=False, into=h
     into(gradients)
 
 
-
 @wrong("autograd.unbroadcast", "takes the mean instead of the sum")
 def unbroadcast(g, shape):
     while g.ndim > len(shape):
@@ -345,7 +340,6 @@ def unbroadcast(g, shape):
     return g
 
 
-
 @wrong("autograd.unbroadcast", "sums and keeps nothing of it")
 def unbroadcast(g, shape):
     while g.ndim > len(shape):
@@ -354,7 +348,6 @@ def unbroadcast(g, shape):
         if size == 1:
             g.sum(axis=dim, keepdims=True)
     return g
-
 
 
 @wrong("autograd.sum_rule", "does not put the summed dimension back")
@@ -396,7 +389,6 @@ def sum_rule(g, x_shape, dim, keepdim):
     if not keepdim:
         g = np.expand_dims(g, dim)
     return np.broadcast_to(g, x_shape)
-
 
 
 @wrong("autograd.matmul_rule", "transposes nothing")
@@ -448,7 +440,6 @@ def matmul_rule(g, x, y):
     return g @ x.swapaxes(-1, -2), y.swapaxes(-1, -2) @ g
 
 
-
 @wrong("autograd.getitem_rule", "loses repeated indices")
 def getitem_rule(g, x_shape, index):
     back = np.zeros(x_shape, dtype=g.dtype)
@@ -479,7 +470,6 @@ def getitem_rule(g, x_shape, index):
 def getitem_rule(g, x_shape, index):
     back = np.zeros(x_shape, dtype=g.dtype)
     return np.add.at(back, index, g)
-
 
 
 @wrong("autograd.cross_entropy_rule", "turns the sign over")
