@@ -36,6 +36,20 @@ def directional_derivative(f, x, direction, step=1e-6):
     return (ahead - f(x)) / (2 * step)
 
 
+@wrong("autograd.directional_derivative", "divides by two and multiplies by the step")
+def directional_derivative(f, x, direction, step=1e-6):
+    x = np.asarray(x, dtype=np.float64)
+    direction = np.asarray(direction, dtype=np.float64)
+    return (f(x + step * direction) - f(x - step * direction)) / 2 * step
+
+
+@wrong("autograd.directional_derivative", "takes what is ahead from what is behind")
+def directional_derivative(f, x, direction, step=1e-6):
+    x = np.asarray(x, dtype=np.float64)
+    direction = np.asarray(direction, dtype=np.float64)
+    return (f(x - step * direction) - f(x + step * direction)) / (2 * step)
+
+
 @wrong("autograd.mul_rule", "gives each factor its own value")
 def mul_rule(g, x, y):
     return g * x, g * y
@@ -49,6 +63,16 @@ def mul_rule(g, x, y):
 @wrong("autograd.mul_rule", "answers for one factor only")
 def mul_rule(g, x, y):
     return g * y
+
+
+@wrong("autograd.mul_rule", "makes single numbers of arrays")
+def mul_rule(g, x, y):
+    return float(g * y), float(g * x)
+
+
+@wrong("autograd.mul_rule", "forgets the return")
+def mul_rule(g, x, y):
+    g * y, g * x
 
 
 @wrong("autograd.topological_order", "calls itself, and a deep graph overflows")
@@ -110,6 +134,34 @@ def topological_order(root):
         if inputs_listed:
             order.append(node)
         elif node not in seen and isinstance(node, Call):
+            seen.add(node)
+            todo.append((node, True))
+            todo.extend((source, False) for source in inputs_of(node))
+    return order
+
+
+@wrong("autograd.topological_order", "keeps what it saw in a list")
+def topological_order(root):
+    order, seen, todo = [], [], [(root, False)]
+    while todo:
+        node, inputs_listed = todo.pop()
+        if inputs_listed:
+            order.append(node)
+        elif node not in seen:
+            seen.append(node)
+            todo.append((node, True))
+            todo.extend((source, False) for source in inputs_of(node))
+    return order
+
+
+@wrong("autograd.topological_order", "looks at the last entry and leaves it there")
+def topological_order(root):
+    order, seen, todo = [], set(), [(root, False)]
+    while todo:
+        node, inputs_listed = todo[-1]
+        if inputs_listed:
+            order.append(node)
+        elif node not in seen:
             seen.add(node)
             todo.append((node, True))
             todo.extend((source, False) for source in inputs_of(node))
@@ -188,6 +240,53 @@ def backward(loss, gradient=None, retain_graph=False, create_graph=False, into=h
     into(gradients)
 
 
+@wrong("autograd.backward", "starts from a plain number")
+def backward(loss, gradient=None, retain_graph=False, create_graph=False, into=hand_over):
+    root, seed = start(loss, gradient, create_graph)
+    gradients = {root: 1.0}
+    for node in reversed(topological_order(root)):
+        if isinstance(node, Call):
+            g = gradients.pop(node)
+            for source, part in local_gradients(node, g, retain_graph):
+                gradients[source] = gradients[source] + part if source in gradients else part
+    into(gradients)
+
+
+@wrong("autograd.backward", "asks leaves for a rule")
+def backward(loss, gradient=None, retain_graph=False, create_graph=False, into=hand_over):
+    root, seed = start(loss, gradient, create_graph)
+    gradients = {root: seed}
+    for node in reversed(topological_order(root)):
+        g = gradients.pop(node)
+        for source, part in local_gradients(node, g, retain_graph):
+            gradients[source] = gradients[source] + part if source in gradients else part
+    into(gradients)
+
+
+@wrong("autograd.backward", "takes the leaves out of the dictionary")
+def backward(loss, gradient=None, retain_graph=False, create_graph=False, into=hand_over):
+    root, seed = start(loss, gradient, create_graph)
+    gradients = {root: seed}
+    for node in reversed(topological_order(root)):
+        g = gradients.pop(node)
+        if isinstance(node, Call):
+            for source, part in local_gradients(node, g, retain_graph):
+                gradients[source] = gradients[source] + part if source in gradients else part
+    into(gradients)
+
+
+@wrong("autograd.backward", "goes through the order from its beginning")
+def backward(loss, gradient=None, retain_graph=False, create_graph=False, into=hand_over):
+    root, seed = start(loss, gradient, create_graph)
+    gradients = {root: seed}
+    for node in topological_order(root):
+        if isinstance(node, Call):
+            g = gradients.pop(node)
+            for source, part in local_gradients(node, g, retain_graph):
+                gradients[source] = gradients[source] + part if source in gradients else part
+    into(gradients)
+
+
 @wrong("autograd.unbroadcast", "takes the mean instead of the sum")
 def unbroadcast(g, shape):
     while g.ndim > len(shape):
@@ -231,6 +330,26 @@ def unbroadcast(g, shape):
     return g
 
 
+@wrong("autograd.unbroadcast", "sums away one dimension in front and no more")
+def unbroadcast(g, shape):
+    if g.ndim > len(shape):
+        g = g.sum(axis=0)
+    for dim, size in enumerate(shape):
+        if size == 1:
+            g = g.sum(axis=dim, keepdims=True)
+    return g
+
+
+@wrong("autograd.unbroadcast", "sums and keeps nothing of it")
+def unbroadcast(g, shape):
+    while g.ndim > len(shape):
+        g.sum(axis=0)
+    for dim, size in enumerate(shape):
+        if size == 1:
+            g.sum(axis=dim, keepdims=True)
+    return g
+
+
 @wrong("autograd.sum_rule", "does not put the summed dimension back")
 def sum_rule(g, x_shape, dim, keepdim):
     return np.broadcast_to(g, x_shape)
@@ -255,8 +374,21 @@ def sum_rule(g, x_shape, dim, keepdim):
 
 @wrong("autograd.sum_rule", "puts the dimension back although it never left")
 def sum_rule(g, x_shape, dim, keepdim):
-    g = np.expand_dims(g, dims_of(dim, len(x_shape)))
-    return np.broadcast_to(g, x_shape) if g.ndim == len(x_shape) else g
+    return np.broadcast_to(np.expand_dims(g, dims_of(dim, len(x_shape))), x_shape)
+
+
+@wrong("autograd.sum_rule", "counts the places in g, which has fewer")
+def sum_rule(g, x_shape, dim, keepdim):
+    if not keepdim:
+        g = np.expand_dims(g, dims_of(dim, g.ndim))
+    return np.broadcast_to(g, x_shape)
+
+
+@wrong("autograd.sum_rule", "gives NumPy the dim as it came, also None")
+def sum_rule(g, x_shape, dim, keepdim):
+    if not keepdim:
+        g = np.expand_dims(g, dim)
+    return np.broadcast_to(g, x_shape)
 
 
 @wrong("autograd.matmul_rule", "transposes nothing")
@@ -287,6 +419,27 @@ def matmul_rule(g, x, y):
     return (g @ y.swapaxes(-1, -2),)
 
 
+@wrong("autograd.matmul_rule", "swaps the two answers")
+def matmul_rule(g, x, y):
+    if x.ndim == 1 or y.ndim == 1:
+        return vector_product_rule(g, x, y)
+    return x.swapaxes(-1, -2) @ g, g @ y.swapaxes(-1, -2)
+
+
+@wrong("autograd.matmul_rule", "multiplies element by element")
+def matmul_rule(g, x, y):
+    if x.ndim == 1 or y.ndim == 1:
+        return vector_product_rule(g, x, y)
+    return g * y.swapaxes(-1, -2), x.swapaxes(-1, -2) * g
+
+
+@wrong("autograd.matmul_rule", "takes each factor for its own gradient")
+def matmul_rule(g, x, y):
+    if x.ndim == 1 or y.ndim == 1:
+        return vector_product_rule(g, x, y)
+    return g @ x.swapaxes(-1, -2), y.swapaxes(-1, -2) @ g
+
+
 @wrong("autograd.getitem_rule", "loses repeated indices")
 def getitem_rule(g, x_shape, index):
     back = np.zeros(x_shape, dtype=g.dtype)
@@ -311,6 +464,12 @@ def getitem_rule(g, x_shape, index):
 @wrong("autograd.getitem_rule", "gives g back in the shape of what was picked")
 def getitem_rule(g, x_shape, index):
     return g
+
+
+@wrong("autograd.getitem_rule", "returns what np.add.at gives back: nothing")
+def getitem_rule(g, x_shape, index):
+    back = np.zeros(x_shape, dtype=g.dtype)
+    return np.add.at(back, index, g)
 
 
 @wrong("autograd.cross_entropy_rule", "turns the sign over")
