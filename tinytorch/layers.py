@@ -270,16 +270,17 @@ class Module(Tree):
         """What the module computes; every kind of module writes its own."""
         raise NotImplementedError(f"{type(self).__name__} has no forward(): what does it compute?")
 
-    # -- names and arrays
+    # -- exercise 1 of 3: names and arrays
     def named_parameters(self, prefix=""):
-        """Every parameter of the tree with its full name: own ones first, then those of the parts.
+        """Every parameter of the tree with its full name.
 
         Args:
             prefix: the full name of this module; "" for the whole model.
 
         Returns:
-            A list of pairs (name, parameter), in the order in which the attributes were set. A
-            parameter that is used in several places stands there once, under its first name.
+            A list of pairs (name, parameter): first all its own, then those of its parts, each in
+            the order in which they were set. A parameter that is used in several places stands
+            there once, under its first name.
 
         >>> net = Module()
         >>> net.head = Module()
@@ -319,7 +320,7 @@ class Module(Tree):
         """Every buffer of the tree."""
         return [buffer for _, buffer in self.named_buffers()]
 
-    # -- saving and loading
+    # -- saving and loading; exercise 2 of 3 is load_state_dict
     def state_dict(self, prefix=""):
         """All parameters and saved buffers, full name -> Tensor; they share the model's memory.
 
@@ -365,7 +366,7 @@ class Module(Tree):
             own[name].copy_(arrays[name])
         return IncompatibleKeys(missing, unexpected)
 
-    # -- modes
+    # -- exercise 3 of 3: modes
     def train(self, mode=True):
         """Set `training` to `mode` in the whole tree.
 

@@ -155,6 +155,7 @@ class Optimizer:
         """All parameters, group after group."""
         return [p for group in self.param_groups for p in group["params"]]
 
+    # -- the exercise
     def zero_grad(self, set_to_none=True):
         """Forget the gradients of all parameters: each .grad becomes None.
 
@@ -189,6 +190,7 @@ class Optimizer:
         """Change one array in place; each kind of optimizer says how."""
         raise NotImplementedError(f"{type(self).__name__} does not say how to update")
 
+    # -- saving, for later
     def state_dict(self):
         """All that is needed to go on later, as a copy: plain arrays, numbers and positions.
 

@@ -21,6 +21,23 @@ def linear(x, weight, bias=None):
     return y if bias is None else y + bias
 
 
+@wrong("layers.linear", "adds the bias without asking whether there is one")
+def linear(x, weight, bias=None):
+    require_features(x, weight)
+    y = x @ weight.T
+    y += bias
+    return y
+
+
+@wrong("layers.linear", "asks the bias whether it is true")
+def linear(x, weight, bias=None):
+    require_features(x, weight)
+    y = x @ weight.T
+    if bias:
+        y += bias
+    return y
+
+
 @wrong("layers.kaiming_uniform", "takes the standard deviation for the bound")
 def kaiming_uniform(shape, fan_in, gain=RELU_GAIN, generator=None):
     bound = gain / math.sqrt(fan_in)
@@ -40,6 +57,12 @@ def kaiming_uniform(shape, fan_in, gain=RELU_GAIN, generator=None):
 @wrong("layers.kaiming_uniform", "draws from the common generator whatever it is given")
 def kaiming_uniform(shape, fan_in, gain=RELU_GAIN, generator=None):
     return (rand(shape) * 2 - 1) * (gain * math.sqrt(3 / fan_in))
+
+
+@wrong("layers.kaiming_uniform", "makes an array of NumPy's")
+def kaiming_uniform(shape, fan_in, gain=RELU_GAIN, generator=None):
+    bound = gain * math.sqrt(3 / fan_in)
+    return np.random.default_rng(0).uniform(-bound, bound, shape).astype(np.float32)
 
 
 @wrong("layers.Module.named_parameters", "lists its own parameters only")
@@ -85,6 +108,30 @@ def named_parameters(self, prefix=""):
     return pairs
 
 
+@wrong("layers.Module.named_parameters", "hands down the name alone")
+def named_parameters(self, prefix=""):
+    found = {}
+    for name, value in vars(self).items():
+        if isinstance(value, Parameter):
+            found.setdefault(value, dotted(prefix, name))
+    for name, child in self.named_children():
+        for path, parameter in child.named_parameters(name):
+            found.setdefault(parameter, path)
+    return [(path, parameter) for parameter, path in found.items()]
+
+
+@wrong("layers.Module.named_parameters", "turns the pairs round")
+def named_parameters(self, prefix=""):
+    found = {}
+    for name, value in vars(self).items():
+        if isinstance(value, Parameter):
+            found.setdefault(value, dotted(prefix, name))
+    for name, child in self.named_children():
+        for parameter, path in child.named_parameters(dotted(prefix, name)):
+            found.setdefault(parameter, path)
+    return list(found.items())
+
+
 @wrong("layers.Module.load_state_dict", "copies while it is still looking")
 def load_state_dict(self, state, strict=True):
     own = self.state_dict()
@@ -128,6 +175,50 @@ def load_state_dict(self, state, strict=True):
     for name in own:
         if name in arrays:
             own[name].copy_(arrays[name])
+    return IncompatibleKeys(missing, unexpected)
+
+
+@wrong("layers.Module.load_state_dict", "looks up names that are missing")
+def load_state_dict(self, state, strict=True):
+    own = self.state_dict()
+    arrays = {n: np.asarray(getattr(value, "array", value)) for n, value in state.items()}
+    missing = [name for name in own if name not in arrays]
+    unexpected = [name for name in arrays if name not in own]
+    misshaped = [name for name in own if arrays[name].shape != own[name].shape]
+    if misshaped or (strict and (missing or unexpected)):
+        raise ValueError(misfit(self, arrays, missing, unexpected, misshaped))
+    for name in own:
+        own[name].copy_(arrays[name])
+    return IncompatibleKeys(missing, unexpected)
+
+
+@wrong("layers.Module.load_state_dict", "takes missing for unexpected in its sentence")
+def load_state_dict(self, state, strict=True):
+    own = self.state_dict()
+    arrays = {n: np.asarray(getattr(value, "array", value)) for n, value in state.items()}
+    missing = [name for name in own if name not in arrays]
+    unexpected = [name for name in arrays if name not in own]
+    common = [name for name in own if name in arrays]
+    misshaped = [name for name in common if arrays[name].shape != own[name].shape]
+    if misshaped or (strict and (missing or unexpected)):
+        raise ValueError(misfit(self, arrays, unexpected, missing, misshaped))
+    for name in common:
+        own[name].copy_(arrays[name])
+    return IncompatibleKeys(missing, unexpected)
+
+
+@wrong("layers.Module.load_state_dict", "refuses missing names even if not strict")
+def load_state_dict(self, state, strict=True):
+    own = self.state_dict()
+    arrays = {n: np.asarray(getattr(value, "array", value)) for n, value in state.items()}
+    missing = [name for name in own if name not in arrays]
+    unexpected = [name for name in arrays if name not in own]
+    common = [name for name in own if name in arrays]
+    misshaped = [name for name in common if arrays[name].shape != own[name].shape]
+    if misshaped or missing or unexpected:
+        raise ValueError(misfit(self, arrays, missing, unexpected, misshaped))
+    for name in common:
+        own[name].copy_(arrays[name])
     return IncompatibleKeys(missing, unexpected)
 
 
@@ -195,6 +286,15 @@ def __init__(self, in_features, out_features, bias=True):
     self.bias = Parameter(kaiming_uniform((out_features,), in_features, gain))
 
 
+@wrong("layers.Linear.__init__", "sets no bias if none is asked for")
+def __init__(self, in_features, out_features, bias=True):
+    self.in_features, self.out_features = in_features, out_features
+    gain = math.sqrt(1 / 3)
+    self.weight = Parameter(kaiming_uniform((out_features, in_features), in_features, gain))
+    if bias:
+        self.bias = Parameter(kaiming_uniform((out_features,), in_features, gain))
+
+
 @wrong("layers.Dropout.forward", "forgets to scale what stays")
 def forward(self, x):
     if not self.training:
@@ -223,5 +323,15 @@ def forward(self, x):
 def forward(self, x):
     if not self.training or self.p == 0:
         return x
+    keep = rand(x.shape, generator=self.generator) >= self.p
+    return x * keep / (1 - self.p)
+
+
+@wrong("layers.Dropout.forward", "draws numbers at p = 0 that it does not need")
+def forward(self, x):
+    if not self.training:
+        return x
+    if self.p == 1:
+        return x * 0
     keep = rand(x.shape, generator=self.generator) >= self.p
     return x * keep / (1 - self.p)

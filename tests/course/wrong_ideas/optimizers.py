@@ -50,6 +50,13 @@ def zero_grad(self, set_to_none=True):
         group["params"][0].grad = None
 
 
+@wrong("optimizers.Optimizer.zero_grad", "takes a group for a list of tensors")
+def zero_grad(self, set_to_none=True):
+    for group in self.param_groups:
+        for p in group:
+            p.grad = None
+
+
 @wrong("optimizers.momentum_update", "takes an average of the gradients")
 def momentum_update(param, grad, velocity, lr, momentum=0.9, nesterov=False):
     velocity *= momentum
@@ -84,6 +91,14 @@ def momentum_update(param, grad, velocity, lr, momentum=0.9, nesterov=False):
     grad += momentum * velocity
     velocity[...] = grad
     param -= lr * velocity
+
+
+@wrong("optimizers.momentum_update", "keeps 0.9 whatever the momentum is")
+def momentum_update(param, grad, velocity, lr, momentum=0.9, nesterov=False):
+    velocity *= 0.9
+    velocity += grad
+    direction = momentum * velocity + grad if nesterov else velocity
+    param -= lr * direction
 
 
 @wrong("optimizers.adam_update", "forgets the bias correction")
@@ -147,6 +162,34 @@ def adam_update(param, grad, m, v, step, lr, beta1=0.9, beta2=0.999, eps=1e-8):
     v *= beta2
     v += (1 - beta2) * (grad * grad)
     param -= lr * m / (1 - beta1) / (np.sqrt(v / (1 - beta2)) + eps)
+
+
+@wrong("optimizers.adam_update", "counts the steps from 0")
+def adam_update(param, grad, m, v, step, lr, beta1=0.9, beta2=0.999, eps=1e-8):
+    m *= beta1
+    m += (1 - beta1) * grad
+    v *= beta2
+    v += (1 - beta2) * (grad * grad)
+    m_hat, v_hat = m / (1 - beta1 ** (step - 1)), v / (1 - beta2 ** (step - 1))
+    param -= lr * m_hat / (np.sqrt(v_hat) + eps)
+
+
+@wrong("optimizers.adam_update", "forgets the root")
+def adam_update(param, grad, m, v, step, lr, beta1=0.9, beta2=0.999, eps=1e-8):
+    m *= beta1
+    m += (1 - beta1) * grad
+    v *= beta2
+    v += (1 - beta2) * (grad * grad)
+    param -= lr * m / (1 - beta1**step) / (v / (1 - beta2**step) + eps)
+
+
+@wrong("optimizers.adam_update", "takes the root of a single number")
+def adam_update(param, grad, m, v, step, lr, beta1=0.9, beta2=0.999, eps=1e-8):
+    m *= beta1
+    m += (1 - beta1) * grad
+    v *= beta2
+    v += (1 - beta2) * (grad * grad)
+    param -= lr * m / (1 - beta1**step) / (math.sqrt(v / (1 - beta2**step)) + eps)
 
 
 @wrong("optimizers.adamw_decay", "forgets the learning rate")
@@ -215,6 +258,51 @@ def clip_grad_norm_(parameters, max_norm):
     return wrap(np.array(norm, dtype=gradients[0].dtype if gradients else float32))
 
 
+@wrong("optimizers.clip_grad_norm_", "clips to 1 whatever max_norm is")
+def clip_grad_norm_(parameters, max_norm):
+    gradients = [p.grad.array for p in listed(parameters) if p.grad is not None]
+    norm = math.sqrt(sum(float(np.vdot(g, g)) for g in gradients))
+    for g in gradients:
+        g *= min(1.0, 1 / (norm + 1e-6))
+    return wrap(np.array(norm, dtype=gradients[0].dtype if gradients else float32))
+
+
+@wrong("optimizers.clip_grad_norm_", "lets the factor rise to max_norm")
+def clip_grad_norm_(parameters, max_norm):
+    gradients = [p.grad.array for p in listed(parameters) if p.grad is not None]
+    norm = math.sqrt(sum(float(np.vdot(g, g)) for g in gradients))
+    for g in gradients:
+        g *= min(max_norm, max_norm / (norm + 1e-6))
+    return wrap(np.array(norm, dtype=gradients[0].dtype if gradients else float32))
+
+
+@wrong("optimizers.clip_grad_norm_", "divides by a length of zero")
+def clip_grad_norm_(parameters, max_norm):
+    gradients = [p.grad.array for p in listed(parameters) if p.grad is not None]
+    norm = math.sqrt(sum(float(np.vdot(g, g)) for g in gradients))
+    for g in gradients:
+        g *= min(1.0, max_norm / norm)
+    return wrap(np.array(norm, dtype=gradients[0].dtype if gradients else float32))
+
+
+@wrong("optimizers.clip_grad_norm_", "calls the length by another name")
+def clip_grad_norm_(parameters, max_norm):
+    gradients = [p.grad.array for p in listed(parameters) if p.grad is not None]
+    length = math.sqrt(sum(float(np.vdot(g, g)) for g in gradients))
+    for g in gradients:
+        g *= min(1.0, max_norm / (length + 1e-6))
+    return wrap(np.array(norm, dtype=gradients[0].dtype if gradients else float32))
+
+
+@wrong("optimizers.clip_grad_norm_", "multiplies matrices where numbers should be squared")
+def clip_grad_norm_(parameters, max_norm):
+    gradients = [p.grad.array for p in listed(parameters) if p.grad is not None]
+    norm = math.sqrt(sum(float(g @ g) for g in gradients))
+    for g in gradients:
+        g *= min(1.0, max_norm / (norm + 1e-6))
+    return wrap(np.array(norm, dtype=gradients[0].dtype if gradients else float32))
+
+
 @wrong("optimizers.warmup_cosine", "lets the learning rate rise again after the end")
 def warmup_cosine(step, warmup_steps, total_steps, lr=1.0, min_lr=0.0):
     if step < warmup_steps:
@@ -253,3 +341,11 @@ def warmup_cosine(step, warmup_steps, total_steps, lr=1.0, min_lr=0.0):
         return lr * step / warmup_steps
     done = min(1.0, (step - warmup_steps) / max(1, total_steps - warmup_steps))
     return lr * (1 + math.cos(math.pi * done)) / 2
+
+
+@wrong("optimizers.warmup_cosine", "is still warming up at warmup_steps")
+def warmup_cosine(step, warmup_steps, total_steps, lr=1.0, min_lr=0.0):
+    if step <= warmup_steps:
+        return lr * step / warmup_steps
+    done = min(1.0, (step - warmup_steps) / max(1, total_steps - warmup_steps))
+    return min_lr + (lr - min_lr) * (1 + math.cos(math.pi * done)) / 2
