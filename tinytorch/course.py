@@ -85,6 +85,8 @@ def _sentence(error, trace):
     """Say what went wrong: an assertion's own message, or the error and the line it came from."""
     if isinstance(error, AssertionError) and str(error):
         return str(error)
+    if isinstance(error, RecursionError):
+        return "your function calls itself on the same thing again and again, and never ends"
     frames = traceback.extract_tb(trace)
     own = [f for f in frames if REFERENCE not in Path(f.filename).parents and f.line]
     where = f" at `{own[-1].line}`" if own else ""

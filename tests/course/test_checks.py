@@ -32,6 +32,15 @@ def test_a_forgotten_return_is_named(use):
     assert "does your function end with `return`" in failing(lambda: use(None))
 
 
+def test_a_recursion_without_end_is_named():
+    def test():
+        return test()
+
+    assert failing(test) == (
+        "demo.f: your function calls itself on the same thing again and again, and never ends"
+    )
+
+
 def test_ctrl_c_is_no_failure():
     with pytest.raises(KeyboardInterrupt), check("demo.f"):
         raise KeyboardInterrupt

@@ -72,6 +72,7 @@ def engine_tables():
     """The tables in which primitives and rules are entered, filled by the whole package."""
     for module in course_notebooks():
         importlib.import_module(f"tinytorch.{module.name}")
+    importlib.import_module("tinytorch.functions")
     tensor = importlib.import_module("tinytorch.tensor")
     return [tensor.PRIMITIVES, tensor.RULES, tensor.SLOTS]
 
