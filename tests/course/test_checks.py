@@ -15,7 +15,7 @@ def failing(test):
 
 def test_an_assertion_speaks_for_itself():
     def test():
-        assert 1 == 2, "one is not two: did you count?"
+        raise AssertionError("one is not two: did you count?")
 
     assert failing(test) == "demo.f: one is not two: did you count?"
 
