@@ -320,7 +320,8 @@ class TestCollate:
 
     def test_unequal_shapes_are_refused_and_padding_is_named(self):
         with pytest.raises(
-            ValueError, match=r"not Tensor of shape \(1,\) and Tensor of shape \(2,\): rows of unequal"
+            ValueError,
+            match=r"not Tensor of shape \(1,\) and Tensor of shape \(2,\): rows of unequal",
         ):
             collate([Tensor([1, 2]), Tensor([3, 4]), Tensor([5])])
         for samples in (

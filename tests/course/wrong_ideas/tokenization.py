@@ -201,6 +201,22 @@ def train(self, text, vocab_size=None, num_merges=None, special_tokens=None):
     self.__init__(merges, special)
 
 
+@wrong("tokenization.BPETokenizer.train", "asks for the largest of no counts")
+def train(self, text, vocab_size=None, num_merges=None, special_tokens=None):
+    special = checked_special(self.special_tokens if special_tokens is None else special_tokens)
+    limit = merges_wanted(vocab_size, num_merges, len(special))
+    index = PairIndex(count_words(text, special))
+    merges = []
+    while len(merges) < limit:
+        most = max(index.counts.values())
+        if most < 2:
+            break
+        pair = min(pair for pair, count in index.counts.items() if count == most)
+        index.merge(pair, 256 + len(merges))
+        merges.append(pair)
+    self.__init__(merges, special)
+
+
 @wrong("tokenization.BPETokenizer.train", "notes the pair before it is merged")
 def train(self, text, vocab_size=None, num_merges=None, special_tokens=None):
     special = checked_special(self.special_tokens if special_tokens is None else special_tokens)
