@@ -112,6 +112,14 @@ def collate(samples):
     return stack(samples) if isinstance(first, Tensor) else Tensor(np.stack(samples))
 
 
+@wrong("dataloader.collate", "forgets the star of zip")
+def collate(samples):
+    first = need_one_form(samples)
+    if isinstance(first, tuple | list):
+        return tuple(collate(members) for members in zip(samples))
+    return stack(samples) if isinstance(first, Tensor) else Tensor(np.stack(samples))
+
+
 @wrong("dataloader.collate", "takes a list for an array")
 def collate(samples):
     first = need_one_form(samples)
