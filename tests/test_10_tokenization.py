@@ -767,6 +767,8 @@ class TestNextTokenWindows:
             next_token_windows(self.IDS, 2.5)
         with pytest.raises(ValueError, match="stride is a whole number from 1 on, not 'a'"):
             next_token_windows(self.IDS, 2, "a")
+        with pytest.raises(ValueError, match="length is a whole number from 1 on, not True"):
+            next_token_windows(self.IDS, True)
         with pytest.raises(TypeError, match="one row of whole numbers, not int64 .2, 2."):
             next_token_windows([[1, 2], [3, 4]], 1)
         with pytest.raises(ValueError, match="id -3 at place 1 is not between"):

@@ -172,7 +172,7 @@ def need_one_form(samples):
     if len(forms) != 1:
         raise ValueError(
             f"samples of one form make a batch, not {' and '.join(forms) or 'none'}: "
-            "pad_sequences, in a collate_fn of your own, makes rows equally long"
+            "rows of unequal length need pad_sequences, in a collate_fn of your own"
         )
     return samples[0]
 
@@ -192,7 +192,7 @@ def collate(samples):
 
     Raises:
         ValueError: there is no sample, or two are not of the same form.
-        TypeError: it does not know what to do with such samples.
+        TypeError: a sample is something that no Tensor can hold (`Tensor` says so).
 
     >>> collate([(Tensor([1.0, 2.0]), 7), (Tensor([3.0, 4.0]), 8)])
     (tensor([[1., 2.],

@@ -57,7 +57,7 @@ def whole_number(value, name, least):
     Raises:
         ValueError: it is something else.
     """
-    if not isinstance(value, int | np.integer) or value < least:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
         raise ValueError(f"{name} is a whole number from {least} on, not {value!r}")
     return value
 
@@ -423,6 +423,7 @@ class BPETokenizer:
         limit = merges_wanted(vocab_size, num_merges, len(special))
         index = PairIndex(count_words(text, special))
         merges = []
+        # Idea 1: the most frequent pair, of equal ones the smallest; merge it, note it, repeat
         while len(merges) < limit:
             most = max(index.counts.values(), default=0)
             if most < 2:
@@ -430,7 +431,7 @@ class BPETokenizer:
             pair = min(pair for pair, count in index.counts.items() if count == most)
             index.merge(pair, 256 + len(merges))
             merges.append(pair)
-        self.__init__(merges, special)  # begin anew, with what was learnt
+        self.__init__(merges, special)  # a method like any other: begin anew, with what was learnt
 
     def encode(self, text, special=True):
         """The ids of a text; `decode` gives the same text back, whatever it is.
@@ -468,6 +469,7 @@ class BPETokenizer:
         >>> BPETokenizer(merges=[(98, 99), (97, 98)]).encode_word(b"abcab")
         [97, 256, 257]
         """
+        # Idea 2: of all pairs of neighbours the lowest rank first, until none has a rank
         ids = list(word)
         while len(ids) > 1:
             pair = min(pairwise(ids), key=self.rank)
@@ -492,6 +494,7 @@ class BPETokenizer:
         'hi!'
         """
         ids = id_row(ids, self.vocab_size).tolist()
+        # Idea 3: all bytes first, then the text
         data = b"".join(self.token_bytes[i] for i in ids)
         return data.decode("utf-8", errors="replace")
 

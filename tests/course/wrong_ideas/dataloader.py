@@ -40,6 +40,22 @@ def batch_indices(count, batch_size, shuffle=False, drop_last=False, generator=N
     return [order[start : start + batch_size] for start in range(0, end, batch_size)]
 
 
+@wrong("dataloader.batch_indices", "asks the Generator itself to shuffle")
+def batch_indices(count, batch_size, shuffle=False, drop_last=False, generator=None):
+    need_batch_size(batch_size)
+    order = generator.permutation(count) if shuffle else np.arange(count)
+    end = count - count % batch_size if drop_last else count
+    return [order[start : start + batch_size] for start in range(0, end, batch_size)]
+
+
+@wrong("dataloader.batch_indices", "makes a list of the shuffled order")
+def batch_indices(count, batch_size, shuffle=False, drop_last=False, generator=None):
+    need_batch_size(batch_size)
+    order = list(numpy_generator(generator).permutation(count)) if shuffle else np.arange(count)
+    end = count - count % batch_size if drop_last else count
+    return [order[start : start + batch_size] for start in range(0, end, batch_size)]
+
+
 @wrong("dataloader.batch_indices", "draws from a generator that no seed reaches")
 def batch_indices(count, batch_size, shuffle=False, drop_last=False, generator=None):
     need_batch_size(batch_size)
@@ -86,6 +102,42 @@ def collate(samples):
     if isinstance(first, tuple | list):
         return tuple(samples)
     return stack(samples) if isinstance(first, Tensor) else Tensor(np.stack(samples))
+
+
+@wrong("dataloader.collate", "collates sample by sample instead of place by place")
+def collate(samples):
+    first = need_one_form(samples)
+    if isinstance(first, tuple | list):
+        return tuple(collate(members) for members in samples)
+    return stack(samples) if isinstance(first, Tensor) else Tensor(np.stack(samples))
+
+
+@wrong("dataloader.collate", "forgets the star of zip")
+def collate(samples):
+    first = need_one_form(samples)
+    if isinstance(first, tuple | list):
+        return tuple(collate(members) for members in zip(samples))
+    return stack(samples) if isinstance(first, Tensor) else Tensor(np.stack(samples))
+
+
+@wrong("dataloader.collate", "takes a list for an array")
+def collate(samples):
+    first = need_one_form(samples)
+    if isinstance(first, Tensor):
+        return stack(samples)
+    if isinstance(first, dict):
+        return {key: collate([sample[key] for sample in samples]) for key in first}
+    if isinstance(first, tuple):
+        return tuple(collate(members) for members in zip(*samples))
+    return Tensor(np.stack(samples))
+
+
+@wrong("dataloader.collate", "gives plain numbers to stack")
+def collate(samples):
+    first = need_one_form(samples)
+    if isinstance(first, tuple | list):
+        return tuple(collate(members) for members in zip(*samples))
+    return stack(samples)
 
 
 @wrong("dataloader.collate", "joins the rows end to end")
@@ -215,6 +267,27 @@ def random_split(dataset, sizes, generator=None):
     order = numpy_generator(generator).permutation(count)
     starts = [0, *ends[:-1]]
     return [Subset(dataset, order[start:end]) for start, end in zip(starts, ends)]
+
+
+@wrong("dataloader.random_split", "rounds every size, and cuts where their sums end")
+def random_split(dataset, sizes, generator=None):
+    count = len(dataset)
+    fractions = are_fractions(sizes, count)
+    if fractions:
+        sizes = np.rint(np.array(sizes) * count).astype(int)
+    order = numpy_generator(generator).permutation(count)
+    return [Subset(dataset, part) for part in np.split(order, np.cumsum(sizes)[:-1])]
+
+
+@wrong("dataloader.random_split", "cuts the fractions of the ends off")
+def random_split(dataset, sizes, generator=None):
+    count = len(dataset)
+    fractions = are_fractions(sizes, count)
+    ends = np.cumsum(sizes)
+    if fractions:
+        ends = (ends * count).astype(int)
+    order = numpy_generator(generator).permutation(count)
+    return [Subset(dataset, part) for part in np.split(order, ends[:-1])]
 
 
 @wrong("dataloader.random_split", "ignores the generator")

@@ -201,6 +201,50 @@ def train(self, text, vocab_size=None, num_merges=None, special_tokens=None):
     self.__init__(merges, special)
 
 
+@wrong("tokenization.BPETokenizer.train", "asks for the largest of no counts")
+def train(self, text, vocab_size=None, num_merges=None, special_tokens=None):
+    special = checked_special(self.special_tokens if special_tokens is None else special_tokens)
+    limit = merges_wanted(vocab_size, num_merges, len(special))
+    index = PairIndex(count_words(text, special))
+    merges = []
+    while len(merges) < limit:
+        most = max(index.counts.values())
+        if most < 2:
+            break
+        pair = min(pair for pair, count in index.counts.items() if count == most)
+        index.merge(pair, 256 + len(merges))
+        merges.append(pair)
+    self.__init__(merges, special)
+
+
+@wrong("tokenization.BPETokenizer.train", "notes the pair before it is merged")
+def train(self, text, vocab_size=None, num_merges=None, special_tokens=None):
+    special = checked_special(self.special_tokens if special_tokens is None else special_tokens)
+    limit = merges_wanted(vocab_size, num_merges, len(special))
+    index = PairIndex(count_words(text, special))
+    merges = []
+    while len(merges) < limit:
+        most = max(index.counts.values(), default=0)
+        if most < 2:
+            break
+        pair = min(pair for pair, count in index.counts.items() if count == most)
+        merges.append(pair)
+        index.merge(pair, 256 + len(merges))
+    self.__init__(merges, special)
+
+
+@wrong("tokenization.BPETokenizer.encode_word", "merges the highest rank first")
+def encode_word(self, word):
+    ids = list(word)
+    while len(ids) > 1:
+        known = [pair for pair in pairwise(ids) if pair in self.ranks]
+        if not known:
+            break
+        pair = max(known, key=self.rank)
+        ids = merge(ids, pair, 256 + self.ranks[pair])
+    return ids
+
+
 @wrong("tokenization.BPETokenizer.encode_word", "takes the longest token that fits")
 def encode_word(self, word):
     ids = []
@@ -348,3 +392,15 @@ def next_token_windows(ids, length, stride=None):
     starts = np.arange(0, len(ids) - length, stride)
     places = starts[:, None] + np.arange(length)
     return wrap(ids[places]), wrap(ids[places + 1])
+
+
+@wrong("tokenization.next_token_windows", "copies the pieces into one table")
+def next_token_windows(ids, length, stride=None):
+    ids = id_row(ids)
+    length = whole_number(length, "length", 1)
+    stride = length if stride is None else whole_number(stride, "stride", 1)
+    if len(ids) <= length:
+        raise ValueError(f"windows of {length} need {length + 1} ids, and there are {len(ids)}")
+    starts = range(0, len(ids) - length, stride)
+    pieces = np.array([ids[start : start + length + 1] for start in starts])
+    return wrap(pieces[:, :-1]), wrap(pieces[:, 1:])
