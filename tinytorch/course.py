@@ -5,9 +5,12 @@ and turns a failed `assert` into one sentence. `give("module.name")` puts the co
 function into the running notebook, so that a blank never stops the lesson.
 """
 
+import _thread
 import ast
+import os
 import sys
 import textwrap
+import threading
 import traceback
 from pathlib import Path
 
@@ -16,6 +19,8 @@ import numpy as np
 __all__ = ["Blank", "CheckFailed", "check", "close", "data_file", "give"]
 
 REFERENCE = Path(__file__).parent
+PYTHON = Path(os.__file__).parent
+PATIENCE = 10  # seconds for the checks of one exercise; they need a fraction of one
 NO_RETURN = "None came out: does your function end with `return`, and the result behind it?"
 outcomes: list[tuple[str, str]] = []  # (exercise, "passed" | "blank" | "failed"), in running order
 
@@ -46,7 +51,7 @@ class check:
     """Run the quick checks of one exercise and say the outcome in one line.
 
     A blank is reported and lets the notebook go on. A failed assertion, or any error that the
-    exercise raises, becomes `CheckFailed` with one sentence.
+    exercise raises, becomes `CheckFailed` with one sentence; so does a loop that never ends.
 
     >>> with check("demo.double"):
     ...     assert 2 * 2 == 4, "doubling 2 gives 4"
@@ -55,11 +60,25 @@ class check:
 
     def __init__(self, exercise):
         self.exercise = exercise
+        self.endless = False
+        self.clock = threading.Timer(PATIENCE, self._stop)
 
     def __enter__(self):
+        if threading.current_thread() is threading.main_thread():  # only that can be interrupted
+            self.clock.daemon = True
+            self.clock.start()
         return self
 
+    def _stop(self):
+        self.endless = True
+        _thread.interrupt_main()
+
     def __exit__(self, kind, error, trace):
+        self.clock.cancel()
+        if self.endless and isinstance(error, KeyboardInterrupt):
+            error = TimeoutError(
+                f"not done after {PATIENCE} s: does each round of a loop get ahead?"
+            )
         if error is None:
             self._say("passed", f"passed: {self.exercise}")
         elif isinstance(error, Blank):
@@ -88,10 +107,15 @@ def _sentence(error, trace):
     if isinstance(error, RecursionError):
         return "your function calls itself on the same thing again and again, and never ends"
     frames = traceback.extract_tb(trace)
-    own = [f for f in frames if REFERENCE not in Path(f.filename).parents and f.line]
+    own = [f for f in frames if f.line and not _is_library(Path(f.filename))]
     where = f" at `{own[-1].line}`" if own else ""
     usual = f" ({NO_RETURN})" if "NoneType" in str(error) else ""
     return f"{type(error).__name__}{where}: {error}{usual}"
+
+
+def _is_library(path):
+    """True for a file that no learner wrote: of the course, of a package, or of Python."""
+    return not {REFERENCE, PYTHON}.isdisjoint(path.parents) or "site-packages" in path.parts
 
 
 def close(got, want, tol=1e-6):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from tinytorch import course
 from tinytorch.course import CheckFailed, check, close
 
 
@@ -39,6 +40,23 @@ def test_a_recursion_without_end_is_named():
     assert failing(test) == (
         "demo.f: your function calls itself on the same thing again and again, and never ends"
     )
+
+
+def test_a_loop_without_end_is_stopped(monkeypatch):
+    monkeypatch.setattr(course, "PATIENCE", 0.2)
+
+    def test():
+        while True:
+            pass
+
+    assert "not done after 0.2 s: does each round of a loop get ahead?" in failing(test)
+
+
+def test_the_line_is_the_learners_own():
+    def test():
+        return np.split(np.zeros(3), [1.5, 2.5])
+
+    assert "TypeError at `return np.split(np.zeros(3), [1.5, 2.5])`" in failing(test)
 
 
 def test_ctrl_c_is_no_failure():
