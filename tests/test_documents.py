@@ -1,0 +1,58 @@
+"""What the documents say is so: commands, examples and folders."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tito.cli import COMMANDS
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("milestones/*/README.md"))]
+README = PAGES[0].read_text(encoding="utf-8")
+pages = pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+
+
+def blocks(text, language):
+    """The fenced blocks of a language; "" for those that name none."""
+    found = re.findall(r"^```(\w*)\n(.*?)^```", text, flags=re.M | re.S)
+    return [block for name, block in found if name == language]
+
+
+def test_the_example_learns():
+    (code,) = blocks(README, "python")
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert 0 < float(re.search(r"tensor\((.*?)[,)]", done.stdout)[1]) < 0.2
+
+
+def test_the_check_runs_both_commands():
+    setup = [line for block in blocks(README, "") for line in block.splitlines() if "setup" in line]
+    run = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    assert len(setup) == 2
+    assert all(f"\n{command} " in run for command in setup)
+
+
+@pages
+def test_every_command_of_tito_exists(page):
+    for name in re.findall(r"(?:^|`|-m )tito ([a-z]+)", page.read_text(encoding="utf-8"), re.M):
+        assert name in COMMANDS, f"tito {name}"
+
+
+@pages
+def test_every_folder_and_script_exists(page):
+    text = page.read_text(encoding="utf-8")
+    for name in re.findall(r"`([\w/.]+/)`", text):
+        assert (ROOT / name).is_dir(), name
+    for name in re.findall(r"python (\w+\.py)", text):
+        assert (page.parent / name).is_file(), name
+
+
+def test_the_rooms_are_all_on_the_map():
+    rooms = {p.name for p in ROOT.iterdir() if p.is_dir() and not p.name.startswith((".", "_"))}
+    listed = set(re.findall(r"^\| `(\w+)/`", README, re.M))
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True).stdout
+    tracked = {line.partition("/")[0] for line in tracked.splitlines() if "/" in line}
+    assert listed == rooms & (tracked or rooms)
