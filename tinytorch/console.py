@@ -221,14 +221,15 @@ def _png(rows, title, path):
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    figure, axes = pyplot.subplots(figsize=(5, 4.5))
+    figure, axes = pyplot.subplots(figsize=(5.5, 4.8), layout="constrained")
     picture = axes.imshow(rows, vmin=0, vmax=1, cmap="viridis")
-    axes.set(title=title, xlabel="position looked at", ylabel="position that looks")
+    figure.suptitle(title)
+    axes.set(xlabel="position looked at", ylabel="position that looks")
     axes.set_xticks(range(len(rows[0])))
     axes.set_yticks(range(len(rows)))
     figure.colorbar(picture, label="weight")
     try:
-        figure.savefig(path, dpi=120, bbox_inches="tight")
+        figure.savefig(path, dpi=120)
         print(f"  picture: {path}")
     except OSError as error:
         print(f"  no picture: {path} cannot be written ({error.strerror}); try --plot FILE")

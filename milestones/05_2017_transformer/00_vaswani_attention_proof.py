@@ -73,7 +73,7 @@ def train(model, loader, flags):
                 loss.backward()
                 clip_grad_norm_(model.parameters(), 1.0)
                 optimizer.step()
-                progress.update(loss=loss.item())
+                progress.update(targets.numel(), loss=loss.item())
             progress.say(f"epoch {epoch + 1}: {sample[0]} -> {answers(model, sample)[0]}")
     return progress.seconds
 
