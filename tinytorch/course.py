@@ -5,8 +5,8 @@ and turns a failed `assert` into one sentence. `give("module.name")` puts the co
 function into the running notebook, so that a blank never stops the lesson.
 """
 
-import _thread
 import ast
+import ctypes
 import os
 import sys
 import textwrap
@@ -47,6 +47,10 @@ class CheckFailed(_OneSentence, AssertionError):
     """A quick check did not hold; the message says what was expected and what came."""
 
 
+class _Endless(BaseException):
+    """Raised inside a loop that takes too long, from outside."""
+
+
 class check:
     """Run the quick checks of one exercise and say the outcome in one line.
 
@@ -60,22 +64,20 @@ class check:
 
     def __init__(self, exercise):
         self.exercise = exercise
-        self.endless = False
+        self.thread = ctypes.c_ulong(threading.get_ident())
         self.clock = threading.Timer(PATIENCE, self._stop)
 
     def __enter__(self):
-        if threading.current_thread() is threading.main_thread():  # only that can be interrupted
-            self.clock.daemon = True
-            self.clock.start()
+        self.clock.daemon = True
+        self.clock.start()
         return self
 
     def _stop(self):
-        self.endless = True
-        _thread.interrupt_main()
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(self.thread, ctypes.py_object(_Endless))
 
     def __exit__(self, kind, error, trace):
         self.clock.cancel()
-        if self.endless and isinstance(error, KeyboardInterrupt):
+        if isinstance(error, _Endless):
             error = TimeoutError(
                 f"not done after {PATIENCE} s: does each round of a loop get ahead?"
             )

@@ -206,6 +206,11 @@ def test_help_shows_what_and_the_defaults(script):
     assert out.count("(default: ") >= 9
 
 
+def listen_to_ctrl_c():
+    """A process in the background of a shell inherits that it is ignored."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="a signal cannot be sent to one process there")
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_ctrl_c_ends_cleanly(script, tmp_path):
@@ -216,6 +221,7 @@ def test_ctrl_c_ends_cleanly(script, tmp_path):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=listen_to_ctrl_c,
     )
     for line in process.stdout:
         if line.startswith(("an epoch", "model")):
