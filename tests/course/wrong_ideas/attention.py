@@ -143,6 +143,48 @@ def scaled_dot_product_attention(
     return thinned(weights, dropout) @ value, (weights, scale)
 
 
+@wrong("attention.scaled_dot_product_attention", "multiplies the mask by -inf")
+def scaled_dot_product_attention(
+    query, key, value, mask=None, is_causal=False, dropout=None, scale=None
+):
+    mask = permitted(scores_shape(query, key, value, scale), mask, is_causal)
+    if scale is None:
+        scale = 1 / math.sqrt(query.shape[-1])
+    scores = (query * scale) @ key.swapaxes(-1, -2)
+    if mask is not None:
+        scores += ~mask * -np.inf
+    weights = softmax_rows(scores)
+    return thinned(weights, dropout) @ value, (weights, scale)
+
+
+@wrong("attention.scaled_dot_product_attention", "indexes the scores with the mask")
+def scaled_dot_product_attention(
+    query, key, value, mask=None, is_causal=False, dropout=None, scale=None
+):
+    mask = permitted(scores_shape(query, key, value, scale), mask, is_causal)
+    if scale is None:
+        scale = 1 / math.sqrt(query.shape[-1])
+    scores = (query * scale) @ key.swapaxes(-1, -2)
+    if mask is not None:
+        scores[~mask] = -np.inf
+    weights = softmax_rows(scores)
+    return thinned(weights, dropout) @ value, (weights, scale)
+
+
+@wrong("attention.scaled_dot_product_attention", "lets the mask make float64 of float32")
+def scaled_dot_product_attention(
+    query, key, value, mask=None, is_causal=False, dropout=None, scale=None
+):
+    mask = permitted(scores_shape(query, key, value, scale), mask, is_causal)
+    if scale is None:
+        scale = 1 / math.sqrt(query.shape[-1])
+    scores = (query * scale) @ key.swapaxes(-1, -2)
+    if mask is not None:
+        scores = scores + np.where(mask, 0, -np.inf)
+    weights = softmax_rows(scores)
+    return thinned(weights, dropout) @ value, (weights, scale)
+
+
 @wrong("attention.scaled_dot_product_attention_rule", "forgets the scale")
 def scaled_dot_product_attention_rule(g, query, key, value, dropout, note):
     weights, scale = note
@@ -277,6 +319,57 @@ def forward(self, x, source=None, mask=None, padding=None, is_causal=False, retu
     key = split_heads(self.key(source), self.num_heads)
     value = split_heads(self.value(source), self.num_heads)
     mixed = scaled_dot_product_attention(query, key, value, mask, is_causal)
+    output = self.output(merge_heads(mixed))
+    if return_weights:
+        return output, attention_weights(query, key, mask, is_causal)
+    return output
+
+
+@wrong("attention.MultiHeadAttention.forward", "makes keys of the tokens that ask")
+def forward(self, x, source=None, mask=None, padding=None, is_causal=False, return_weights=False):
+    source = x if source is None else source
+    shape = self._scores_shape(x, source)
+    mask = mask_for_heads(mask, padding, shape)
+    dropping = self.dropout.training and self.dropout.p
+    dropout = self.dropout(ones(shape, dtype=x.dtype)) if dropping else None
+    query = split_heads(self.query(x), self.num_heads)
+    key = split_heads(self.key(x), self.num_heads)
+    value = split_heads(self.value(source), self.num_heads)
+    mixed = scaled_dot_product_attention(query, key, value, mask, is_causal, dropout)
+    output = self.output(merge_heads(mixed))
+    if return_weights:
+        return output, attention_weights(query, key, mask, is_causal)
+    return output
+
+
+@wrong("attention.MultiHeadAttention.forward", "hands dropout on before is_causal")
+def forward(self, x, source=None, mask=None, padding=None, is_causal=False, return_weights=False):
+    source = x if source is None else source
+    shape = self._scores_shape(x, source)
+    mask = mask_for_heads(mask, padding, shape)
+    dropping = self.dropout.training and self.dropout.p
+    dropout = self.dropout(ones(shape, dtype=x.dtype)) if dropping else None
+    query = split_heads(self.query(x), self.num_heads)
+    key = split_heads(self.key(source), self.num_heads)
+    value = split_heads(self.value(source), self.num_heads)
+    mixed = scaled_dot_product_attention(query, key, value, mask, dropout, is_causal)
+    output = self.output(merge_heads(mixed))
+    if return_weights:
+        return output, attention_weights(query, key, mask, is_causal)
+    return output
+
+
+@wrong("attention.MultiHeadAttention.forward", "hands is_causal on before the mask")
+def forward(self, x, source=None, mask=None, padding=None, is_causal=False, return_weights=False):
+    source = x if source is None else source
+    shape = self._scores_shape(x, source)
+    mask = mask_for_heads(mask, padding, shape)
+    dropping = self.dropout.training and self.dropout.p
+    dropout = self.dropout(ones(shape, dtype=x.dtype)) if dropping else None
+    query = split_heads(self.query(x), self.num_heads)
+    key = split_heads(self.key(source), self.num_heads)
+    value = split_heads(self.value(source), self.num_heads)
+    mixed = scaled_dot_product_attention(query, key, value, is_causal, mask, dropout)
     output = self.output(merge_heads(mixed))
     if return_weights:
         return output, attention_weights(query, key, mask, is_causal)
