@@ -46,7 +46,7 @@ def check_lookup(weight, ids):
     outside = np.argwhere((ids < 0) | (ids >= len(weight)))
     if len(outside):
         place, rows = tuple(outside[0].tolist()), len(weight)
-        cause = "is it padding? See padding_idx" if ids[place] < 0 else "is it another tokenizer's?"
+        cause = "give padding a row: see padding_idx" if ids[place] < 0 else "another tokenizer's?"
         told = f"id {ids[place]} at {list(place)} is no row of a table of {rows} rows"
         raise IndexError(f"{told}, 0 to {rows - 1}: {cause}")
 
@@ -129,8 +129,8 @@ class Embedding(Module):
     Args:
         num_embeddings: V, how many rows; for tokens, tokenizer.vocab_size.
         embedding_dim: D, how many numbers in a row.
-        padding_idx: the id of padding, whose row starts at zero and stays there; negative ones
-            count from the end.
+        padding_idx: the id of padding, whose row starts at zero and stays there; -1 means the
+            last row (as an id, -1 is refused).
 
     Attributes:
         weight: Parameter (V, D), drawn from N(0, 1).
@@ -268,7 +268,7 @@ class SinusoidalEmbedding(PositionalEmbedding):
 
 
 class TokenAndPosition(Module):
-    """x = dropout(tokens[ids] * scale + positions): the entrance of a transformer.
+    """x = dropout(tokens[ids] + positions): the entrance of a transformer.
 
     Args:
         vocab_size: V, how many tokens there are.
@@ -276,7 +276,7 @@ class TokenAndPosition(Module):
         max_length: how many places.
         dropout: the share of numbers that are dropped while training.
         positions: "learned" or "sinusoidal".
-        scale: multiply the tokens by sqrt(D), as in the 2017 paper.
+        scale: True or False: whether the tokens are first multiplied by sqrt(D), as in the paper.
         padding_idx: the id of padding, see `Embedding`.
 
     Attributes:

@@ -169,7 +169,7 @@ def checked_targets(logits, targets, ignore_index=-100):
     if targets.shape != logits.shape[:-1]:
         raise ValueError(_misfit(logits.shape, targets.shape))
     if targets.dtype.kind not in "iu":
-        raise TypeError(f"targets are whole class numbers, not {targets.dtype}: try targets.long()")
+        raise TypeError(f"targets are integers, not {targets.dtype}: Tensor(targets, dtype=int)")
     kept, last = targets != ignore_index, logits.shape[-1] - 1
     wrong = targets[kept & ((targets < 0) | (targets > last))]
     if wrong.size:

@@ -21,6 +21,11 @@ def embedding(weight, ids, padding_idx=None):
     return weight[ids.reshape(-1)]
 
 
+@wrong("embeddings.embedding", "computes the one-hot product")
+def embedding(weight, ids, padding_idx=None):
+    return one_hot(ids, len(weight)) @ weight
+
+
 @wrong("embeddings.embedding_rule", "lets the last of several uses win")
 def embedding_rule(g, x_shape, ids, padding_idx):
     ids, g = ids.reshape(-1), g.reshape(-1, x_shape[1])
@@ -71,6 +76,16 @@ def embedding_rule(g, x_shape, ids, padding_idx):
     return back
 
 
+@wrong("embeddings.embedding_rule", "empties g at the padding")
+def embedding_rule(g, x_shape, ids, padding_idx):
+    ids, g = ids.reshape(-1), g.reshape(-1, x_shape[1])
+    if padding_idx is not None:
+        g[ids == padding_idx] = 0
+    back = np.zeros(x_shape, dtype=g.dtype)
+    np.add.at(back, ids, g)
+    return back
+
+
 @wrong("embeddings.PositionalEmbedding.forward", "ignores the offset")
 def forward(self, length, offset=0):
     if offset + length > self.max_length:
@@ -92,8 +107,15 @@ def forward(self, length, offset=0):
 
 @wrong("embeddings.PositionalEmbedding.forward", "refuses the whole table")
 def forward(self, length, offset=0):
-    if offset + length >= self.max_length + (offset > 0):
+    if offset + length >= self.max_length:
         raise self.too_long(length, offset)
+    return self.weight[offset : offset + length]
+
+
+@wrong("embeddings.PositionalEmbedding.forward", "returns the error")
+def forward(self, length, offset=0):
+    if offset + length > self.max_length:
+        return self.too_long(length, offset)
     return self.weight[offset : offset + length]
 
 
@@ -150,6 +172,42 @@ def sinusoidal_positions(length, dim, dtype=float32):
     return wrap(table.astype(dtype))
 
 
+@wrong("embeddings.sinusoidal_positions", "takes i for 2i")
+def sinusoidal_positions(length, dim, dtype=float32):
+    angle = np.arange(length)[:, None] / 10000 ** (np.arange((dim + 1) // 2) / dim)
+    table = np.zeros((length, dim))
+    table[:, 0::2] = np.sin(angle)
+    table[:, 1::2] = np.cos(angle[:, : dim // 2])
+    return wrap(table.astype(dtype))
+
+
+@wrong("embeddings.sinusoidal_positions", "doubles 2i once more")
+def sinusoidal_positions(length, dim, dtype=float32):
+    angle = np.arange(length)[:, None] / 10000 ** (2 * np.arange(0, dim, 2) / dim)
+    table = np.zeros((length, dim))
+    table[:, 0::2] = np.sin(angle)
+    table[:, 1::2] = np.cos(angle[:, : dim // 2])
+    return wrap(table.astype(dtype))
+
+
+@wrong("embeddings.sinusoidal_positions", "multiplies instead of dividing")
+def sinusoidal_positions(length, dim, dtype=float32):
+    angle = np.arange(length)[:, None] * 10000 ** (np.arange(0, dim, 2) / dim)
+    table = np.zeros((length, dim))
+    table[:, 0::2] = np.sin(angle)
+    table[:, 1::2] = np.cos(angle[:, : dim // 2])
+    return wrap(table.astype(dtype))
+
+
+@wrong("embeddings.sinusoidal_positions", "has an angle for each column")
+def sinusoidal_positions(length, dim, dtype=float32):
+    angle = np.arange(length)[:, None] / 10000 ** (np.arange(dim) / dim)
+    table = np.zeros((length, dim))
+    table[:, 0::2] = np.sin(angle)
+    table[:, 1::2] = np.cos(angle[:, : dim // 2])
+    return wrap(table.astype(dtype))
+
+
 @wrong("embeddings.TokenAndPosition.forward", "forgets the positions")
 def forward(self, ids, offset=0):
     x = self.tokens(ids)
@@ -195,4 +253,16 @@ def forward(self, ids, offset=0):
     x = self.tokens(ids)
     if self.scale:
         x = x * self.embed_dim
+    return self.dropout(x + self.positions(ids.shape[-1], offset))
+
+
+@wrong("embeddings.TokenAndPosition.forward", "multiplies by scale itself")
+def forward(self, ids, offset=0):
+    x = self.tokens(ids) * self.scale
+    return self.dropout(x + self.positions(ids.shape[-1], offset))
+
+
+@wrong("embeddings.TokenAndPosition.forward", "always scales")
+def forward(self, ids, offset=0):
+    x = self.tokens(ids) * math.sqrt(self.embed_dim)
     return self.dropout(x + self.positions(ids.shape[-1], offset))

@@ -27,6 +27,13 @@ def mse_loss(prediction, target, reduction="mean"):
     return reduced(difference * difference, reduction)
 
 
+@wrong("losses.mse_loss", "computes with the arrays")
+def mse_loss(prediction, target, reduction="mean"):
+    need_same_shape("mse_loss", prediction, target)
+    difference = prediction.array - target.array
+    return reduced(difference * difference, reduction)
+
+
 @wrong("losses.nll_of_targets", "asks every row for every target")
 def nll_of_targets(log_probs, targets):
     return -log_probs[:, targets]
@@ -113,6 +120,47 @@ def cross_entropy(logits, targets, ignore_index=-100, label_smoothing=0.0, reduc
     return loss, log_probs
 
 
+@wrong("losses.cross_entropy", "drops the ignored targets")
+def cross_entropy(logits, targets, ignore_index=-100, label_smoothing=0.0, reduction="mean"):
+    kept = checked_targets(logits, targets, ignore_index)
+    log_probs = log_softmax.on_arrays(logits, -1)
+    values = nll_of_targets(log_probs, targets[kept])
+    values = np.where(kept, smoothed(values, log_probs, label_smoothing), 0)
+    loss = average_over_kept(values, kept) if reduction == "mean" else reduced(values, reduction)
+    return loss, log_probs
+
+
+@wrong("losses.cross_entropy", "averages already")
+def cross_entropy(logits, targets, ignore_index=-100, label_smoothing=0.0, reduction="mean"):
+    kept = checked_targets(logits, targets, ignore_index)
+    log_probs = log_softmax.on_arrays(logits, -1)
+    values = nll_of_targets(log_probs, np.where(kept, targets, 0))
+    values = average_over_kept(values, kept)
+    values = np.where(kept, smoothed(values, log_probs, label_smoothing), 0)
+    loss = average_over_kept(values, kept) if reduction == "mean" else reduced(values, reduction)
+    return loss, log_probs
+
+
+@wrong("losses.cross_entropy", "takes the minus twice")
+def cross_entropy(logits, targets, ignore_index=-100, label_smoothing=0.0, reduction="mean"):
+    kept = checked_targets(logits, targets, ignore_index)
+    log_probs = log_softmax.on_arrays(logits, -1)
+    values = -nll_of_targets(log_probs, np.where(kept, targets, 0))
+    values = np.where(kept, smoothed(values, log_probs, label_smoothing), 0)
+    loss = average_over_kept(values, kept) if reduction == "mean" else reduced(values, reduction)
+    return loss, log_probs
+
+
+@wrong("losses.cross_entropy", "notes a Tensor for module 06")
+def cross_entropy(logits, targets, ignore_index=-100, label_smoothing=0.0, reduction="mean"):
+    kept = checked_targets(logits, targets, ignore_index)
+    log_probs = log_softmax(logits, -1)
+    values = nll_of_targets(log_probs, np.where(kept, targets, 0))
+    values = np.where(kept, smoothed(values, log_probs, label_smoothing), 0)
+    loss = average_over_kept(values, kept) if reduction == "mean" else reduced(values, reduction)
+    return loss, log_probs
+
+
 @wrong("losses.binary_cross_entropy_with_logits", "takes the logarithm of a sigmoid")
 def binary_cross_entropy_with_logits(logits, targets, reduction="mean"):
     need_same_shape("binary_cross_entropy_with_logits", logits, targets)
@@ -145,6 +193,13 @@ def binary_cross_entropy_with_logits(logits, targets, reduction="mean"):
     return reduced(values, reduction)
 
 
+@wrong("losses.binary_cross_entropy_with_logits", "takes the largest of all scores")
+def binary_cross_entropy_with_logits(logits, targets, reduction="mean"):
+    need_same_shape("binary_cross_entropy_with_logits", logits, targets)
+    values = np.max(logits, 0) - logits * targets + np.log1p(np.exp(-np.abs(logits)))
+    return reduced(values, reduction)
+
+
 @wrong("losses.accuracy", "counts ignored positions as mistakes")
 def accuracy(logits, targets, ignore_index=-100):
     return float((logits.array.argmax(axis=-1) == targets.array).mean())
@@ -162,3 +217,18 @@ def accuracy(logits, targets, ignore_index=-100):
     kept = checked_targets(scores, targets, ignore_index)
     right = scores.argmax(axis=0) == targets
     return float(average_over_kept(right, kept))
+
+
+@wrong("losses.accuracy", "looks for one largest score in all")
+def accuracy(logits, targets, ignore_index=-100):
+    scores, targets = logits.array, targets.array
+    kept = checked_targets(scores, targets, ignore_index)
+    right = scores.argmax() == targets
+    return float(average_over_kept(right, kept))
+
+
+@wrong("losses.accuracy", "gives nan where nothing is kept")
+def accuracy(logits, targets, ignore_index=-100):
+    scores, targets = logits.array, targets.array
+    kept = checked_targets(scores, targets, ignore_index)
+    return float((scores.argmax(axis=-1) == targets)[kept].mean())
