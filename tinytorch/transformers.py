@@ -291,7 +291,7 @@ class GPT(Module):
         self.initialise()
 
     def initialise(self, std=0.02):
-        """Draw all weights anew: matrices with mean 0 and standard deviation std, biases 0, norms plain.
+        """Draw all weights anew: normal matrices of deviation std, biases 0, plain norms.
 
         The layers that write into the stream get std / sqrt(2 L).
         """
