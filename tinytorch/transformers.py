@@ -291,7 +291,7 @@ class GPT(Module):
         self.initialise()
 
     def initialise(self, std=0.02):
-        """Draw all weights anew: matrices N(0, std), biases 0, norms plain.
+        """Draw all weights anew: normal matrices of deviation std, biases 0, plain norms.
 
         The layers that write into the stream get std / sqrt(2 L).
         """
@@ -421,7 +421,7 @@ def pick_next(logits, temperature=1.0, top_k=None, top_p=None, generator=None):
 
     Args:
         logits: array (..., V).
-        temperature: 0 takes the highest score; below 1 is bolder, above 1 more even.
+        temperature: 0 takes the highest score; below 1 is surer, above 1 bolder (more even).
         top_k: keep the k best before the draw; None keeps all.
         top_p: then keep the likeliest that together reach p; None keeps all.
         generator: where the randomness comes from; None is the one that `manual_seed` sets.
@@ -531,7 +531,7 @@ def generate(
             new = pick_next(logits, temperature, top_k, top_p, generator)  # (B,)
             new = np.where(ended, ids[:, -1], new)
             ids = np.concatenate([ids, new[:, None]], axis=1)
-            ended = ended | np.isin(new, stops)
+            ended = np.isin(new, stops)  # an ended row repeats its stop
     return wrap(ids)
 
 
@@ -558,5 +558,5 @@ def stream(
         longer = generate(model, ids, 1, temperature, top_k, top_p, None, generator)  # (B, T + 1)
         new = np.where(ended, ids[:, -1], longer.array[:, -1])  # (B,)
         ids = np.concatenate([ids, new[:, None]], axis=1)
-        ended = ended | np.isin(new, stops)
+        ended = np.isin(new, stops)
         yield new

@@ -156,6 +156,24 @@ def forward(self, x, mask=None):
     return self.norm2(x + self.mlp(x))
 
 
+@wrong("transformers.TransformerBlock.forward", "hands on the mask with pre-norm only")
+def forward(self, x, mask=None):
+    if self.norm_first:
+        x = x + self.dropout(self.attention(self.norm1(x), mask=mask))
+        return x + self.dropout(self.mlp(self.norm2(x)))
+    x = self.norm1(x + self.dropout(self.attention(x)))
+    return self.norm2(x + self.dropout(self.mlp(x)))
+
+
+@wrong("transformers.TransformerBlock.forward", "has dropout with pre-norm only")
+def forward(self, x, mask=None):
+    if self.norm_first:
+        x = x + self.dropout(self.attention(self.norm1(x), mask=mask))
+        return x + self.dropout(self.mlp(self.norm2(x)))
+    x = self.norm1(x + self.attention(x, mask=mask))
+    return self.norm2(x + self.mlp(x))
+
+
 @wrong("transformers.GPT.forward", "has no mask")
 def forward(self, ids):
     check_readable(ids, self.max_length)
@@ -316,6 +334,71 @@ def pick_next(logits, temperature=1.0, top_k=None, top_p=None, generator=None):
     return multinomial(wrap(probabilities), 1).array[..., 0]
 
 
+@wrong("transformers.pick_next", "returns the Tensor of multinomial")
+def pick_next(logits, temperature=1.0, top_k=None, top_p=None, generator=None):
+    if temperature == 0:
+        return logits.argmax(axis=-1)
+    logits = logits / temperature
+    if top_k is not None:
+        logits = top_k_filter(logits, top_k)
+    if top_p is not None:
+        logits = top_p_filter(logits, top_p)
+    probabilities = softmax.on_arrays(logits, -1)
+    return multinomial(wrap(probabilities), 1, generator)
+
+
+@wrong("transformers.pick_next", "keeps the last dimension of the draw")
+def pick_next(logits, temperature=1.0, top_k=None, top_p=None, generator=None):
+    if temperature == 0:
+        return logits.argmax(axis=-1)
+    logits = logits / temperature
+    if top_k is not None:
+        logits = top_k_filter(logits, top_k)
+    if top_p is not None:
+        logits = top_p_filter(logits, top_p)
+    probabilities = softmax.on_arrays(logits, -1)
+    return multinomial(wrap(probabilities), 1, generator).array
+
+
+@wrong("transformers.pick_next", "takes top_k=0 for not given")
+def pick_next(logits, temperature=1.0, top_k=None, top_p=None, generator=None):
+    if temperature == 0:
+        return logits.argmax(axis=-1)
+    logits = logits / temperature
+    if top_k:
+        logits = top_k_filter(logits, top_k)
+    if top_p is not None:
+        logits = top_p_filter(logits, top_p)
+    probabilities = softmax.on_arrays(logits, -1)
+    return multinomial(wrap(probabilities), 1, generator).array[..., 0]
+
+
+@wrong("transformers.pick_next", "takes top_p=0 for not given")
+def pick_next(logits, temperature=1.0, top_k=None, top_p=None, generator=None):
+    if temperature == 0:
+        return logits.argmax(axis=-1)
+    logits = logits / temperature
+    if top_k is not None:
+        logits = top_k_filter(logits, top_k)
+    if top_p:
+        logits = top_p_filter(logits, top_p)
+    probabilities = softmax.on_arrays(logits, -1)
+    return multinomial(wrap(probabilities), 1, generator).array[..., 0]
+
+
+@wrong("transformers.pick_next", "divides the logits in place")
+def pick_next(logits, temperature=1.0, top_k=None, top_p=None, generator=None):
+    if temperature == 0:
+        return logits.argmax(axis=-1)
+    logits /= temperature
+    if top_k is not None:
+        logits = top_k_filter(logits, top_k)
+    if top_p is not None:
+        logits = top_p_filter(logits, top_p)
+    probabilities = softmax.on_arrays(logits, -1)
+    return multinomial(wrap(probabilities), 1, generator).array[..., 0]
+
+
 @wrong("transformers.generate", "takes the first position")
 def generate(
     model, ids, max_new_tokens, temperature=1.0, top_k=None, top_p=None, stop=None, generator=None
@@ -450,4 +533,21 @@ def generate(
             new = pick_next(logits, temperature, top_k, top_p, generator)
             ids = np.concatenate([ids, new[:, None]], axis=1)
             ended = ended | np.isin(new, stops)
+    return wrap(ids)
+
+
+@wrong("transformers.generate", "lets a stop in the prompt end the row")
+def generate(
+    model, ids, max_new_tokens, temperature=1.0, top_k=None, top_p=None, stop=None, generator=None
+):
+    ids, stops = prompt_array(ids), stop_array(stop)
+    with evaluating(model):
+        for _ in range(max_new_tokens):
+            ended = np.isin(ids, stops).any(axis=1)
+            if ended.all():
+                break
+            logits = model(wrap(ids[:, -model.max_length :])).array[:, -1]
+            new = pick_next(logits, temperature, top_k, top_p, generator)
+            new = np.where(ended, ids[:, -1], new)
+            ids = np.concatenate([ids, new[:, None]], axis=1)
     return wrap(ids)
