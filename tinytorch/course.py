@@ -22,6 +22,11 @@ REFERENCE = Path(__file__).parent
 PYTHON = Path(os.__file__).parent
 PATIENCE = 10  # seconds for the checks of one exercise; they need a fraction of one
 NO_RETURN = "None came out: does your function end with `return`, and the result behind it?"
+USUAL = {  # what Python and NumPy say -> what it usually means in an exercise
+    "NoneType": NO_RETURN,
+    "truth value of an array": "Python's max, min, `if`, `and` and `or` want one number: np.maximum, "
+    "np.minimum, np.where, & and | work place by place",
+}
 outcomes: list[tuple[str, str]] = []  # (exercise, "passed" | "blank" | "failed"), in running order
 
 
@@ -104,15 +109,16 @@ class check:
 
 def _sentence(error, trace):
     """Say what went wrong: an assertion's own message, or the error and the line it came from."""
-    if isinstance(error, AssertionError) and str(error):
-        return str(error)
+    told = str(error)
+    usual = "".join(f" ({meaning})" for words, meaning in USUAL.items() if words in told)
+    if isinstance(error, AssertionError) and told:
+        return told + usual
     if isinstance(error, RecursionError):
         return "your function calls itself on the same thing again and again, and never ends"
     frames = traceback.extract_tb(trace)
     own = [f for f in frames if f.line and not _is_library(Path(f.filename))]
     where = f" at `{own[-1].line}`" if own else ""
-    usual = f" ({NO_RETURN})" if "NoneType" in str(error) else ""
-    return f"{type(error).__name__}{where}: {error}{usual}"
+    return f"{type(error).__name__}{where}: {told}{usual}"
 
 
 def _is_library(path):

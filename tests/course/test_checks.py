@@ -33,6 +33,10 @@ def test_a_forgotten_return_is_named(use):
     assert "does your function end with `return`" in failing(lambda: use(None))
 
 
+def test_pythons_max_of_arrays_is_explained():
+    assert "np.maximum" in failing(lambda: max(np.zeros(2), 0))
+
+
 def test_a_recursion_without_end_is_named():
     def test():
         return test()
