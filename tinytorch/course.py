@@ -24,8 +24,8 @@ PATIENCE = 10  # seconds for the checks of one exercise; they need a fraction of
 NO_RETURN = "None came out: does your function end with `return`, and the result behind it?"
 USUAL = {  # what Python and NumPy say -> what it usually means in an exercise
     "NoneType": NO_RETURN,
-    "truth value of an array": "Python's max, min, `if`, `and` and `or` want one number: np.maximum, "
-    "np.minimum, np.where, & and | work place by place",
+    "truth value of an array": "Python's max, min, `if`, `and` want one number; "
+    "np.maximum, np.minimum, np.where and & work place by place",
 }
 outcomes: list[tuple[str, str]] = []  # (exercise, "passed" | "blank" | "failed"), in running order
 
