@@ -212,7 +212,8 @@ class TestMatmul:
 
     def test_batches_that_do_not_fit_speak_of_the_batch(self):
         message = raised(ValueError, matmul, zeros(2, 3, 4), zeros(5, 4, 3))
-        assert "shapes (2,) and (5,) do not broadcast: dimension -1 is 2 in one and 5" in message
+        assert message.startswith("matmul: batch shapes (2,) and (5,) do not broadcast: dimension ")
+        assert "-1 is 2 in one and 5" in message
         assert "gufunc" not in message and "remapped" not in message
 
     def test_a_single_number_is_refused(self):
@@ -320,8 +321,7 @@ class TestVar:
 
     def test_of_one_number(self):
         assert Tensor([5.0]).var(unbiased=False).item() == 0
-        with np.errstate(invalid="ignore"):
-            assert math.isnan(Tensor([5.0]).var().item())
+        assert math.isnan(Tensor([5.0]).var().item())  # and no warning, which would be an error
 
     def test_of_whole_numbers_is_float32(self):
         assert Tensor([1, 2, 3]).var().item() == 1 and Tensor([1, 2, 3]).var().dtype == np.float32
