@@ -399,7 +399,7 @@ class TestReshape:
         own = raised(ValueError, reshape.on_arrays, numbers((2, 3)), (4, -1))
         assert "6" in re.findall(r"\d+", own) and "cannot reshape" not in own
         message = raised(ValueError, Tensor(numbers((2, 3))).reshape, 4, -1)
-        assert message == f"reshape: {own} (shapes (2, 3))"
+        assert message.startswith(f"reshape: {own}") and message.count("(2, 3)") == 1
 
     @pytest.mark.parametrize("shape", [(-1, -1), (0, -1), (-1, 0)])
     def test_a_size_nobody_can_tell(self, shape):
