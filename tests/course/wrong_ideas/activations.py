@@ -98,6 +98,15 @@ def gelu(x):
     return y, slope
 
 
+@wrong("activations.gelu", "calls the tanh by another name than the given lines do")
+def gelu(x):
+    c = math.sqrt(2 / math.pi)
+    gate = np.tanh(c * (x + 0.044715 * (x * x * x)))
+    y = 0.5 * x * (1 + gate)
+    slope = 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * c * (1 + 3 * 0.044715 * (x * x))
+    return y, slope
+
+
 @wrong("activations.gelu", "gives the name t to something else")
 def gelu(x):
     c = math.sqrt(2 / math.pi)

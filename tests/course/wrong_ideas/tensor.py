@@ -200,6 +200,15 @@ def var(x, dim=None, unbiased=True, keepdim=False):
     return distance.sum(axis=dims, keepdims=keepdim) / (count - 1 if unbiased else count)
 
 
+@wrong("tensor.var", "loses the dimension of the mean")
+def var(x, dim=None, unbiased=True, keepdim=False):
+    dims = dims_of(dim, x.ndim)
+    count = math.prod(x.shape[d] for d in dims)
+    distance = x - mean.on_arrays(x, dim, keepdim)
+    total = (distance * distance).sum(axis=dims, keepdims=keepdim)
+    return total / (count - 1 if unbiased else count)
+
+
 @wrong("tensor.reshape", "copies")
 def reshape(x, shape):
     sizes = list(one_tuple((shape,)))
