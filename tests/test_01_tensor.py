@@ -6,6 +6,7 @@ import gc
 import inspect
 import math
 import pickle
+import re
 import threading
 import tracemalloc
 import weakref
@@ -198,21 +199,26 @@ class TestMatmul:
     @pytest.mark.parametrize(
         ("left", "right", "sizes"),
         [
-            ((2, 3), (4, 3), "3 and 4"),
-            ((3,), (4,), "3 and 4"),
-            ((2, 3), (4,), "3 and 4"),
-            ((5,), (3, 5), "5 and 3"),
-            ((7, 2, 3), (7, 2, 3), "3 and 2"),
+            ((2, 3), (4, 3), (3, 4)),
+            ((3,), (4,), (3, 4)),
+            ((2, 3), (4,), (3, 4)),
+            ((5,), (3, 5), (5, 3)),
+            ((7, 2, 3), (7, 2, 3), (3, 2)),
         ],
     )
     def test_inner_sizes_that_differ(self, left, right, sizes):
+        """In any words but NumPy's, as long as both sizes are named."""
+        own = raised(ValueError, matmul.on_arrays, np.zeros(left), np.zeros(right))
+        assert {str(size) for size in sizes} <= set(re.findall(r"\d+", own)) and "gufunc" not in own
         message = raised(ValueError, matmul, zeros(left), zeros(right))
-        assert f"the inner sizes differ, {sizes}" in message
-        assert message.startswith("matmul: ") and message.endswith(f"(shapes {left}, {right})")
+        assert (
+            message.startswith(f"matmul: {own}") and f"{left}" in message and f"{right}" in message
+        )
 
     def test_batches_that_do_not_fit_speak_of_the_batch(self):
         message = raised(ValueError, matmul, zeros(2, 3, 4), zeros(5, 4, 3))
-        assert "shapes (2,) and (5,) do not broadcast: dimension -1 is 2 in one and 5" in message
+        assert message.startswith("matmul: batch shapes (2,) and (5,) do not broadcast: dimension ")
+        assert "-1 is 2 in one and 5" in message
         assert "gufunc" not in message and "remapped" not in message
 
     def test_a_single_number_is_refused(self):
@@ -320,8 +326,7 @@ class TestVar:
 
     def test_of_one_number(self):
         assert Tensor([5.0]).var(unbiased=False).item() == 0
-        with np.errstate(invalid="ignore"):
-            assert math.isnan(Tensor([5.0]).var().item())
+        assert math.isnan(Tensor([5.0]).var().item())  # and no warning, which would be an error
 
     def test_of_whole_numbers_is_float32(self):
         assert Tensor([1, 2, 3]).var().item() == 1 and Tensor([1, 2, 3]).var().dtype == np.float32
@@ -391,8 +396,10 @@ class TestReshape:
         assert message.startswith("reshape: ") and "(2, 3)" in message
 
     def test_the_message_says_how_many(self):
+        own = raised(ValueError, reshape.on_arrays, numbers((2, 3)), (4, -1))
+        assert "6" in re.findall(r"\d+", own) and "cannot reshape" not in own
         message = raised(ValueError, Tensor(numbers((2, 3))).reshape, 4, -1)
-        assert message == "reshape: 6 elements do not fit into (4, -1) (shapes (2, 3))"
+        assert message.startswith(f"reshape: {own}") and message.count("(2, 3)") == 1
 
     @pytest.mark.parametrize("shape", [(-1, -1), (0, -1), (-1, 0)])
     def test_a_size_nobody_can_tell(self, shape):
@@ -472,14 +479,16 @@ class TestCat:
         assert not np.shares_memory(joined.array, a.array) and joined.version is not a.version
 
     def test_sizes_that_differ(self):
+        own = raised(ValueError, cat.on_arrays, [np.zeros((2, 2)), np.zeros((1, 2))], 1)
+        assert "(2, 2)" in own and "(1, 2)" in own
         message = raised(ValueError, cat, [zeros(2, 2), zeros(1, 2)], 1)
-        assert message == (
-            "cat: all sizes but that of dim 1 must agree, and the shapes are [(2, 2), (1, 2)]"
-        )
+        assert message == f"cat: {own}"  # the shapes are said already, and only once
 
     @pytest.mark.parametrize("others", [(2, 2, 1), (2,), (2, 3)])
     def test_every_other_size_counts(self, others):
-        assert "must agree" in raised(ValueError, cat, [zeros(2, 2), zeros(2, 2), zeros(others)], 0)
+        arrays = [np.zeros((2, 2)), np.zeros((2, 2)), np.zeros(others)]
+        own = raised(ValueError, cat.on_arrays, arrays, 0)
+        assert "(2, 2)" in own and f"{others}" in own
 
     def test_nothing_to_join(self):
         assert "the list is empty" in raised(ValueError, cat, [])

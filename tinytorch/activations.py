@@ -132,7 +132,7 @@ def softmax(x, dim=-1):
         dim: the dimension whose elements shall sum to 1.
 
     Returns:
-        The same shape; positive, and 1 when summed along `dim`. No overflow for any finite x.
+        The same shape; not negative, and 1 when summed along `dim`. Large scores do not overflow.
 
     Source: Bridle 1990 for the name; the distribution is Boltzmann's, 1868.
 
@@ -155,7 +155,7 @@ def log_softmax(x, dim=-1):
         dim: the dimension of the classes.
 
     Returns:
-        The same shape, at most 0 everywhere; finite for any finite x, where log(softmax(x)) is not.
+        The same shape, at most 0 everywhere; finite where log(softmax(x)) is -inf.
 
     >>> from tinytorch.tensor import Tensor
     >>> log_softmax(Tensor([[0.0, 200.0]]))

@@ -8,10 +8,10 @@ __all__ = [
     "SLOTS",
     "float32",
     "float64",
+    "bool_",
     "int64",
     "int32",
     "uint8",
-    "bool_",
     "ERRORS",
     "SPELLINGS",
     "elementwise",
@@ -27,6 +27,8 @@ __all__ = [
     "logical_not",
     "OPERATORS",
     "default_generator",
+    "no_broadcast",
+    "broadcast_shape",
     "recording",
     "later",
     "to_array",
@@ -72,8 +74,6 @@ __all__ = [
     "tensor_abs",
     "clone",
     "cast",
-    "no_broadcast",
-    "broadcast_shape",
     "matmul",
     "dims_of",
     "tensor_sum",
@@ -121,6 +121,41 @@ import threading
 import numpy as np
 
 
+# %% broadcast_shape
+def no_broadcast(first, second, back):
+    """The error for two shapes whose sizes at -back do not fit."""
+    sizes = f"{first[-back]} in one and {second[-back]} in the other"
+    return ValueError(f"shapes {first} and {second} do not broadcast: dimension -{back} is {sizes}")
+
+
+def broadcast_shape(first, second):
+    """The shape that two shapes broadcast to.
+
+    Aligned at the right, two sizes fit if they are equal or one of them is 1; the other one is
+    the size of the result. A missing size counts as 1.
+
+    Args:
+        first, second: shapes, tuples of sizes.
+
+    Returns:
+        The shape of the result, a tuple.
+
+    Raises:
+        ValueError: two sizes differ and neither is 1; names both shapes and the dimension.
+
+    >>> broadcast_shape((4, 1, 3), (2, 1))
+    (4, 2, 3)
+    """
+    result = []
+    for back in range(1, max(len(first), len(second)) + 1):
+        a = first[-back] if back <= len(first) else 1
+        b = second[-back] if back <= len(second) else 1
+        if a != b and a != 1 and b != 1:
+            raise no_broadcast(first, second, back)
+        result.append(b if a == 1 else a)
+    return tuple(reversed(result))
+
+
 # %% tables
 class _Switch(threading.local):
     """Recording on or off, for each thread on its own."""
@@ -154,9 +189,8 @@ def later(module, name):
 
 
 # %% dtypes
-float32, float64 = np.dtype("float32"), np.dtype("float64")
+float32, float64, bool_ = np.dtype("float32"), np.dtype("float64"), np.dtype("bool")
 int64, int32, uint8 = np.dtype("int64"), np.dtype("int32"), np.dtype("uint8")
-bool_ = np.dtype("bool")
 
 
 def to_array(data, dtype=None):
@@ -702,13 +736,13 @@ def explained(error, name, arrays):
 
 def clash(name, shapes):
     """What `broadcast_shape` says of shapes that do not fit; None if it finds nothing."""
-    cut = -2 if name == "matmul" else None  # its last two dimensions do not broadcast
+    cut, of = (-2, "batch ") if name == "matmul" else (None, "")  # the matrices do not broadcast
     try:
         functools.reduce(broadcast_shape, [shape[:cut] for shape in shapes])
     except NotImplementedError:  # still blank
         return None
     except ValueError as error:
-        return f"{error}. Sizes are compared from the right; unsqueeze(dim) inserts a 1"
+        return f"{of}{error}. Sizes are compared from the right; unsqueeze(dim) inserts a 1"
 
 
 def write_result(tensor, result, what, instead):
@@ -853,41 +887,6 @@ OPERATORS |= {"bitwise_or": "logical_or", "bitwise_xor": "logical_xor"}
 OPERATORS |= {name: name for name in ("floor_divide", "remainder", "matmul", "maximum", "minimum")}
 
 
-# %% broadcast_shape
-def no_broadcast(first, second, back):
-    """The error for two shapes whose sizes at -back do not fit."""
-    sizes = f"{first[-back]} in one and {second[-back]} in the other"
-    return ValueError(f"shapes {first} and {second} do not broadcast: dimension -{back} is {sizes}")
-
-
-def broadcast_shape(first, second):
-    """The shape that two shapes broadcast to.
-
-    Aligned at the right, two sizes fit if they are equal or one of them is 1; the other one is
-    the size of the result. A missing size counts as 1.
-
-    Args:
-        first, second: shapes, tuples of sizes.
-
-    Returns:
-        The shape of the result, a tuple.
-
-    Raises:
-        ValueError: two sizes differ and neither is 1; names both shapes and the dimension.
-
-    >>> broadcast_shape((4, 1, 3), (2, 1))
-    (4, 2, 3)
-    """
-    result = []
-    for back in range(1, max(len(first), len(second)) + 1):
-        a = first[-back] if back <= len(first) else 1
-        b = second[-back] if back <= len(second) else 1
-        if a != b and a != 1 and b != 1:
-            raise no_broadcast(first, second, back)
-        result.append(b if a == 1 else a)
-    return tuple(reversed(result))
-
-
 # %% matmul
 @primitive(promote=True)
 def matmul(x, y):
@@ -962,6 +961,7 @@ def mean(x, dim=None, keepdim=False):
 
 # %% var
 @primitive
+@np.errstate(invalid="ignore")  # the variance of one number is nan, without a warning
 def var(x, dim=None, unbiased=True, keepdim=False):
     """var(x) = sum_i (x_i - mean)^2 / (n - 1) over all elements, or over `dim`, in two passes.
 
@@ -1043,7 +1043,7 @@ def reshape(x, shape):
         raise ValueError(f"-1 has no meaning in {shape}: write it once, and without a 0 beside it")
     if -1 in sizes:
         known = math.prod(s for s in sizes if s != -1)
-        sizes[sizes.index(-1)] = x.size // max(known, 1)
+        sizes[sizes.index(-1)] = x.size // known
     if math.prod(sizes) != x.size:
         raise ValueError(f"{x.size} elements do not fit into {shape}")
     return x.reshape(sizes)

@@ -17,6 +17,11 @@ def relu(x):
     return np.max(x)
 
 
+@wrong("activations.relu", "takes Python's max")
+def relu(x):
+    return max(x, 0)
+
+
 @wrong("activations.sigmoid", "types the textbook formula, which overflows")
 def sigmoid(x):
     return 1 / (1 + np.exp(-x))
@@ -31,6 +36,12 @@ def sigmoid(x):
 @wrong("activations.sigmoid", "mistakes tanh for it")
 def sigmoid(x):
     return np.tanh(x)
+
+
+@wrong("activations.sigmoid", "takes 1 minus the other side, which loses all digits")
+def sigmoid(x):
+    small = np.exp(-np.abs(x))
+    return np.where(x >= 0, 1 / (1 + small), 1 - 1 / (1 + small))
 
 
 @wrong("activations.silu", "returns the gate alone")
@@ -63,6 +74,50 @@ def gelu(x):
     return 0.5 * (1 + np.tanh(c * (x + 0.044715 * (x * x * x))))
 
 
+@wrong("activations.gelu", "takes c from NumPy, which makes float64")
+def gelu(x):
+    c = np.sqrt(2 / np.pi)
+    t = np.tanh(c * (x + 0.044715 * (x * x * x)))
+    return 0.5 * x * (1 + t)
+
+
+@wrong("activations.gelu", "returns before the given lines")
+def gelu(x):
+    c = math.sqrt(2 / math.pi)
+    return 0.5 * x * (1 + np.tanh(c * (x + 0.044715 * (x * x * x))))
+
+
+@wrong("activations.gelu", "takes the primitive tanh, which gives a Tensor")
+def gelu(x):
+    c = math.sqrt(2 / math.pi)
+    t = tanh(c * (x + 0.044715 * (x * x * x)))
+    y = 0.5 * x * (1 + t)
+    if not recording():
+        return y
+    slope = 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * c * (1 + 3 * 0.044715 * (x * x))
+    return y, slope
+
+
+@wrong("activations.gelu", "calls the tanh by another name than the given lines do")
+def gelu(x):
+    c = math.sqrt(2 / math.pi)
+    gate = np.tanh(c * (x + 0.044715 * (x * x * x)))
+    y = 0.5 * x * (1 + gate)
+    slope = 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * c * (1 + 3 * 0.044715 * (x * x))
+    return y, slope
+
+
+@wrong("activations.gelu", "gives the name t to something else")
+def gelu(x):
+    c = math.sqrt(2 / math.pi)
+    t = 1 + np.tanh(c * (x + 0.044715 * (x * x * x)))
+    y = 0.5 * x * t
+    if not recording():
+        return y
+    slope = 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * c * (1 + 3 * 0.044715 * (x * x))
+    return y, slope
+
+
 @wrong("activations.softmax", "sums over everything")
 def softmax(x, dim=-1):
     exponentials = np.exp(x - x.max())
@@ -79,6 +134,29 @@ def softmax(x, dim=-1):
 def softmax(x, dim=-1):
     exponentials = np.exp(x)
     return exponentials / exponentials.sum(axis=dim, keepdims=True)
+
+
+@wrong("activations.softmax", "subtracts the largest score of the whole array")
+def softmax(x, dim=-1):
+    exponentials = np.exp(x - x.max())
+    return exponentials / exponentials.sum(axis=dim, keepdims=True)
+
+
+@wrong("activations.softmax", "does not divide")
+def softmax(x, dim=-1):
+    return np.exp(x)
+
+
+@wrong("activations.log_softmax", "subtracts the largest score of the whole array")
+def log_softmax(x, dim=-1):
+    shifted = x - x.max()
+    return shifted - np.log(np.exp(shifted).sum(axis=dim, keepdims=True))
+
+
+@wrong("activations.log_softmax", "forgets the maximum in front of the logarithm")
+def log_softmax(x, dim=-1):
+    largest = x.max(axis=dim, keepdims=True)
+    return x - np.log(np.exp(x - largest).sum(axis=dim, keepdims=True))
 
 
 @wrong("activations.log_softmax", "takes the logarithm of a softmax")

@@ -58,6 +58,38 @@ def broadcast_shape(first, second):
     return tuple(result)
 
 
+@wrong("tensor.broadcast_shape", "returns a list")
+def broadcast_shape(first, second):
+    result = []
+    for back in range(1, max(len(first), len(second)) + 1):
+        a = first[-back] if back <= len(first) else 1
+        b = second[-back] if back <= len(second) else 1
+        if a != b and a != 1 and b != 1:
+            raise no_broadcast(first, second, back)
+        result.append(b if a == 1 else a)
+    return result[::-1]
+
+
+@wrong("tensor.broadcast_shape", "asks the shorter shape for sizes that it does not have")
+def broadcast_shape(first, second):
+    result = []
+    for back in range(1, max(len(first), len(second)) + 1):
+        a, b = first[-back], second[-back]
+        if a != b and a != 1 and b != 1:
+            raise no_broadcast(first, second, back)
+        result.append(b if a == 1 else a)
+    return tuple(reversed(result))
+
+
+@wrong("tensor.broadcast_shape", "forgets its return")
+def broadcast_shape(first, second):
+    result = []
+    for back in range(1, max(len(first), len(second)) + 1):
+        a = first[-back] if back <= len(first) else 1
+        b = second[-back] if back <= len(second) else 1
+        result.append(b if a == 1 else a)
+
+
 @wrong("tensor.matmul", "multiplies element by element")
 def matmul(x, y):
     return x * y
@@ -89,6 +121,13 @@ def matmul(x, y):
     return x @ y
 
 
+@wrong("tensor.matmul", "compares with the first size of the right side")
+def matmul(x, y):
+    if x.shape[-1] != y.shape[0]:
+        raise ValueError(f"the inner sizes differ, {x.shape[-1]} and {y.shape[0]}")
+    return x @ y
+
+
 @wrong("tensor.mean", "divides by the number of all elements")
 def mean(x, dim=None, keepdim=False):
     dims = dims_of(dim, x.ndim)
@@ -112,6 +151,11 @@ def mean(x, dim=None, keepdim=False):
 def mean(x, dim=None, keepdim=False):
     dims = dims_of(dim, x.ndim)
     return x.sum(axis=dims, keepdims=keepdim)
+
+
+@wrong("tensor.mean", "uses dim, which may be None, instead of dims")
+def mean(x, dim=None, keepdim=False):
+    return x.sum(axis=dim, keepdims=keepdim) / x.shape[dim]
 
 
 @wrong("tensor.var", "always divides by n")
@@ -156,12 +200,21 @@ def var(x, dim=None, unbiased=True, keepdim=False):
     return distance.sum(axis=dims, keepdims=keepdim) / (count - 1 if unbiased else count)
 
 
+@wrong("tensor.var", "loses the dimension of the mean")
+def var(x, dim=None, unbiased=True, keepdim=False):
+    dims = dims_of(dim, x.ndim)
+    count = math.prod(x.shape[d] for d in dims)
+    distance = x - mean.on_arrays(x, dim, keepdim)
+    total = (distance * distance).sum(axis=dims, keepdims=keepdim)
+    return total / (count - 1 if unbiased else count)
+
+
 @wrong("tensor.reshape", "copies")
 def reshape(x, shape):
     sizes = list(one_tuple((shape,)))
     if -1 in sizes:
         known = math.prod(s for s in sizes if s != -1)
-        sizes[sizes.index(-1)] = x.size // max(known, 1)
+        sizes[sizes.index(-1)] = x.size // known
     if math.prod(sizes) != x.size:
         raise ValueError(f"{x.size} elements do not fit into {shape}")
     return x.copy().reshape(sizes)
@@ -172,7 +225,7 @@ def reshape(x, shape):
     sizes = list(one_tuple((shape,)))
     if -1 in sizes:
         known = math.prod(s for s in sizes if s != -1)
-        sizes[sizes.index(-1)] = x.size // max(known, 1)
+        sizes[sizes.index(-1)] = x.size // known
     if math.prod(sizes) != x.size:
         raise ValueError(f"{x.size} elements do not fit into {shape}")
     return x.reshape(sizes, order="F")
@@ -183,7 +236,7 @@ def reshape(x, shape):
     sizes = list(one_tuple((shape,)))
     if -1 in sizes:
         known = math.prod(s for s in sizes if s != -1)
-        sizes[sizes.index(-1)] = x.size // max(known, 1)
+        sizes[sizes.index(-1)] = x.size // known
     if math.prod(sizes) != x.size:
         raise ValueError(f"{x.size} elements do not fit into {shape}")
     x.shape = tuple(sizes)
@@ -205,7 +258,7 @@ def reshape(x, shape):
     sizes = list(one_tuple((shape,)))
     if -1 in sizes:
         known = math.prod(s for s in sizes if s != -1)
-        sizes[sizes.index(-1)] = x.size // max(known, 1)
+        sizes[sizes.index(-1)] = x.size // known
     flat = x.reshape(-1)
     return (
         flat[: math.prod(sizes)].reshape(sizes)
@@ -257,6 +310,15 @@ def cat(tensors, dim=0):
 @wrong("tensor.cat", "leaves the refusal to NumPy")
 def cat(tensors, dim=0):
     return np.concatenate(tensors, axis=dim)
+
+
+@wrong("tensor.cat", "gives a single tensor back as it is")
+def cat(tensors, dim=0):
+    dim = dims_of(dim, tensors[0].ndim)[0]
+    rest = [t.shape[:dim] + t.shape[dim + 1 :] for t in tensors]
+    if any(r != rest[0] for r in rest):
+        raise ValueError(f"these shapes do not agree: {[t.shape for t in tensors]}")
+    return tensors[0] if len(tensors) == 1 else np.concatenate(tensors, axis=dim)
 
 
 @wrong("tensor.masked_fill", "writes into its input")
