@@ -193,7 +193,10 @@ def main():
     print(f"\nwith temperature 0.8: {SAMPLES[0]} {warm}")
     if flags.ask:
         print(f"{flags.ask} {answers(model, tokenizer, [flags.ask])[0]}")
-    print(f"\ntrained for {seconds:.0f} s; mean loss of the last epoch {mean:.3f}")
+    print(
+        f"\ntrained for {seconds:.0f} s; mean loss of the last epoch {mean:.3f} per character, "
+        "while it was learning them"
+    )
     final = plain_loss(model, samples)
     passed = final < THRESHOLD and mean < THRESHOLD
     code = console.verdict("loss over all pairs", final, THRESHOLD, passed, unit="")

@@ -242,7 +242,10 @@ def main():
         f"\ntopic kept: {kept:.2f} (of {count} follow-ups that fit several topics, the share whose "
         "answer names the one of the dialogue)"
     )
-    print(f"trained for {seconds:.0f} s; mean loss of the last epoch {mean:.3f}")
+    print(
+        f"trained for {seconds:.0f} s; mean loss of the last epoch {mean:.3f} per character, "
+        "while it was learning them"
+    )
     final = plain_loss(model, [sample(text, tokenizer) for text in new_order])
     passed = final < THRESHOLD and mean < THRESHOLD
     code = console.verdict("loss on dialogues in a new order", final, THRESHOLD, passed, unit="")
