@@ -7,7 +7,7 @@ network without attention cannot see it; one without positions cannot know where
 Vaswani and others built a translator on attention alone ("Attention Is All You Need"); reversal is
 a later teaching task, not one of the paper's.
 
-    python 00_vaswani_attention_proof.py                       about 3 seconds, 100 % exact
+    python 00_vaswani_attention_proof.py                       a few seconds, 100 % exact
     python 00_vaswani_attention_proof.py --ablate attention    the same without attention: fails
     python 00_vaswani_attention_proof.py --ablate positions    the same without positions: fails
 """
