@@ -74,7 +74,7 @@ def raised(kind, function, *args, **kwargs):
 
 class TestTheWaysToReachThem:
     def test_every_function_stands_under_a_public_name_or_is_a_method(self):
-        helpers = {"clamp_rule", "cumsum_rule", "triu_rule", "tril_rule", "gather_rule"}
+        helpers = {"matrices", "clamp_rule", "cumsum_rule", "triu_rule", "tril_rule", "gather_rule"}
         helpers |= {"expand_rule", "places_of", "picked", "turned", "stretched", "grad"}
         own = {
             name: function
@@ -447,3 +447,9 @@ class TestMethods:
 
     def test_what_is_not_a_number(self):
         assert math.isnan(Tensor([math.nan, 1.0]).max().item())
+
+
+@pytest.mark.parametrize("name", ["triu", "tril"])
+def test_a_triangle_needs_a_matrix(name):
+    with pytest.raises(ValueError, match=r"a matrix has two dimensions, and the shape is \(3,\)"):
+        getattr(Tensor([1.0, 2.0, 3.0]), name)()

@@ -97,6 +97,17 @@ def test_every_public_name_has_a_docstring(path):
     assert not missing
 
 
+@pytest.mark.parametrize("room", ["", ".nn", ".nn.functional", ".optim"])
+def test_names_for_users_are_explained(room):
+    """Shapes, errors or an example: one sentence is not enough for what a user calls."""
+    space = importlib.import_module(f"tinytorch{room}")
+    sections = ("Args:", "Returns:", "Raises:", ">>>", "->")
+    for name in getattr(space, "__all__", dir(space)):
+        thing = getattr(space, name)
+        if callable(thing) and getattr(thing, "__module__", "").startswith("tinytorch"):
+            assert any(word in (thing.__doc__ or "") for word in sections), name
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_functions_are_short(path):
     """No function has more than 40 lines of code; docstrings and comments are free."""

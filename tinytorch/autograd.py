@@ -435,7 +435,14 @@ class no_grad:
 
 
 class enable_grad(no_grad):
-    """Remember again, inside a `no_grad`."""
+    """Remember again, inside a `no_grad`.
+
+    >>> x = Tensor(3.0, requires_grad=True)
+    >>> with no_grad(), enable_grad():
+    ...     y = x * x
+    >>> y.requires_grad
+    True
+    """
 
     on = True
 

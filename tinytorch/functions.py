@@ -63,7 +63,15 @@ SLOTS.update(_yours[1])
 
 @primitive(promote=True)
 def clamp(x, min=None, max=None):
-    """x, but not below `min` and not above `max`, element by element; both broadcast."""
+    """x, but not below `min` and not above `max`, element by element; both broadcast.
+
+    Args:
+        x: any shape.
+        min, max: numbers or Tensors, or None for no bound.
+
+    Raises:
+        ValueError: the shapes do not broadcast.
+    """
     return np.clip(x, min, max)
 
 
@@ -94,10 +102,25 @@ def cumsum_rule(g, dim):
     return np.flip(np.flip(g, dim).cumsum(axis=dim), dim)
 
 
+def matrices(x):
+    """x, if it is at least one matrix."""
+    if x.ndim < 2:
+        raise ValueError(f"a matrix has two dimensions, and the shape is {x.shape}")
+    return x
+
+
 @primitive
 def triu(x, diagonal=0):
-    """The part on and above a diagonal, zeros elsewhere."""
-    return np.triu(x, diagonal)
+    """The part on and above a diagonal, zeros elsewhere.
+
+    Args:
+        x: (..., N, M).
+        diagonal: 0 is the main one, 1 the one above it.
+
+    Raises:
+        ValueError: x has fewer than two dimensions.
+    """
+    return np.triu(matrices(x), diagonal)
 
 
 @rule
@@ -108,8 +131,16 @@ def triu_rule(g, diagonal):
 
 @primitive
 def tril(x, diagonal=0):
-    """The part on and below a diagonal, zeros elsewhere."""
-    return np.tril(x, diagonal)
+    """The part on and below a diagonal, zeros elsewhere.
+
+    Args:
+        x: (..., N, M).
+        diagonal: 0 is the main one, -1 the one below it.
+
+    Raises:
+        ValueError: x has fewer than two dimensions.
+    """
+    return np.tril(matrices(x), diagonal)
 
 
 @rule
@@ -208,7 +239,16 @@ def turned(x):
 
 
 def argmin(x, dim=None, keepdim=False, axis=None, keepdims=False):
-    """Where the smallest element is, the first if there are several; int64."""
+    """Where the smallest element is, the first if there are several; int64.
+
+    Args:
+        x: any shape, not empty.
+        dim: a dimension; None counts through all elements, row by row.
+        keepdim: leave it in the shape, with size 1.
+
+    Raises:
+        ValueError: there is no element. IndexError: x has no such dimension.
+    """
     return argmax(turned(x), axis if dim is None else dim, keepdim or keepdims)
 
 
@@ -227,7 +267,14 @@ def topk(x, k, dim=-1, largest=True):
 
 
 def std(x, dim=None, unbiased=True, keepdim=False, axis=None, keepdims=False):
-    """The standard deviation: the root of the variance."""
+    """The standard deviation: the root of the variance.
+
+    Args:
+        x: any shape.
+        dim: a dimension or a tuple of them; None means all.
+        unbiased: divide by n - 1, else by n.
+        keepdim: leave the dimensions in the shape, with size 1.
+    """
     return sqrt(var(x, axis if dim is None else dim, unbiased, keepdim or keepdims))
 
 
@@ -293,7 +340,14 @@ def split(x, split_size, dim=0):
 
 
 def chunk(x, chunks, dim=0):
-    """Cut along `dim` into `chunks` views of about the same size."""
+    """Cut along `dim` into `chunks` views of about the same size.
+
+    Returns:
+        A tuple of views; (5, 3) in 2 chunks gives (3, 3) and (2, 3).
+
+    Raises:
+        IndexError: x has no such dimension.
+    """
     return split(x, max(1, -(-x.shape[dim] // chunks)), dim)
 
 
@@ -301,52 +355,113 @@ def chunk(x, chunks, dim=0):
 
 
 def full(size, fill_value, dtype=None, requires_grad=False, device=None):
-    """`fill_value` everywhere."""
+    """`fill_value` everywhere.
+
+    Args:
+        size: the sizes, a tuple.
+        fill_value: a number, whose kind the result has unless dtype says more.
+
+    Raises:
+        ValueError: a size is negative, or `device` is not the CPU.
+    """
     array = np.full(one_tuple((size,)), to_array(fill_value))
     return created(array, dtype, requires_grad, device)
 
 
 def zeros_like(x, dtype=None):
-    """0 everywhere, with the shape and dtype of x."""
+    """0 everywhere, with the shape and dtype of x.
+
+    Args:
+        x: a Tensor, whose shape and dtype the result has.
+        dtype: another dtype, if given.
+    """
     return full_like(x, 0, dtype)
 
 
 def ones_like(x, dtype=None):
-    """1 everywhere, with the shape and dtype of x."""
+    """1 everywhere, with the shape and dtype of x.
+
+    Args:
+        x: a Tensor, whose shape and dtype the result has.
+        dtype: another dtype, if given.
+    """
     return full_like(x, 1, dtype)
 
 
 def full_like(x, fill_value, dtype=None):
-    """`fill_value` everywhere, with the shape and dtype of x."""
+    """`fill_value` everywhere, with the shape and dtype of x.
+
+    Args:
+        x: a Tensor, whose shape and dtype the result has.
+        fill_value: a number.
+        dtype: another dtype, if given.
+    """
     return wrap(np.full(x.shape, to_array(fill_value), dtype or x.dtype))
 
 
 def arange(start, end=None, step=1, dtype=None, requires_grad=False, device=None):
-    """start, start + step, ... without `end`; `arange(n)` is 0 to n - 1."""
+    """start, start + step, ... without `end`; `arange(n)` is 0 to n - 1.
+
+    Args:
+        start, end, step: numbers; the result is int64 if all are whole, else float32.
+
+    Raises:
+        ZeroDivisionError: the step is 0.
+    """
     start, end = (0, start) if end is None else (start, end)
     array = to_array(np.arange(plain(start), plain(end), plain(step)))
     return created(array, dtype, requires_grad, device)
 
 
 def linspace(start, end, steps, dtype=None):
-    """`steps` numbers from `start` to `end`, both included."""
+    """`steps` numbers from `start` to `end`, both included.
+
+    Args:
+        start, end: the first and the last number.
+        steps: how many, at least 0.
+        dtype: float32 unless given.
+
+    Raises:
+        ValueError: steps is negative.
+    """
     return wrap(np.linspace(start, end, steps).astype(dtype or float32))
 
 
 def eye(n, m=None, dtype=None):
-    """1 on the diagonal, 0 elsewhere."""
+    """1 on the diagonal, 0 elsewhere.
+
+    Args:
+        n, m: rows and columns, as many as rows unless given.
+        dtype: float32 unless given.
+    """
     return wrap(np.eye(n, m, dtype=dtype or float32))
 
 
 def randint(low, high, size=None, generator=None, device=None):
-    """Whole numbers from low to high - 1; `randint(high, size)` begins at 0."""
+    """Whole numbers from low to high - 1; `randint(high, size)` begins at 0.
+
+    Args:
+        size: the sizes, a tuple.
+        generator: where the numbers come from; the one of `manual_seed` for None.
+
+    Raises:
+        ValueError: there is no number from low to high - 1.
+    """
     low, high, size = (0, low, high) if size is None else (low, high, size)
     array = numpy_generator(generator).integers(low, high, one_tuple((size,)))
     return on_cpu(wrap(array), device)
 
 
 def randperm(n, generator=None):
-    """The numbers 0 to n - 1 in random order."""
+    """The numbers 0 to n - 1 in random order.
+
+    Args:
+        n: how many.
+        generator: where the numbers come from; the one of `manual_seed` for None.
+
+    Returns:
+        (n,), int64.
+    """
     return wrap(numpy_generator(generator).permutation(n))
 
 

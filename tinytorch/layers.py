@@ -501,21 +501,41 @@ class Linear(Module):
 
 # %% parts
 class ReLU(Module):
-    """relu(x) = max(x, 0), as a module."""
+    """relu(x) = max(x, 0), as a module.
+
+    Any shape -> the same shape and dtype.
+
+    >>> ReLU()(Tensor([-1.0, 2.0]))
+    tensor([0., 2.])
+    """
 
     def forward(self, x):
         return relu(x)
 
 
 class Tanh(Module):
-    """tanh(x), as a module."""
+    """tanh(x), as a module.
+
+    Any shape -> the same shape, between -1 and 1.
+
+    >>> Tanh()(Tensor([0.0]))
+    tensor([0.])
+    """
 
     def forward(self, x):
         return tanh(x)
 
 
 class GELU(Module):
-    """gelu(x) as a module: exact, or the form of GPT-2 with approximate="tanh"."""
+    """gelu(x) as a module: exact, or the form of GPT-2 with approximate="tanh".
+
+    Any shape -> the same shape and dtype.
+
+    Raises:
+        ValueError: `approximate` is neither "none" nor "tanh".
+
+    Source: Hendrycks and Gimpel 2016.
+    """
 
     def __init__(self, approximate="none"):
         if approximate not in ("none", "tanh"):

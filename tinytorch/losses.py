@@ -301,7 +301,13 @@ def accuracy(logits, targets, ignore_index=-100):
 
 # %% modules
 class MSELoss(Module):
-    """`mse_loss` as a module: MSELoss(reduction)(prediction, target)."""
+    """`mse_loss` as a module: MSELoss(reduction)(prediction, target).
+
+    Two Tensors of one shape -> one number, or with reduction="none" that shape.
+
+    Raises:
+        ValueError: the shapes differ, or the reduction is unknown.
+    """
 
     def __init__(self, reduction="mean"):
         self.reduction = reduction
@@ -311,7 +317,13 @@ class MSELoss(Module):
 
 
 class L1Loss(Module):
-    """`l1_loss` as a module: L1Loss(reduction)(prediction, target)."""
+    """`l1_loss` as a module: L1Loss(reduction)(prediction, target).
+
+    Two Tensors of one shape -> one number, or with reduction="none" that shape.
+
+    Raises:
+        ValueError: the shapes differ, or the reduction is unknown.
+    """
 
     def __init__(self, reduction="mean"):
         self.reduction = reduction
@@ -339,7 +351,13 @@ class CrossEntropyLoss(Module):
 
 
 class BCEWithLogitsLoss(Module):
-    """`binary_cross_entropy_with_logits` as a module: BCEWithLogitsLoss()(logits, targets)."""
+    """`binary_cross_entropy_with_logits` as a module: BCEWithLogitsLoss()(logits, targets).
+
+    Two Tensors of one shape, targets from 0 to 1 -> one number.
+
+    Raises:
+        ValueError: the shapes differ, or the reduction is unknown.
+    """
 
     def __init__(self, reduction="mean"):
         self.reduction = reduction

@@ -167,7 +167,11 @@ _switch = _Switch()
 
 
 def recording():
-    """True while calls of primitives are remembered (see `no_grad` in module 06)."""
+    """True while calls of primitives are remembered (see `no_grad` in module 06).
+
+    Returns:
+        A bool, of this thread.
+    """
     return _switch.on
 
 
@@ -512,7 +516,15 @@ def wrap(array, version=None):
 
 
 class Parameter(Tensor):
-    """A Tensor that a Module owns and an optimizer changes; it requires grad."""
+    """A Tensor that a Module owns and an optimizer changes; it requires grad.
+
+    Args:
+        data: a Tensor, array, nested lists or a number, of any shape.
+        requires_grad: False for one that is frozen.
+
+    Raises:
+        TypeError: whole numbers, which have no gradient.
+    """
 
     __slots__ = ()
 
@@ -723,7 +735,7 @@ def shared_version(array, args):
 
 def explained(error, name, arrays):
     """The error with the operation's name and the shapes, each said once."""
-    text = str(error)
+    text = str(error).removeprefix(f"{name}: ")
     arrays = arrays[0] if isinstance(arrays[0], list) else arrays
     shapes = [a.shape for a in arrays if isinstance(a, np.ndarray)]
     if "could not be broadcast" in text:
@@ -776,25 +788,53 @@ def real(x):
 
 @elementwise
 def add(x, y):
-    """x + y, element by element."""
+    """x + y, element by element.
+
+    Args:
+        x, y: Tensors, arrays or numbers whose shapes broadcast.
+
+    Raises:
+        ValueError: the shapes do not broadcast.
+    """
     return x + y
 
 
 @elementwise
 def sub(x, y):
-    """x - y, element by element."""
+    """x - y, element by element.
+
+    Args:
+        x, y: Tensors, arrays or numbers whose shapes broadcast.
+
+    Raises:
+        ValueError: the shapes do not broadcast.
+    """
     return x - y
 
 
 @elementwise
 def mul(x, y):
-    """x * y, element by element."""
+    """x * y, element by element.
+
+    Args:
+        x, y: Tensors, arrays or numbers whose shapes broadcast.
+
+    Raises:
+        ValueError: the shapes do not broadcast.
+    """
     return x * y
 
 
 @elementwise
 def div(x, y):
-    """x / y, element by element; always a float."""
+    """x / y, element by element; always a float.
+
+    Args:
+        x, y: Tensors, arrays or numbers whose shapes broadcast.
+
+    Raises:
+        ValueError: the shapes do not broadcast.
+    """
     return x / y
 
 
@@ -818,37 +858,79 @@ def tensor_pow(x, exponent):
 
 @elementwise
 def maximum(x, y):
-    """The larger of x and y, element by element."""
+    """The larger of x and y, element by element.
+
+    Args:
+        x, y: Tensors, arrays or numbers whose shapes broadcast.
+
+    Raises:
+        ValueError: the shapes do not broadcast.
+    """
     return np.maximum(x, y)
 
 
 @elementwise
 def minimum(x, y):
-    """The smaller of x and y, element by element."""
+    """The smaller of x and y, element by element.
+
+    Args:
+        x, y: Tensors, arrays or numbers whose shapes broadcast.
+
+    Raises:
+        ValueError: the shapes do not broadcast.
+    """
     return np.minimum(x, y)
 
 
 @primitive
 def neg(x):
-    """-x, element by element."""
+    """-x, element by element.
+
+    Args:
+        x: any shape.
+
+    Returns:
+        A new Tensor of the same shape and dtype.
+    """
     return -x
 
 
 @primitive
 def exp(x):
-    """e to the power of x, element by element."""
+    """e to the power of x, element by element.
+
+    Args:
+        x: any shape.
+
+    Returns:
+        A new Tensor of the same shape; whole numbers become float32.
+    """
     return np.exp(real(x))
 
 
 @primitive
 def log(x):
-    """The natural logarithm of x, element by element."""
+    """The natural logarithm of x, element by element.
+
+    Args:
+        x: any shape.
+
+    Returns:
+        A new Tensor of the same shape; whole numbers become float32. Of 0 it is -inf, of less nan.
+    """
     return np.log(real(x))
 
 
 @primitive
 def sqrt(x):
-    """The square root of x, element by element."""
+    """The square root of x, element by element.
+
+    Args:
+        x: any shape.
+
+    Returns:
+        A new Tensor of the same shape; whole numbers become float32. Of less than 0 it is nan.
+    """
     return np.sqrt(real(x))
 
 
@@ -987,13 +1069,31 @@ def var(x, dim=None, unbiased=True, keepdim=False):
 # %% more-reductions
 @primitive
 def amax(x, dim=None, keepdim=False):
-    """The largest element, over all or over `dim`; of several largest each has its share."""
+    """The largest element, over all or over `dim`; of several largest each has its share.
+
+    Args:
+        x: any shape, not empty.
+        dim: a dimension or a tuple of them; None means all.
+        keepdim: leave them in the shape, with size 1.
+
+    Raises:
+        ValueError: there is no element. IndexError: x has no such dimension.
+    """
     return x.max(axis=dims_of(dim, x.ndim), keepdims=keepdim)
 
 
 @primitive
 def argmax(x, dim=None, keepdim=False):
-    """Where the largest element is, the first if there are several; int64."""
+    """Where the largest element is, the first if there are several; int64.
+
+    Args:
+        x: any shape, not empty.
+        dim: a dimension; None counts through all elements, row by row.
+        keepdim: leave it in the shape, with size 1.
+
+    Raises:
+        ValueError: there is no element. IndexError: x has no such dimension.
+    """
     return x.argmax(axis=dim, keepdims=keepdim)
 
 
@@ -1068,7 +1168,14 @@ def transpose(x, dim0, dim1):
 
 # %% more-shapes
 def flatten(x, start_dim=0, end_dim=-1):
-    """Join the dimensions from `start_dim` to `end_dim` into one."""
+    """Join the dimensions from `start_dim` to `end_dim` into one.
+
+    Returns:
+        A view wherever possible: (2, 3, 4) flattened from 1 on is (2, 12).
+
+    Raises:
+        ValueError: `start_dim` comes after `end_dim`. IndexError: x has no such dimension.
+    """
     if not x.shape:
         return reshape(x, (1,))
     start, end = dims_of((start_dim, end_dim), x.ndim)
@@ -1079,19 +1186,43 @@ def flatten(x, start_dim=0, end_dim=-1):
 
 @primitive
 def permute(x, dims):
-    """The dimensions in the order `dims`, as a view."""
+    """The dimensions in the order `dims`, as a view.
+
+    Args:
+        x: any shape.
+        dims: every dimension once; (2, 3, 4) in the order (2, 0, 1) is (4, 2, 3).
+
+    Raises:
+        ValueError: these are not all the dimensions, each once.
+    """
     return x.transpose(dims)
 
 
 @primitive
 def squeeze(x, dim=None):
-    """Without the dimensions of size 1, or without `dim` if its size is 1, as a view."""
+    """Without the dimensions of size 1, or without `dim` if its size is 1, as a view.
+
+    Args:
+        x: any shape; (2, 1, 3) becomes (2, 3).
+        dim: the only dimension to look at, or None for all.
+
+    Raises:
+        IndexError: x has no such dimension.
+    """
     return np.squeeze(x, tuple(d for d in dims_of(dim, x.ndim) if x.shape[d] == 1))
 
 
 @primitive
 def unsqueeze(x, dim):
-    """With a dimension of size 1 inserted before `dim`, as a view."""
+    """With a dimension of size 1 inserted before `dim`, as a view.
+
+    Args:
+        x: any shape; (2, 3) becomes (2, 1, 3) with dim=1.
+        dim: where the new dimension stands; -1 is the end.
+
+    Raises:
+        IndexError: x has no such dimension.
+    """
     return np.expand_dims(x, dim)
 
 
@@ -1164,7 +1295,15 @@ def masked_fill(x, mask, value):
 # %% pick
 @elementwise
 def where(condition, x, y):
-    """x where the condition is True, else y; all three broadcast."""
+    """x where the condition is True, else y; all three broadcast.
+
+    Args:
+        condition: booleans.
+        x, y: Tensors, arrays or numbers.
+
+    Raises:
+        TypeError: the condition holds no booleans. ValueError: the shapes do not broadcast.
+    """
     if getattr(condition, "dtype", None) != bool_:
         raise TypeError("a condition holds True and False: compare first, for example x < 0")
     return np.where(condition, x, y)
@@ -1188,12 +1327,27 @@ def on_cpu(value, device):
 
 
 def tensor(data, dtype=None, requires_grad=False, device=None):
-    """A new Tensor with a copy of `data`; see `Tensor`."""
+    """A new Tensor with a copy of `data`; see `Tensor`.
+
+    Args:
+        data: a number, nested lists, an array, or a Tensor.
+        dtype: float32 for real numbers and int64 for whole numbers, unless given.
+
+    Raises:
+        TypeError, ValueError: these are no numbers, rows differ in length, or the device is no CPU.
+    """
     return on_cpu(Tensor(data, requires_grad, dtype), device)
 
 
 def from_numpy(array):
-    """A Tensor that shares memory and dtype with a NumPy array."""
+    """A Tensor that shares memory and dtype with a NumPy array.
+
+    Args:
+        array: numbers or booleans, any shape.
+
+    Raises:
+        TypeError: it is no array, or not of numbers.
+    """
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiub":
         raise TypeError(f"from_numpy takes an array of numbers, not {type(array).__name__}")
     return wrap(array)
@@ -1206,12 +1360,30 @@ def created(array, dtype=None, requires_grad=False, device=None):
 
 
 def zeros(*size, dtype=None, requires_grad=False, device=None):
-    """0 everywhere; float32 unless given."""
+    """0 everywhere; float32 unless given.
+
+    Args:
+        size: the sizes, as f(2, 3) or f((2, 3)).
+        dtype: float32 unless given.
+        requires_grad: whether `backward()` shall compute its gradient.
+
+    Raises:
+        ValueError: a size is negative, or `device` is not the CPU.
+    """
     return created(np.zeros(one_tuple(size), float32), dtype, requires_grad, device)
 
 
 def ones(*size, dtype=None, requires_grad=False, device=None):
-    """1 everywhere; float32 unless given."""
+    """1 everywhere; float32 unless given.
+
+    Args:
+        size: the sizes, as f(2, 3) or f((2, 3)).
+        dtype: float32 unless given.
+        requires_grad: whether `backward()` shall compute its gradient.
+
+    Raises:
+        ValueError: a size is negative, or `device` is not the CPU.
+    """
     return created(np.ones(one_tuple(size), float32), dtype, requires_grad, device)
 
 
@@ -1240,7 +1412,11 @@ default_generator = Generator()
 
 
 def manual_seed(seed):
-    """Make all random numbers that follow repeatable."""
+    """Make all random numbers that follow repeatable.
+
+    Args:
+        seed: a whole number from 0; the same seed gives the same numbers, bit by bit.
+    """
     return default_generator.manual_seed(seed)
 
 
@@ -1250,13 +1426,33 @@ def numpy_generator(generator=None):
 
 
 def rand(*size, generator=None, dtype=None, requires_grad=False, device=None):
-    """Uniform on [0, 1)."""
+    """Uniform on [0, 1).
+
+    Args:
+        size: the sizes, as f(2, 3) or f((2, 3)).
+        generator: where the numbers come from; the one of `manual_seed` for None.
+        dtype: float32 (unless given) or float64.
+
+    Raises:
+        ValueError: a size is negative, or `device` is not the CPU.
+        TypeError: another dtype.
+    """
     array = numpy_generator(generator).random(one_tuple(size), dtype or float32)
     return created(array, None, requires_grad, device)
 
 
 def randn(*size, generator=None, dtype=None, requires_grad=False, device=None):
-    """Standard normal: mean 0, variance 1."""
+    """Standard normal: mean 0, variance 1.
+
+    Args:
+        size: the sizes, as f(2, 3) or f((2, 3)).
+        generator: where the numbers come from; the one of `manual_seed` for None.
+        dtype: float32 (unless given) or float64.
+
+    Raises:
+        ValueError: a size is negative, or `device` is not the CPU.
+        TypeError: another dtype.
+    """
     array = numpy_generator(generator).standard_normal(one_tuple(size), dtype or float32)
     return created(array, None, requires_grad, device)
 

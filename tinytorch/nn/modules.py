@@ -16,21 +16,43 @@ __all__ = [
 
 
 class Sigmoid(Module):
-    """sigmoid(x) = 1 / (1 + exp(-x)), as a module."""
+    """sigmoid(x) = 1 / (1 + exp(-x)), as a module.
+
+    Any shape -> the same shape, between 0 and 1.
+
+    >>> from tinytorch.tensor import Tensor
+    >>> Sigmoid()(Tensor([0.0]))
+    tensor([0.5])
+    """
 
     def forward(self, x):
         return sigmoid(x)
 
 
 class SiLU(Module):
-    """silu(x) = x * sigmoid(x), as a module."""
+    """silu(x) = x * sigmoid(x), as a module.
+
+    Any shape -> the same shape and dtype.
+
+    >>> from tinytorch.tensor import Tensor
+    >>> SiLU()(Tensor([0.0]))
+    tensor([0.])
+
+    Source: Elfwing, Uchibe and Doya 2017.
+    """
 
     def forward(self, x):
         return silu(x)
 
 
 class Softmax(Module):
-    """softmax along `dim`, as a module."""
+    """softmax along `dim`, as a module.
+
+    Args:
+        dim: the dimension whose numbers shall sum to 1.
+
+    Any shape -> the same shape; IndexError at the first use if there is no such dimension.
+    """
 
     def __init__(self, dim=-1):
         self.dim = dim
@@ -43,7 +65,13 @@ class Softmax(Module):
 
 
 class LogSoftmax(Module):
-    """log_softmax along `dim`, as a module."""
+    """log_softmax along `dim`, as a module.
+
+    Args:
+        dim: the dimension whose exponentials shall sum to 1.
+
+    Any shape -> the same shape; IndexError at the first use if there is no such dimension.
+    """
 
     def __init__(self, dim=-1):
         self.dim = dim
@@ -56,7 +84,11 @@ class LogSoftmax(Module):
 
 
 class Identity(Module):
-    """Hands its input on; takes any arguments, so it can stand in for any layer."""
+    """Hands its input on; takes any arguments, so it can stand in for any layer.
+
+    Args:
+        args, kwargs: whatever the other layer would take; nothing is done with it.
+    """
 
     def __init__(self, *args, **kwargs):
         pass
@@ -66,7 +98,14 @@ class Identity(Module):
 
 
 class Flatten(Module):
-    """Join the dimensions from start_dim to end_dim: (N, 8, 8) -> (N, 64)."""
+    """Join the dimensions from start_dim to end_dim: (N, 8, 8) -> (N, 64).
+
+    Args:
+        start_dim, end_dim: the first and the last dimension to join; the batch stays as it is.
+
+    Raises:
+        ValueError: start_dim comes after end_dim.
+    """
 
     def __init__(self, start_dim=1, end_dim=-1):
         self.start_dim, self.end_dim = start_dim, end_dim
