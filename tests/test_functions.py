@@ -75,7 +75,7 @@ def raised(kind, function, *args, **kwargs):
 class TestTheWaysToReachThem:
     def test_every_function_stands_under_a_public_name_or_is_a_method(self):
         helpers = {"matrices", "clamp_rule", "cumsum_rule", "triu_rule", "tril_rule", "gather_rule"}
-        helpers |= {"expand_rule", "places_of", "picked", "turned", "stretched", "grad"}
+        helpers |= {"expand_rule", "places_of", "picked", "turned", "stretched"}
         own = {
             name: function
             for name, function in vars(functions).items()
