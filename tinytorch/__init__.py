@@ -21,9 +21,8 @@ _NAMES = {  # module -> the public names that `tinytorch.name` finds there
     "autograd": "no_grad enable_grad gradcheck",
     "functions": """
         arange argmin chunk clamp cumsum eye full full_like gather grad inference_mode
-        is_grad_enabled
-        linspace max min norm ones_like randint randperm set_grad_enabled split std topk tril triu
-        zeros_like""",
+        is_grad_enabled linspace max min norm ones_like randint randperm set_grad_enabled split
+        std topk tril triu zeros_like""",
     "course": "give data_file",
 }
 _HOME = {name: module for module, names in _NAMES.items() for name in names.split()}
