@@ -13,6 +13,7 @@ a later teaching task, not one of the paper's.
 """
 
 import random
+from pathlib import Path
 
 import tinytorch
 from tinytorch import console
@@ -106,7 +107,7 @@ def read_flags():
     flags.add_argument(
         "--plot",
         type=console.new_file,
-        default="attention_proof.png",
+        default=Path("attention_proof.png"),  # not checked: the proof goes on without it
         help="where the picture goes",
     )
     console.add_flags(
