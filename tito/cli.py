@@ -5,9 +5,10 @@ import importlib
 import os
 import sys
 
-from tito import TitoError, report
+from tito import TitoError, course, report
 
 COMMANDS = {
+    "init": "make a workspace: a folder to learn in",
     "export": "write notebooks into the package",
     "test": "export modules, then judge every exercise in fresh processes",
     "modules": "list the modules: exercises, minutes, what is exported",
@@ -47,7 +48,7 @@ def _run(argv):
     parser = _parser(chosen, command)
     args = parser.parse_args(argv)
     if args.version:
-        print(f"tito {_version()}")
+        print(f"tito {course.version()}")
     elif command is None:
         parser.print_help()
     else:
@@ -70,16 +71,3 @@ def _parser(chosen, command):
         if name == chosen:
             command.add_arguments(below)
     return parser
-
-
-def _version():
-    """The version of the checkout, else of the installed package."""
-    import tomllib
-    from importlib import metadata
-
-    from tito.course import HOME
-
-    project = HOME.parent / "pyproject.toml"
-    if project.is_file():
-        return tomllib.loads(project.read_text(encoding="utf-8"))["project"]["version"]
-    return metadata.version("tinytorch")

@@ -11,10 +11,12 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from tinytorch import overlay
 from tito.course import HOME
-from tito.inside import EVENTS
+from tito.inside import EVENTS, SELECTION
 
 START_UP = 60  # seconds until the first cell or test begins; imports on a busy machine are slow
+PRINTED = 16 * 2**20  # bytes that a run may print
 
 
 @dataclass(frozen=True)
@@ -34,67 +36,119 @@ def cells(module, limit):
     """Run the code cells of a module's notebook, for `limit` seconds at most."""
     arguments = ["-m", "tito.inside.cells", str(module.notebook)]
     label = module.course.relative(module.notebook)
-    return _run(module, [*arguments, label], module.folder, limit, each=False)
+    return _run(module, [*arguments, label], limit, each=False, folder=module.folder)
 
 
 def tests(module, limit):
     """Run a module's pytest file, for `limit` seconds per test at most."""
-    arguments = ["-m", "pytest", "-p", "tito.inside.plugin", "-p", "no:cacheprovider"]
-    arguments += ["--tb=short", "--color=no", str(module.tests)]
-    return _run(module, arguments, module.course.root, limit, each=True)
+    arguments = [*PYTEST, str(module.tests)]
+    return _run(module, arguments, limit, each=True, folder=module.course.root)
+
+
+PYTEST = (
+    "-m",
+    "pytest",
+    "-p",
+    "tito.inside.plugin",
+    "-p",
+    "no:cacheprovider",
+    "--tb=short",
+    "--color=no",
+)
+
+PYTEST_INI = """[pytest]
+addopts = -q -m "not slow"
+filterwarnings = error
+markers =
+    slow: a training or a whole notebook
+"""
+
+
+def checks(module, limit, exercises):
+    """Run the course's quick checks of some exercises on the exported file of a workspace."""
+    reference = module.course.source.module(module.name)
+    label = module.course.source.relative(reference.notebook)
+    arguments = ["-m", "tito.inside.checks", str(reference.notebook), label, *exercises]
+    return _run(module, arguments, limit, each=True)
+
+
+def selected_tests(module, limit, selection):
+    """Run the tests of a module that are selected, on the exported file of a workspace.
+
+    Neither the learner's pytest settings nor their plugins take part. `selection` is a dictionary
+    with the keys of `tito.inside.plugin`.
+    """
+    arguments = [*PYTEST, "-c", "pytest.ini", f"--rootdir={module.tests.parent}"]
+    scratch = {"pytest.ini": PYTEST_INI, "selection.json": json.dumps(selection)}
+    more = {SELECTION: "selection.json", "PYTEST_ADDOPTS": ""}
+    more |= {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", overlay.VARIABLE: str(module.course.root)}
+    return _run(module, [*arguments, str(module.tests)], limit, True, files=scratch, more=more)
 
 
 def environment(course):
-    """The environment of a fresh process: this course comes first, and text is UTF-8."""
-    paths = [str(course.package.parent), str(HOME.parent)] if course.writable else []
+    """The environment of a fresh process: this course comes first, and text is UTF-8.
+
+    A workspace's own exports come before the course; a course by itself has no overlay.
+    """
+    source = course.source
+    paths = [str(source.package.parent), str(HOME.parent)] if source.writable else []
     paths += filter(None, [os.environ.get("PYTHONPATH")])
     return os.environ | {
+        overlay.VARIABLE: "off" if course is source else str(course.root),
         "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths)),
         "PYTHONUTF8": "1",
         "PYTHONIOENCODING": "utf-8",
     }
 
 
-def _run(module, arguments, folder, limit, each):
-    """Run Python on something of a module, and collect what it tells and prints."""
+def _run(module, arguments, limit, each, folder=None, files=(), more=()):
+    """Run Python on something of a module, and collect what it tells and prints.
+
+    Without a folder it runs in a scratch folder, where code that writes files does no harm.
+    """
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
         events, log = Path(scratch, "events"), Path(scratch, "log")
         events.touch()
+        for name, text in dict(files).items():
+            Path(scratch, name).write_text(text, encoding="utf-8")
+        own = {EVENTS: str(events), "MPLBACKEND": "Agg"} | dict(more)
         with log.open("wb") as output:
             process = subprocess.Popen(
                 [sys.executable, *arguments],
-                cwd=folder,
-                env=environment(module.course) | {EVENTS: str(events), "MPLBACKEND": "Agg"},
+                cwd=folder or scratch,
+                env=environment(module.course) | own,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
             try:
-                in_time = _wait(process, events, limit, each)
+                stopped = _wait(process, events, log, limit, each)
             finally:
                 _end(process)
         told = [json.loads(line) for line in events.read_text(encoding="utf-8").splitlines()]
-        printed = log.read_text(encoding="utf-8", errors="replace")
-        ending = _ending(told, printed, process.returncode if in_time else None, limit)
-        return Run(told, ending, printed)
+        with log.open("rb") as printed:
+            text = printed.read(PRINTED).decode("utf-8", errors="replace")
+        return Run(told, _ending(told, text, process.returncode, stopped), text)
 
 
-def _wait(process, events, limit, each):
-    """Wait for the end; False if it took too long.
+def _wait(process, events, log, limit, each):
+    """Wait for the end; the reason why the process must be stopped, None if it ended by itself.
 
     The clock starts with the first event, and again with every other if `each`.
     """
     begin, size, allowed = time.monotonic(), 0, START_UP
     while time.monotonic() - begin < allowed:
         try:
-            process.wait(timeout=0.05)
-            return True
+            process.wait(timeout=0.02)
+            return None
         except subprocess.TimeoutExpired:
             grown = events.stat().st_size
             if grown != size and (each or not size):
                 begin, size, allowed = time.monotonic(), grown, limit
-    return False
+        if log.stat().st_size > PRINTED:
+            return f"it printed more than {PRINTED >> 20} MB"
+    return f"stopped after {allowed:g} seconds"
 
 
 def _end(process):
@@ -107,12 +161,12 @@ def _end(process):
     process.wait()
 
 
-def _ending(told, printed, code, limit):
+def _ending(told, printed, code, stopped):
     """Why a run did not come to its end, in words; None if it did."""
     last = next((event["start"] for event in reversed(told) if "start" in event), None)
     where = f" in {last}" if last else " before anything ran"
-    if code is None:
-        return f"stopped after {limit if last else START_UP:g} seconds{where}: an endless loop?"
+    if stopped:
+        return f"{stopped}{where}: an endless loop?"
     if not any("finished" in event for event in told):
         words = printed.strip().rpartition("\n")[2] or "it printed nothing"
         return f"Python ended{where}, exit code {code}: {words}"

@@ -17,11 +17,10 @@ import numpy as np
 import tinytorch
 from tinytorch import course
 from tito import notebook as notebooks
+from tito.inside.checks import checked_in, is_text, only_defines
 
 ROOT = Path(__file__).parents[2]
 WRONG_IDEAS = Path(__file__).parent / "wrong_ideas"
-_DEFINITIONS = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)
-_CONSTANTS = (ast.Constant, ast.Tuple, ast.List, ast.Dict, ast.UnaryOp, ast.USub, ast.Load)
 
 
 @functools.cache
@@ -82,45 +81,15 @@ def _run(notebook, exercise, variant):
     names = {"__name__": "__main__", "tinytorch": tinytorch, "_zeroed": zeroed}
     for cell in notebook.code:
         tree = copy.deepcopy(cell.tree)
-        checks = checks_in(tree)
+        checks = checked_in(tree)
         if exercise.id in checks:
             exec(compile(tree, cell.id, "exec"), names)
             return
-        if checks or not (cell.exported or _only_defines(tree)):
+        if checks or not (cell.exported or only_defines(tree)):
             continue
         if cell is exercise.cell and variant is not None:
             tree = ast.fix_missing_locations(variant(tree, exercise))
         exec(compile(tree, cell.id, "exec"), names)
-
-
-def checks_in(tree):
-    """The exercises that a cell checks with `with check("...")`."""
-    return [
-        item.context_expr.args[0].value
-        for node in ast.walk(tree)
-        if isinstance(node, ast.With)
-        for item in node.items
-        if isinstance(item.context_expr, ast.Call)
-        and getattr(item.context_expr.func, "id", "") == "check"
-    ]
-
-
-def _only_defines(tree):
-    """True if a cell holds only imports, definitions and constants: quick, and without output."""
-    return all(_defines(node) for node in tree.body)
-
-
-def _defines(node):
-    if isinstance(node, ast.Try):
-        handlers = [statement for handler in node.handlers for statement in handler.body]
-        return all(_defines(statement) for statement in [*node.body, *handlers])
-    if isinstance(node, ast.Assign):
-        return all(isinstance(part, _CONSTANTS) for part in ast.walk(node.value))
-    return isinstance(node, _DEFINITIONS) or _is_text(node)
-
-
-def _is_text(node):
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
 
 
 def find(tree, qualname):
@@ -131,10 +100,10 @@ def find(tree, qualname):
     return node
 
 
-def _body(node):
+def body(node):
     """A function's statements without its docstring, and the docstring."""
     first = node.body[0]
-    return (node.body[1:], node.body[:1]) if _is_text(first) else (node.body, [])
+    return (node.body[1:], node.body[:1]) if is_text(first) else (node.body, [])
 
 
 def blank(tree, exercise):
@@ -147,7 +116,7 @@ def wrong(node):
 
     def change(tree, exercise):
         function = find(tree, exercise.qualname)
-        function.body = _body(function)[1] + _body(node)[0]
+        function.body = body(function)[1] + body(node)[0]
         return tree
 
     return change
@@ -156,13 +125,13 @@ def wrong(node):
 def zeros(tree, exercise):
     """The solution's result with every number zero; nothing at all where it returns nothing."""
     function = find(tree, exercise.qualname)
-    body, doc = _body(function)
+    statements, doc = body(function)
     values = [n.value for n in ast.walk(function) if isinstance(n, ast.Return) and n.value]
     returns = any(getattr(value, "id", "") != "self" for value in values)  # no result
     if not returns:
         function.body = [*doc, ast.Pass()]
         return tree
-    inner = ast.FunctionDef("solution", copy.deepcopy(function.args), body, [], None)
+    inner = ast.FunctionDef("solution", copy.deepcopy(function.args), statements, [], None)
     inner.type_params = []
     given = function.args
     arguments = [ast.Name(a.arg, ast.Load()) for a in [*given.posonlyargs, *given.args]]

@@ -6,7 +6,8 @@ The lines go to a file of their own, so that no print of a learner's code can pa
 import json
 import os
 
-EVENTS = "TITO_EVENTS"
+EVENTS, SELECTION = "TITO_EVENTS", "TITO_SELECTION"  # names of environment variables
+MEMORY = 8 * 2**30  # bytes that one process of checks may ask for
 
 
 def tell(**event):
@@ -21,3 +22,14 @@ def sentence(error):
     words = lines[0] if lines else "no message"
     speaks = isinstance(error, AssertionError | NotImplementedError) and lines
     return words[:400] if speaks else f"{type(error).__name__}: {words[:400]}"
+
+
+def limit_memory():
+    """Let a check fail with a MemoryError before it takes the whole machine, where that works."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    if soft == resource.RLIM_INFINITY or soft > MEMORY:
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, hard))

@@ -1,14 +1,40 @@
 """The pytest plugin that ties tests to exercises and tells every outcome."""
 
+import json
+import os
 import sys
+from pathlib import Path
 
 import pytest
 
-from tito.inside import sentence, tell
+from tito.inside import SELECTION, limit_memory, sentence, tell
 
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "exercise(id): the exercise that this test judges")
+    if SELECTION in os.environ:
+        limit_memory()
+
+
+def pytest_collection_modifyitems(config, items):
+    """Keep the tests that the file SELECTION asks for: {"only": ids or None, "skip": tests,
+    "without": ids, "tests": tests or None}."""
+    if SELECTION not in os.environ:
+        return
+    asked = json.loads(Path(os.environ[SELECTION]).read_text(encoding="utf-8"))
+    kept = [item for item in items if _selected(item, asked)]
+    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+    items[:] = kept
+
+
+def _selected(item, asked):
+    about = set(_exercises(item))
+    return (
+        item.nodeid not in asked["skip"]
+        and (asked["tests"] is None or item.nodeid in asked["tests"])
+        and (asked["only"] is None or about & set(asked["only"]))
+        and not (about and about <= set(asked["without"]))
+    )
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -1,0 +1,87 @@
+"""tito test in a workspace: what passed, what failed and whose bug it is, what is still blank."""
+
+from tito import judge, learner, report
+from tito.blame import Blame
+from tito.commands import export
+from tito.progress import Progress
+
+BLANK, FAILED = 3, 1  # exit codes; 0 means that everything asked for passed
+
+
+def run(found, args):
+    """Export and judge; give the exit code: 0 passed, 1 failed, 3 nothing failed, some blank."""
+    report.quiet(args.json)
+    report.say(f"workspace {found.root}")
+    limit = args.limit or judge.LIMIT
+    told, outcomes = {}, set()
+    for module, wanted in found.asked(args.modules, args.all).items():
+        results = test(found, module, wanted, limit, blame=not args.no_blame)
+        told[module.label] = [vars(result) for result in results]
+        outcomes |= {result.outcome for result in results}
+    if args.json:
+        report.json(told)
+    return FAILED if "failed" in outcomes else BLANK if "blank" in outcomes else 0
+
+
+def test(found, module, wanted=None, limit=judge.LIMIT, blame=True):
+    """Judge a module, or some of its exercises, and say it; give the Results."""
+    report.say(f"\n{module.label}", style="bold")
+    exported = learner.run(module)
+    export.say(module, exported)
+    yours = {f"{module.name}.{name}" for name in exported.entry["yours"]}
+    asked = wanted or found.exercises(module)
+    own = [name for name in asked if name in yours]
+    edited = exported.entry["edited"] and not wanted
+    judged = judge.judge(module, own, limit) if own or edited else {}
+    results = [judged.get(name) or judge.Result(name, "blank") for name in asked]
+    results += [judged[judge.OTHER]] if judge.OTHER in judged else []
+    Progress(found).judged(module, [result for result in results if result.exercise in yours])
+    report.table([_row(result) for result in results])
+    failed = [result for result in results if result.outcome == "failed"]
+    finder = Blame(found, limit) if blame else None
+    for result in failed:
+        _explain(module, result, finder)
+    _sum_up(results)
+    return results
+
+
+def _row(result):
+    words = {"passed": f"{result.checks} checks", "blank": "still blank: given", "failed": ""}
+    return ("  " + result.exercise, result.outcome, words[result.outcome])
+
+
+def _explain(module, result, finder):
+    """Say how an exercise fails, where, and whose bug it is."""
+    where = "" if result.check in ("quick check", "import", "tests") else result.check
+    report.say(f"\n{result.exercise}: {result.sentence}", style="red")
+    if result.place:
+        report.say(f"  at {_place(module, result.place)}")
+    if where:
+        report.say(f"  in the test {where.rpartition('::')[2]}")
+    if finder:
+        result.blame = finder.explain(module, result).words(result.exercise)
+        report.say(f"  {result.blame}")
+
+
+def _place(module, place):
+    """A line of the exported file as the cell it came from; any other as file and line."""
+    path, line = place
+    if path != str(module.exported):
+        return f"{module.course.relative(path)}, line {line}"
+    lines = module.exported.read_text(encoding="utf-8").split("\n")[:line]
+    cells = [at for at, text in enumerate(lines) if text.startswith("# %% ")]
+    if not cells:
+        return f"{module.course.relative(path)}, line {line}"
+    return f"cell {lines[cells[-1]][5:]}, `{lines[-1].strip()}`"
+
+
+def _sum_up(results):
+    """One line: how many passed, failed, are blank, and what to do next."""
+    counts = dict.fromkeys(("passed", "failed", "blank"), 0)
+    for result in results:
+        counts[result.outcome] += 1
+    report.say("\n" + ", ".join(f"{n} {kind}" for kind, n in counts.items() if n))
+    stuck = next((r for r in results if r.outcome == "failed"), None)
+    stuck = stuck or next((r for r in results if r.outcome == "blank"), None)
+    if stuck and stuck.exercise != judge.OTHER:
+        report.say(f"next: {stuck.exercise}      (help: tito hint {stuck.exercise})")

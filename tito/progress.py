@@ -1,0 +1,68 @@
+"""What a learner has reached: exercises that passed, hints taken, solutions seen, milestones."""
+
+import json
+import time
+
+from tito import TitoError
+from tito.files import dumps, write
+
+FILE = "progress.json"
+
+
+class Progress:
+    """The file `.tito/progress.json`; every change is written at once."""
+
+    def __init__(self, workspace):
+        self.workspace = workspace
+        self.path = workspace.state / FILE
+        empty = {"passed": {}, "hints": {}, "solutions": {}, "milestones": {}}
+        try:
+            self.data = empty | json.loads(self.path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            self.data = empty
+        except (OSError, ValueError, TypeError) as error:
+            raise TitoError(f"{self.path} is damaged ({error}): delete it, or undo") from None
+
+    def _save(self):
+        write(self.path, dumps(self.data))
+
+    # -- exercises
+    def judged(self, module, results):
+        """Remember which exercises passed, and with which text; those that failed did not."""
+        pieces = self.workspace.manifest[module.name]["pieces"]
+        for result in results:
+            self.data["passed"].pop(result.exercise, None)
+            if result.outcome == "passed":
+                qualname = result.exercise.partition(".")[2]
+                self.data["passed"][result.exercise] = pieces[qualname]
+        self._save()
+
+    def passed(self, module):
+        """The exercises of a module that passed as they stand in the exported file."""
+        entry = self.workspace.manifest.get(module.name, {"yours": [], "pieces": {}})
+        ids = [(f"{module.name}.{name}", entry["pieces"][name]) for name in entry["yours"]]
+        return [name for name, text in ids if self.data["passed"].get(name) == text]
+
+    # -- help
+    def hints(self, exercise):
+        """How many hints were taken."""
+        return self.data["hints"].get(exercise, 0)
+
+    def took_hint(self, exercise, level):
+        self.data["hints"][exercise] = level
+        self._save()
+
+    def saw_solution(self, exercise, how):
+        """`how` is "passed" or "gave up"; giving up is never forgotten."""
+        if self.data["solutions"].get(exercise) != "gave up":
+            self.data["solutions"][exercise] = how
+        self._save()
+
+    def gave_up(self, exercise):
+        return self.data["solutions"].get(exercise) == "gave up"
+
+    # -- milestones
+    def reached(self, milestone, mix):
+        told = {"when": time.strftime("%Y-%m-%d %H:%M:%S"), "mix": mix}
+        self.data["milestones"][milestone] = told
+        self._save()
