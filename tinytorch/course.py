@@ -16,6 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
+from . import overlay
+
 __all__ = ["Blank", "CheckFailed", "check", "close", "data_file", "give"]
 
 REFERENCE = Path(__file__).parent
@@ -100,6 +102,9 @@ class check:
     def _say(self, outcome, line):
         outcomes.append((self.exercise, outcome))
         print(line)
+        if old := overlay.stale():
+            names = ", ".join(f"tinytorch.{name}" for name in old)
+            print(f"note: {names} was exported again since: restart the kernel to use it")
 
     def _blank_line(self, blank):
         if blank == self.exercise:

@@ -7,18 +7,31 @@ import sys
 
 from tito import TitoError, course, report
 
-COMMANDS = {
+LEARN = {
     "init": "make a workspace: a folder to learn in",
-    "export": "write notebooks into the package",
+    "start": "open a notebook in JupyterLab",
     "test": "export modules, then judge every exercise in fresh processes",
-    "modules": "list the modules: exercises, minutes, what is exported",
+    "hint": "the next of three hints of an exercise",
+    "solution": "how the course wrote an exercise, once yours has passed",
+    "watch": "judge a module again whenever its notebook is saved",
+    "status": "the map: what is yours, what is given, what comes next",
+    "export": "write notebooks into the package",
     "milestone": "list, explain or run the milestone scripts",
+    "reset": "make an exercise, or a notebook, blank again",
+    "undo": "bring back what the last reset or update took away",
+    "update": "bring a newer course into the workspace; what you wrote stays",
+    "doctor": "look for what stands in the way, and say the fix",
+}
+AUTHOR = {
+    "modules": "list the modules: exercises, minutes, what is exported",
     "setup": "make an environment, install the course, and run a program in it",
     "nbdev": "`tito nbdev build` rebuilds the whole package",
 }
+COMMANDS = LEARN | AUTHOR
 EXAMPLES = """examples:
-  tito export 01            tensor.ipynb -> tinytorch/tensor.py
-  tito test 01              the tests and the quick checks of module 01
+  tito init my-tinytorch    a folder to learn in; the rest is typed inside of it
+  tito start 01             open tensor.ipynb
+  tito test 01              what passed, what failed and why, what is still blank
   tito milestone run proof  train the transformer of the proof
   tito COMMAND --help       what a command can do"""
 
@@ -50,10 +63,29 @@ def _run(argv):
     if args.version:
         print(f"tito {course.version()}")
     elif command is None:
-        parser.print_help()
+        _where_you_are(parser)
     else:
         return command.run(args)
     return 0
+
+
+def _where_you_are(parser):
+    """`tito` alone: in a workspace where you are and what comes next, else what there is."""
+    from tito import workspace
+    from tito.commands import status
+
+    if found := workspace.find():
+        told = status.summary(found)
+        passed = sum(module["passed"] for module in told["modules"].values())
+        total = sum(module["total"] for module in told["modules"].values())
+        report.say(f"workspace {found.root}: {passed} of {total} exercises passed")
+        report.say(f"next: {status.advice(found, told)}")
+        report.say("`tito status` shows the map, `tito --help` every command")
+        return
+    here = course.find()
+    if here.writable:
+        report.say(f"the course's checkout {here.root}: tito is its authors' tool here\n")
+    parser.print_help()
 
 
 def _parser(chosen, command):

@@ -16,6 +16,8 @@ from tito.course import HOME
 from tito.inside import EVENTS, SELECTION
 
 START_UP = 60  # seconds until the first cell or test begins; imports on a busy machine are slow
+# A second BLAS thread is no help to small matrices, and a busy machine makes both wait.
+THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 PRINTED = 16 * 2**20  # bytes that a run may print
 
 
@@ -98,7 +100,22 @@ def environment(course):
         "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths)),
         "PYTHONUTF8": "1",
         "PYTHONIOENCODING": "utf-8",
+        **{name: os.environ.get(name, "1") for name in THREADS},
     }
+
+
+def follow(command, course, folder=None):
+    """Run a program to its end; give its exit code. Ctrl-C is for the program: tito waits."""
+    before = signal.signal(signal.SIGINT, _leave_it_to_the_program)
+    try:
+        code = subprocess.run(command, env=environment(course), cwd=folder, check=False).returncode
+    finally:
+        signal.signal(signal.SIGINT, before)
+    return code if code >= 0 else 128 - code
+
+
+def _leave_it_to_the_program(number, frame):
+    """Unlike SIG_IGN, a handler is not inherited by the program."""
 
 
 def _run(module, arguments, limit, each, folder=None, files=(), more=()):

@@ -40,10 +40,6 @@ class Workspace(Course):
     def state(self):
         return self.root / STATE
 
-    @property
-    def snapshots(self):
-        return self.state / SNAPSHOTS
-
     def base(self, path):
         """The file as init or update wrote it."""
         return self.state / BASE / Path(path).relative_to(self.root)
@@ -183,8 +179,8 @@ def snapshot(workspace, what, paths):
 
     A file that is not there yet is listed, so that undoing removes it again.
     """
-    number = max([int(p.name[:4]) for p in _snapshots(workspace)], default=0) + 1
-    folder = workspace.snapshots / f"{number:04d}"
+    number = max([int(p.name[:4]) for p in snapshots(workspace)], default=0) + 1
+    folder = workspace.state / SNAPSHOTS / f"{number:04d}"
     unfinished = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
     files = {}
     for path in paths:
@@ -196,14 +192,14 @@ def snapshot(workspace, what, paths):
     told = {"what": what, "when": time.strftime("%Y-%m-%d %H:%M:%S"), "files": files}
     write(unfinished / "snapshot.json", dumps(told))
     os.replace(unfinished, folder)  # only now does it exist
-    for old in _snapshots(workspace)[:-KEPT]:
+    for old in snapshots(workspace)[:-KEPT]:
         shutil.rmtree(old, ignore_errors=True)
     return folder
 
 
-def _snapshots(workspace):
+def snapshots(workspace):
     """The finished snapshots, the oldest first."""
-    found = workspace.snapshots.glob("[0-9][0-9][0-9][0-9]*")
+    found = (workspace.state / SNAPSHOTS).glob("[0-9][0-9][0-9][0-9]*")
     return sorted(path for path in found if path.name.isdecimal() and path.is_dir())
 
 
@@ -217,8 +213,3 @@ def restore(workspace, folder):
         else:
             path.unlink(missing_ok=True)
     return told
-
-
-def latest(workspace):
-    """The newest snapshot; None if there is none."""
-    return next(reversed(_snapshots(workspace)), None)

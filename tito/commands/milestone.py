@@ -2,11 +2,11 @@
 
 import argparse
 import ast
-import signal
-import subprocess
 import sys
 
-from tito import TitoError, course, report, runner
+from tito import TitoError, course, report, runner, workspace
+from tito.commands import status
+from tito.progress import Progress
 
 
 def add_arguments(parser):
@@ -20,7 +20,7 @@ def add_arguments(parser):
 
 
 def run(args):
-    found = course.find()
+    found = workspace.find() or course.find()
     if args.action == "list":
         return _list(found)
     script = _script(found, args.name)
@@ -28,7 +28,31 @@ def run(args):
         report.say(_docstring(script) or f"{found.relative(script)} has no docstring")
         return 0
     flags = args.flags[1:] if args.flags[:1] == ["--"] else args.flags
-    return _run(found, [sys.executable, str(script), *flags])
+    if isinstance(found, workspace.Workspace):
+        _say_stale(found)
+    code = runner.follow([sys.executable, str(script), *flags], found)
+    if isinstance(found, workspace.Workspace) and code == 0:
+        _record(found, script, flags)
+    return code
+
+
+def _say_stale(found):
+    """Say which notebooks hold more than the milestone will run on."""
+    for label in status.stale(found):
+        report.say(f"note: {label} is newer than its export: tito export {label[:2]}")
+
+
+def _record(found, script, flags):
+    """Remember a verdict that passed, if it was the course's own script that gave it."""
+    own = found.reference.root / script.relative_to(found.root)
+    if {"-h", "--help"} & set(flags):
+        return
+    if not own.is_file() or own.read_bytes() != script.read_bytes():
+        report.say(f"not recorded: {found.relative(script)} is not the course's own script")
+        return
+    yours = {name: entry["yours"] for name, entry in found.manifest.items() if entry["yours"]}
+    Progress(found).reached(script.stem, {"yours": yours, "flags": flags})
+    report.say(f"recorded: {script.stem}")
 
 
 def _list(found):
@@ -56,17 +80,3 @@ def _docstring(script):
         return ast.get_docstring(ast.parse(script.read_text(encoding="utf-8"))) or ""
     except SyntaxError as error:
         raise TitoError(f"{script} is not Python: line {error.lineno}: {error.msg}") from None
-
-
-def _run(found, command):
-    """Run a script to its end. Ctrl-C is for the script: it stops in its own way, tito waits."""
-    before = signal.signal(signal.SIGINT, _leave_it_to_the_script)
-    try:
-        code = subprocess.run(command, env=runner.environment(found)).returncode
-    finally:
-        signal.signal(signal.SIGINT, before)
-    return code if code >= 0 else 128 - code
-
-
-def _leave_it_to_the_script(number, frame):
-    """Unlike SIG_IGN, a handler is not inherited by the script."""
