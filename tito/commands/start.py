@@ -2,15 +2,29 @@
 
 import importlib.util
 import sys
+from urllib.parse import quote
 
 from tito import TitoError, learner, report, runner, workspace
 from tito.commands.status import next_module
 from tito.files import write
 
+FLAGS = {
+    "--no-browser": "JupyterLab prints its address and opens no browser (over SSH, in a container)",
+    "--allow-root": "let JupyterLab run as root, as in a container",
+}
+QUIET = (
+    "--log-level=ERROR",  # its address is printed all the same
+    "--LabApp.news_url=None",  # no question about news, and no look into the internet
+    "--ServerApp.answer_yes=True",  # Ctrl-C ends it; everything that was saved is on the disk
+)
+
 
 def add_arguments(parser):
     parser.add_argument("module", nargs="?", metavar="NN", help="default: where you left off")
     parser.add_argument("--no-open", action="store_true", help="only print the notebook's path")
+    for flag, words in FLAGS.items():
+        parser.add_argument(flag, action="store_true", help=words)
+    parser.add_argument("--port", type=int, metavar="N", help="default: 8888, or the next free one")
 
 
 def run(args):
@@ -29,5 +43,16 @@ def run(args):
             f"{module.notebook} in VS Code"
         )
     report.say(f"opening {module.notebook}; Ctrl-C here ends JupyterLab")
-    command = [sys.executable, "-m", "jupyterlab", str(module.notebook)]
-    return runner.follow([*command, f"--ServerApp.root_dir={found.root}"], found, found.root)
+    return runner.follow(_command(found, module, args), found, found.root)
+
+
+def _command(found, module, args):
+    """JupyterLab on a notebook; the address that it prints leads to the notebook as well."""
+    address = quote(module.notebook.relative_to(found.root).as_posix())
+    flags = [flag for flag in FLAGS if vars(args)[flag[2:].replace("-", "_")]]
+    return [
+        *(sys.executable, "-m", "jupyterlab", *QUIET, *flags),
+        *([f"--port={args.port}"] if args.port else []),
+        f"--ServerApp.root_dir={found.root}",
+        f"--LabApp.default_url=/lab/tree/{address}",
+    ]
