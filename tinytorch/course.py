@@ -96,20 +96,26 @@ class check:
             return False
         else:
             outcomes.append((self.exercise, "failed"))
+            _say_stale()
             raise CheckFailed(f"{self.exercise}: {_sentence(error, trace)}") from None
         return True
 
     def _say(self, outcome, line):
         outcomes.append((self.exercise, outcome))
         print(line)
-        if old := overlay.stale():
-            names = ", ".join(f"tinytorch.{name}" for name in old)
-            print(f"note: {names} was exported again since: restart the kernel to use it")
+        _say_stale()
 
     def _blank_line(self, blank):
         if blank == self.exercise:
             return f"still blank: {self.exercise}"
         return f"not checked: {self.exercise} needs {blank}, which is still blank"
+
+
+def _say_stale():
+    """Say which modules this kernel holds as they were before an export."""
+    if old := overlay.stale():
+        names = ", ".join(f"tinytorch.{name}" for name in old)
+        print(f"note: {names} was exported again since: restart the kernel to use it")
 
 
 def _sentence(error, trace):

@@ -104,11 +104,12 @@ def environment(course):
     }
 
 
-def follow(command, course, folder=None):
+def follow(command, course, folder=None, more=()):
     """Run a program to its end; give its exit code. Ctrl-C is for the program: tito waits."""
     before = signal.signal(signal.SIGINT, _leave_it_to_the_program)
     try:
-        code = subprocess.run(command, env=environment(course), cwd=folder, check=False).returncode
+        env = environment(course) | dict(more)
+        code = subprocess.run(command, env=env, cwd=folder, check=False).returncode
     finally:
         signal.signal(signal.SIGINT, before)
     return code if code >= 0 else 128 - code

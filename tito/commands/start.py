@@ -1,10 +1,11 @@
 """tito start: the notebook of a module, open in JupyterLab."""
 
 import importlib.util
+import os
 import sys
 from urllib.parse import quote
 
-from tito import TitoError, learner, report, runner, workspace
+from tito import TitoError, course, learner, report, runner, workspace
 from tito.commands.status import next_module
 from tito.files import write
 
@@ -12,9 +13,9 @@ FLAGS = {
     "--no-browser": "JupyterLab prints its address and opens no browser (over SSH, in a container)",
     "--allow-root": "let JupyterLab run as root, as in a container",
 }
+NO_NEWS = course.HOME / "jupyter"  # no question about Jupyter's news over the first lesson
 QUIET = (
     "--log-level=ERROR",  # its address is printed all the same
-    "--LabApp.news_url=None",  # no question about news, and no look into the internet
     "--ServerApp.answer_yes=True",  # Ctrl-C ends it; everything that was saved is on the disk
 )
 
@@ -43,7 +44,9 @@ def run(args):
             f"{module.notebook} in VS Code"
         )
     report.say(f"opening {module.notebook}; Ctrl-C here ends JupyterLab")
-    return runner.follow(_command(found, module, args), found, found.root)
+    paths = [str(NO_NEWS), *filter(None, [os.environ.get("JUPYTER_CONFIG_PATH")])]
+    more = {"JUPYTER_CONFIG_PATH": os.pathsep.join(paths)}
+    return runner.follow(_command(found, module, args), found, found.root, more)
 
 
 def _command(found, module, args):

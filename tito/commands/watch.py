@@ -13,20 +13,29 @@ def add_arguments(parser):
 
 def run(args):
     found = workspace.required()
-    module, seen, rounds = found.module(args.module), None, 0
-    report.say(f"watching {found.relative(module.notebook)}; Ctrl-C ends it")
+    label, seen, rounds = found.module(args.module).label, None, 0
+    report.say(f"watching {found.relative(found.module(label).notebook)}; Ctrl-C ends it")
     while not (args.once and rounds > 1):
-        now = _look(module.notebook)
+        now = _settled(found.module(label).notebook)
         if now == seen:
-            time.sleep(0.2)
+            time.sleep(PAUSE)
             continue
         seen, rounds = now, rounds + 1
+        found = workspace.at(found.root)  # what other commands wrote meanwhile counts
         try:
-            judged.test(found, module)
+            judged.test(found, found.module(label))
         except TitoError as error:
             report.say(f"\n{error}", style="red")
         report.say(f"\n-- {time.strftime('%H:%M:%S')}, waiting for the next save")
     return 0
+
+
+def _settled(path):
+    """How the file looks once it is whole: JupyterLab writes it in several steps."""
+    now = _look(path)
+    while (before := now) != (now := _after_a_pause(path)):
+        pass
+    return before
 
 
 def _look(path):
