@@ -61,10 +61,9 @@ def _explain(module, result, finder):
     if where:
         report.say(f"  in the test {where.rpartition('::')[2]}")
     if result.witness:
-        report.say(f"  smallest input: {result.witness['call']}")
-        report.say(
-            f"  expected {result.witness['expected']}, received {result.witness['received']}"
-        )
+        report.say(f"  smallest input: {_short(result.witness['call'])}")
+        report.say(f"  expected {_short(result.witness['expected'])}")
+        report.say(f"  received {_short(result.witness['received'])}")
     if finder:
         result.blame = finder.explain(module, result).words(result.exercise)
         report.say(f"  {result.blame}")

@@ -17,6 +17,7 @@ from tinytorch.course import function_source
 from tito.inside import checks, tell
 
 MOST = 3000  # calls that are compared
+SMALL = 24  # numbers that are all shown
 LARGE = 200_000  # elements: a call with more is not compared
 
 
@@ -59,7 +60,9 @@ class Watcher:
         if mine is None and theirs is None and error is None and wrong is None:
             mine, theirs = changed(args), changed(before[0])
         if not agree(error, wrong) if error or wrong else not agree(mine, theirs):
-            got, want = (show(a, e) for a, e in ((mine, error), (theirs, wrong)))
+            got, want = show(mine, error), show(theirs, wrong)
+            if error is None and wrong is None:
+                got, want = (show(a, at=first_difference(mine, theirs)) for a in (mine, theirs))
             self.found = size, {"call": asked, "expected": want, "received": got}
         if error is not None:
             raise error
@@ -102,9 +105,10 @@ def elements(value):
     if hasattr(value, "array") or hasattr(value, "size"):
         size = getattr(getattr(value, "array", value), "size", 1)
         return size if isinstance(size, int) else 1
-    if isinstance(value, str | bytes | list | tuple | dict | set):
-        items = value.values() if isinstance(value, dict) else value
-        return len(value) + sum(map(elements, items)) * (not isinstance(value, str | bytes))
+    if isinstance(value, str | bytes):
+        return len(value)
+    if isinstance(value, list | tuple | dict | set):
+        return 1 + sum(map(elements, value.values() if isinstance(value, dict) else value))
     return abs(value) if isinstance(value, int) and abs(value) < 100 else 1
 
 
@@ -156,7 +160,19 @@ def call(qualname, function, args, kwargs):
     return f"{qualname}({', '.join(told)})"
 
 
-def show(value, error=None):
+def first_difference(mine, theirs):
+    """The place where two large arrays of one shape differ first; None for anything else."""
+    import numpy as np
+
+    mine, theirs = (getattr(a, "array", a) for a in (mine, theirs))
+    if not (isinstance(mine, np.ndarray) and isinstance(theirs, np.ndarray)):
+        return None
+    if mine.shape != theirs.shape or mine.size <= SMALL:
+        return None
+    return tuple(int(i[0]) for i in np.nonzero(~np.isclose(mine, theirs, rtol=1e-4, atol=1e-5)))
+
+
+def show(value, error=None, at=None):
     """A value in a few characters; a large array by its shape and its first numbers."""
     if error is not None:
         return f"{type(error).__name__}: {str(error)[:200]}"
@@ -175,7 +191,9 @@ def show(value, error=None):
             text = f"{type(value).__name__}{show(inside)}"
         return text if len(text) < 120 else f"{text[:117]}..."
     kind = "" if str(array.dtype) in ("float32", "int64", "bool") else f" {array.dtype}"
-    if array.size > 24:
+    if at:
+        return f"{array[at]:.5g} at {list(at)} of shape {array.shape}{kind}"
+    if array.size > SMALL:
         first = ", ".join(f"{x:.4g}" for x in array.ravel()[:4])
         return f"array of shape {array.shape}{kind}: {first}, ..."
     return f"{_rounded(array.tolist())}{kind}{f' of shape {array.shape}' * (array.size == 0)}"
