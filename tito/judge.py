@@ -23,6 +23,7 @@ class Result:
     place: list | None = None  # [file, line]
     checks: int = 0  # how many checks ran
     blame: str = ""  # whose bug it is
+    witness: dict | None = None  # the smallest failing input, what was expected, what came
 
 
 def judge(module, exercises, limit=LIMIT, quick=True):

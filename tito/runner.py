@@ -80,11 +80,42 @@ def selected_tests(module, limit, selection):
     Neither the learner's pytest settings nor their plugins take part. `selection` is a dictionary
     with the keys of `tito.inside.plugin`.
     """
-    arguments = [*PYTEST, "-c", "pytest.ini", f"--rootdir={module.tests.parent}"]
+    scratch, more = _selected(selection)
+    arguments = ["-m", "pytest", *_selecting(module)]
+    return _run(module, arguments, limit, each=True, files=scratch, more=more)
+
+
+def witness(module, limit, result):
+    """The smallest input of a failed check on which own and given function differ, or None.
+
+    A dictionary with "call", "expected" and "received", all of them text.
+    """
+    course = module.course.source
+    reference = course.package / f"{module.name}.py"
+    arguments = ["-m", "tito.inside.witness", result.exercise, str(reference)]
+    if result.check == "quick check":
+        notebook = course.module(module.name).notebook
+        run = _run(module, [*arguments, str(notebook), notebook.name], limit, each=False)
+    else:
+        selection = {"only": None, "skip": [], "without": [], "tests": [result.check]}
+        scratch, more = _selected(selection)
+        arguments += _selecting(module)
+        run = _run(module, arguments, limit, each=False, files=scratch, more=more)
+    return next((event["witness"] for event in run.all("witness")), None)
+
+
+def _selecting(module):
+    """pytest's arguments for tests that a file selects."""
+    plugins = ("-p", "tito.inside.plugin", "-p", "no:cacheprovider")
+    own = ("-c", "pytest.ini", f"--rootdir={module.tests.parent}", "--tb=short", "--color=no")
+    return [*plugins, *own, str(module.tests)]
+
+
+def _selected(selection):
+    """The files in the scratch folder and the environment for tests that a file selects."""
     scratch = {"pytest.ini": PYTEST_INI, "selection.json": json.dumps(selection)}
     more = {SELECTION: "selection.json", "PYTEST_ADDOPTS": ""}
-    more |= {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", overlay.VARIABLE: str(module.course.root)}
-    return _run(module, [*arguments, str(module.tests)], limit, True, files=scratch, more=more)
+    return scratch, more | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
 
 
 def environment(course):

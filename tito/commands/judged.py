@@ -1,6 +1,6 @@
 """tito test in a workspace: what passed, what failed and whose bug it is, what is still blank."""
 
-from tito import judge, learner, report
+from tito import judge, learner, report, runner
 from tito.blame import Blame
 from tito.commands import export
 from tito.progress import Progress
@@ -40,6 +40,8 @@ def test(found, module, wanted=None, limit=judge.LIMIT, blame=True):
     failed = [result for result in results if result.outcome == "failed"]
     finder = Blame(found, limit) if blame else None
     for result in failed:
+        if result.exercise in yours and result.check not in ("import", "tests", ""):
+            result.witness = runner.witness(module, limit, result)
         _explain(module, result, finder)
     _sum_up(results)
     return results
@@ -58,9 +60,17 @@ def _explain(module, result, finder):
         report.say(f"  at {_place(module, result.place)}")
     if where:
         report.say(f"  in the test {where.rpartition('::')[2]}")
+    if result.witness:
+        report.say(f"  smallest input: {_short(result.witness['call'])}")
+        report.say(f"  expected {_short(result.witness['expected'])}")
+        report.say(f"  received {_short(result.witness['received'])}")
     if finder:
         result.blame = finder.explain(module, result).words(result.exercise)
         report.say(f"  {result.blame}")
+
+
+def _short(text):
+    return text if len(text) < 240 else f"{text[:236]} ..."
 
 
 def _place(module, place):
