@@ -4,6 +4,7 @@ Run: TINYTORCH_BROWSER=1 pytest tests/tito/test_browser.py, with selenium, jupyt
 Chromium and its driver on the path. TINYTORCH_REPORT names a folder that gets the screenshots.
 """
 
+import ast
 import json
 import os
 import re
@@ -74,7 +75,7 @@ def start(learner, tmp_path):
     def begin(*argv, folder=learner.root):
         own = {f"JUPYTER_{kind}_DIR": str(tmp_path / kind) for kind in ("CONFIG", "RUNTIME")}
         own |= {"JUPYTERLAB_WORKSPACES_DIR": str(tmp_path / "layouts")}
-        own |= {"JUPYTERLAB_SETTINGS_DIR": str(tmp_path / "settings")}
+        own |= {"JUPYTERLAB_SETTINGS_DIR": str(_settings(tmp_path / "settings"))}
         log = tmp_path / f"start-{len(running)}.log"
         root = ["--allow-root"] if os.geteuid() == 0 else []
         with log.open("wb") as output:
@@ -93,6 +94,14 @@ def start(learner, tmp_path):
     yield begin
     for process, _ in running:
         _ctrl_c(process)
+
+
+def _settings(folder):
+    """JupyterLab's settings: every cell is in the page, so that it can be scrolled to."""
+    file = folder / "@jupyterlab" / "notebook-extension" / "tracker.jupyterlab-settings"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text('{"windowingMode": "none"}', encoding="utf-8")
+    return folder
 
 
 def _address(process, log):
@@ -169,6 +178,11 @@ class Lab:
         self.menu("Run", "Run All Cells")
         time.sleep(1)
 
+        return self.settled(notebook, count)
+
+    def settled(self, notebook, count=1):
+        """Wait until all cells have run or one has failed, save, and give the code cells."""
+
         def done():
             if self.status() != "idle":
                 return None
@@ -176,7 +190,8 @@ class Lab:
             cells = read(notebook)
             ran = [c["execution_count"] for c in cells if c["execution_count"]]
             failed = any(o["output_type"] == "error" for c in cells for o in c["outputs"])
-            return cells if failed or len(ran) == len(cells) and max(ran) >= count * len(ran) else 0
+            whole = len(ran) == len(cells) and max(ran) >= count * len(cells)
+            return cells if failed or whole else None
 
         return wait(done, f"all cells of {notebook.name} have run")
 
@@ -248,19 +263,119 @@ def noise(cells):
 
 def test_a_solved_notebook_runs_is_saved_and_passes(learner, start, lab):
     """Bar 8: start, open, run all, save, `tito test 01` is green."""
-    notebook = learner.module("01").notebook
+    module = learner.module("01")
     solving.solve(learner, "tensor")
+    assert tito(learner.root, "export", "01")[0] == 0
     lab.open(start("01"))
     lab.shoot("01-open")
-    cells = lab.run_all(notebook)
+    assert not lab.find(".jp-Notification-List, .Toastify__toast"), "something pops up at the start"
+    cells = lab.run_all(module.notebook)
     assert outputs(cells, "error") == []
     assert noise(cells) == []
     passed = "".join(outputs(cells)).count("passed: tensor.")
-    assert passed == len(learner.exercises(learner.module("01")))
-    lab.shoot("01-solved-end")
+    assert passed == len(learner.exercises(module))
     lab.look_at("passed: tensor.matmul", "01-solved-matmul")
+    lab.look_at("passed: tensor.masked_fill", "01-solved-end")
+    code, said = tito(learner.root, "export", "01", "--check")
+    assert code == 0, f"outputs and counts alone made the export stale: {said}"
     code, said = tito(learner.root, "test", "01")
     assert code == 0, said
     process, log = start.running[0]
     assert _ctrl_c(process) == 0
     assert "Traceback" not in log.read_text(encoding="utf-8")
+
+
+def test_blanked_notebooks_run_to_their_end(learner, start, lab):
+    """Nothing written yet: every check says "still blank", nothing stops Run All."""
+    first = start("01")
+    for module in learner.written:
+        lab.open(first.replace("01_tensor/tensor", f"{module.label}/{module.name}"))
+        cells = lab.run_all(module.notebook)
+        assert outputs(cells, "error") == [], module.label
+        assert noise(cells) == [], module.label
+        printed = "".join(outputs(cells))
+        told = re.findall(rf"^(?:still blank|not checked): {module.name}[.]", printed, re.MULTILINE)
+        assert len(told) == len(learner.exercises(module)), f"{module.label}: {printed}"
+        lab.look_at("still blank:", f"{module.label}-blank")
+    code, said = tito(learner.root, "status", "--json")
+    states = {label: told["export"] for label, told in json.loads(said)["modules"].items()}
+    assert set(states.values()) == {"untouched"}, "running alone is not writing"
+    code, said = tito(learner.root, "test", "01")
+    assert (code, said.count("still blank: given")) == (3, 8)
+
+
+def test_a_failing_check_is_one_red_sentence(learner, start, lab):
+    """No page of traceback: what was expected, what came, and what the usual slip is."""
+    module = learner.module("02")
+    wrong = ast.parse("def relu(x):\n    return np.minimum(x, 0)").body[0]
+    solving.write(module.notebook, {"relu": wrong})
+    lab.open(start("02"))
+    cells = lab.run_all(module.notebook)
+    (told,) = outputs(cells, "error")
+    lab.look_at("CheckFailed", "02-failed-check")
+    assert len(told.splitlines()) == 1, told
+    assert told.startswith("CheckFailed: activations.relu: ")
+    shown = lab.find(".jp-OutputArea-output[data-mime-type='application/vnd.jupyter.error']")
+    assert [element.text for element in shown] == [told]
+
+
+@pytest.mark.parametrize("exports", [1, 2])
+def test_a_kernel_is_told_that_it_is_old(learner, start, lab, exports):
+    """After an export of 01 the running kernel of 02 says so, the first time as well."""
+    one, two = learner.module("01"), learner.module("02")
+    solving.solve(learner, "tensor", ["tensor.matmul"])
+    if exports == 2:
+        assert tito(learner.root, "export", "01")[0] == 0
+    lab.open(start("02"))
+    cells = lab.run_all(two.notebook)
+    assert "exported again" not in "".join(outputs(cells))
+    solving.solve(learner, "tensor")
+    assert tito(learner.root, "export", one.label)[0] == 0
+    cells = lab.run_all(two.notebook, count=2)
+    note = "note: tinytorch.tensor was exported again since: restart the kernel to use it"
+    assert note in "".join(outputs(cells))
+    lab.look_at("exported again", f"02-stale-{exports}")
+    lab.menu("Kernel", "Restart Kernel and Run All Cells\N{HORIZONTAL ELLIPSIS}")
+    wait(lambda: lab.find(".jp-Dialog .jp-mod-accept, .jp-Dialog .jp-mod-warn"), "it asks", 20)
+    lab.find(".jp-Dialog .jp-mod-accept, .jp-Dialog .jp-mod-warn")[-1].click()
+    time.sleep(5)
+    cells = lab.settled(two.notebook)
+    assert note not in "".join(outputs(cells))
+
+
+def test_watch_checks_once_per_save(learner, start, lab, tmp_path):
+    """Each Ctrl-S is one round; checkpoints, and files of the editor's own, are none."""
+    module, log = learner.module("02"), tmp_path / "watch.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tito", "watch", "02"],
+            cwd=learner.root,
+            env=environment(),
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        lab.open(start("02"))
+        _rounds(log, 1)
+        for count in (2, 3):
+            before = module.notebook.stat().st_mtime_ns
+            lab.menu("Run", "Run All Cells")
+            time.sleep(8)
+            lab.save()
+            assert module.notebook.stat().st_mtime_ns != before
+            _rounds(log, count)
+        assert list(module.folder.rglob("*-checkpoint.ipynb")), "JupyterLab made no checkpoint"
+        time.sleep(5)
+        _rounds(log, 3)
+    finally:
+        assert _ctrl_c(process) == 130
+    assert "it is not JSON" not in log.read_text(encoding="utf-8"), "a half-written save was read"
+
+
+def _rounds(log, count):
+    def seen():
+        return log.read_text(encoding="utf-8").count("waiting for the next save")
+
+    wait(lambda: seen() >= count, f"watch has judged {count} times", 60)
+    assert seen() == count, log.read_text(encoding="utf-8")
