@@ -219,7 +219,7 @@ class Lab:
 
 
 SCROLL = """
-for (const cell of document.querySelectorAll('.jp-Notebook .jp-Cell')) {
+for (const cell of document.querySelectorAll('.jp-NotebookPanel:not(.lm-mod-hidden) .jp-Cell')) {
   if (cell.innerText.includes(arguments[0])) { cell.scrollIntoView({block: 'center'}); break; }
 }
 """
