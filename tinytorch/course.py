@@ -35,8 +35,10 @@ outcomes: list[tuple[str, str]] = []  # (exercise, "passed" | "blank" | "failed"
 class _OneSentence:
     """Mix-in: Jupyter shows the message alone, without a traceback."""
 
+    outcome = "blank"
+
     def _render_traceback_(self):
-        return [f"{type(self).__name__}: {self}"]
+        return [f"{self.outcome}: {self}"]
 
 
 class Blank(_OneSentence, NotImplementedError):
@@ -52,6 +54,8 @@ class Blank(_OneSentence, NotImplementedError):
 
 class CheckFailed(_OneSentence, AssertionError):
     """A quick check did not hold; the message says what was expected and what came."""
+
+    outcome = "failed"
 
 
 class _Endless(BaseException):

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import types
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,46 @@ def test_start_opens_jupyterlab_on_the_notebook(toy, lesson, lab, monkeypatch):
     assert theirs == "mine"
     page = json.loads(Path(ours, "labconfig", "page_config.json").read_text(encoding="utf-8"))
     assert page["disabledExtensions"] == {"@jupyterlab/apputils-extension:announcements": True}
+
+
+@pytest.mark.parametrize("flags", [[], ["--no-browser"]])
+def test_start_opens_a_jupyterlab_that_runs_already(toy, lesson, lab, monkeypatch, flags):
+    """Two servers on one workspace would overwrite each other's notebooks."""
+    here = {"root_dir": str(lesson.root), "url": "http://localhost:8888/", "token": "abc"}
+    other = here | {"root_dir": str(lesson.root.parent), "url": "http://localhost:7777/"}
+    server = types.ModuleType("jupyter_server.serverapp")
+    server.list_running_servers = lambda: iter([{}, other, here])
+    monkeypatch.setitem(sys.modules, "jupyter_server", types.ModuleType("jupyter_server"))
+    monkeypatch.setitem(sys.modules, "jupyter_server.serverapp", server)
+    opened = []
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    code, out, err = toy.tito("start", "01", *flags)
+    address = "http://localhost:8888/lab/tree/modules/01_tensor/tensor.ipynb?token=abc"
+    assert (code, err) == (0, "")
+    assert address in out
+    assert opened == ([] if flags else [address])
+    with pytest.raises(FileNotFoundError):
+        lab()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are different there")
+def test_ctrl_c_while_jupyterlab_starts_is_no_traceback(toy, lesson, lab, tmp_path):
+    fake = tmp_path / "fake" / "jupyterlab" / "__main__.py"
+    fake.write_text("print('on', flush=True)\nimport time\ntime.sleep(30)\n", encoding="utf-8")
+    paths = [os.environ["PYTHONPATH"], str(ROOT)]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tito", "start", "01"],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        text=True,
+    )
+    assert "Ctrl-C" in process.stdout.readline()
+    assert process.stdout.readline() == "on\n"
+    os.killpg(process.pid, signal.SIGINT)  # the terminal sends it to both
+    _, err = process.communicate(timeout=20)
+    assert (process.returncode, err) == (130, "")
 
 
 def test_start_goes_on_where_you_left_off_and_from_any_folder_inside(toy, lesson, monkeypatch):

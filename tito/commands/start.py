@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import sys
+from pathlib import Path
 from urllib.parse import quote
 
 from tito import TitoError, course, learner, report, runner, workspace
@@ -43,19 +44,41 @@ def run(args):
             f"JupyterLab is not installed: pip install jupyterlab, or open "
             f"{module.notebook} in VS Code"
         )
+    address = f"lab/tree/{quote(module.notebook.relative_to(found.root).as_posix())}"
+    if running := _running(found):
+        return _open(f"{running['url']}{address}?token={running['token']}", args)
     report.say(f"opening {module.notebook}; Ctrl-C here ends JupyterLab")
     paths = [str(NO_NEWS), *filter(None, [os.environ.get("JUPYTER_CONFIG_PATH")])]
     more = {"JUPYTER_CONFIG_PATH": os.pathsep.join(paths)}
-    return runner.follow(_command(found, module, args), found, found.root, more)
+    return runner.follow(_command(found, address, args), found, found.root, more)
 
 
-def _command(found, module, args):
+def _running(found):
+    """What Jupyter knows of its server on this workspace; None if none runs."""
+    try:
+        from jupyter_server.serverapp import list_running_servers
+    except ImportError:
+        return None
+    servers = [server for server in list_running_servers() if server.get("root_dir")]
+    return next((s for s in servers if Path(s["root_dir"]) == found.root), None)
+
+
+def _open(address, args):
+    """Open the notebook in the JupyterLab that runs: two of them would overwrite each other."""
+    report.say(f"JupyterLab runs on this workspace already:\n    {address}")
+    if not args.no_browser:
+        import webbrowser
+
+        webbrowser.open(address)
+    return 0
+
+
+def _command(found, address, args):
     """JupyterLab on a notebook; the address that it prints leads to the notebook as well."""
-    address = quote(module.notebook.relative_to(found.root).as_posix())
     flags = [flag for flag in FLAGS if vars(args)[flag[2:].replace("-", "_")]]
     return [
-        *(sys.executable, "-m", "jupyterlab", *QUIET, *flags),
+        *(sys.executable, "-m", "tito.inside.lab", *QUIET, *flags),
         *([f"--port={args.port}"] if args.port else []),
         f"--ServerApp.root_dir={found.root}",
-        f"--LabApp.default_url=/lab/tree/{address}",
+        f"--LabApp.default_url=/{address}",
     ]
