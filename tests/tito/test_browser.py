@@ -142,12 +142,20 @@ class Lab:
     def open(self, address):
         """Go to a notebook's address and wait for its kernel."""
         self.browser.get(address)
-        wait(lambda: self.status() == "idle", f"the kernel of {address} is ready", 90)
+        name = address.partition("?")[0].rpartition("/")[2]
+
+        def ready():  # a tab of before may be in front at first
+            return name in self.bar() and self.status() == "idle"
+
+        wait(lambda: ready() and (time.sleep(1) or ready()), f"the kernel of {name} is ready", 90)
+
+    def bar(self):
+        """The words in the bar at the bottom: the kernel, its status, the notebook's name."""
+        return " ".join(element.text for element in self.find("#jp-main-statusbar"))
 
     def status(self):
-        """The kernel's status, as the bar at the bottom shows it: "idle", "busy", None yet."""
-        bar = "".join(e.text for e in self.find("#jp-main-statusbar"))
-        found = re.search(r"\(ipykernel\) \| (\w+)", bar)
+        """The kernel's status: "idle", "busy", None yet."""
+        found = re.search(r"\(ipykernel\) \| (\w+)", self.bar())
         return found and found[1].lower()
 
     def find(self, css):

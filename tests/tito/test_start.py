@@ -243,6 +243,13 @@ def test_watch_judges_once_per_save_however_slowly_it_is_written(toy, lesson, tm
     assert "Traceback" not in said
 
 
+def test_a_silent_command_does_not_silence_the_next_one(toy, lesson):
+    assert toy.tito("status", "--json")[1].startswith("{")
+    assert "next: tensor.double" in toy.tito("status")[1]
+    toy.tito("status", "--json")
+    assert "0 of 5 exercises passed" in toy.tito()[1]
+
+
 def test_watch_of_a_lost_notebook_does_not_wait_for_ever(toy, lesson):
     lesson.module("01").notebook.unlink()
     code, out, err = toy.tito("watch", "01")
