@@ -258,12 +258,13 @@ class Desk:
         return {cell["id"]: "".join(cell["source"]) for cell in self.data(label)["cells"]}
 
     def edit(self, cell, old, new, label="01_tensor"):
-        """Replace words in a cell of a notebook."""
+        """Replace words in a cell of a notebook; new lines are indented as the old one."""
         data = self.data(label)
         (found,) = [raw for raw in data["cells"] if raw["id"] == cell]
         text = "".join(found["source"])
         assert old in text, f"{old!r} is not in {text!r}"
-        found["source"] = text.replace(old, new).splitlines(True)
+        indent = re.search(r"( *)[^\n]*\Z", text[: text.index(old)])[1]
+        found["source"] = text.replace(old, new.replace("\n", f"\n{indent}")).splitlines(True)
         self.save(data, label)
 
     def answer(self, exercise, body=None):
