@@ -136,11 +136,23 @@ def environment(course):
     }
 
 
-def follow(command, course, folder=None):
+def script(path, flags, course):
+    """Run a script in a workspace; give its exit code, and whether it came to its own end."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
+        events, token = Path(scratch, "events"), secrets.token_hex()
+        events.touch()
+        command = [sys.executable, str(HOME / "inside" / "script.py"), str(path), *flags]
+        code = follow(command, course, more={EVENTS: str(events), TOKEN: token})
+        told = _true_lines(events.read_bytes(), token)
+    return code, any(event.get("finished") == code for event in told)
+
+
+def follow(command, course, folder=None, more=()):
     """Run a program to its end; give its exit code. Ctrl-C is for the program: tito waits."""
     before = signal.signal(signal.SIGINT, _leave_it_to_the_program)
     try:
-        code = subprocess.run(command, env=environment(course), cwd=folder, check=False).returncode
+        env = environment(course) | dict(more)
+        code = subprocess.run(command, env=env, cwd=folder, check=False).returncode
     finally:
         signal.signal(signal.SIGINT, before)
     return code if code >= 0 else 128 - code

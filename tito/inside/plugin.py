@@ -11,7 +11,6 @@ from tinytorch import overlay
 from tito.inside import SELECTION, sentence, set_limits, tell
 from tito.inside.guard import OF_PYTEST, Guard
 
-
 GUARD = pytest.StashKey()
 
 
