@@ -115,11 +115,10 @@ def test_a_course_that_cannot_be_blanked_leaves_nothing(fresh, tmp_path, monkeyp
     def broken(made):
         raise Refused(["no"])
 
-    monkeypatch.setattr(init, "contents", broken)
-    assert fresh.tito("init", "work")[0] == 1
-    monkeypatch.undo()
-    monkeypatch.setenv("TITO_COURSE", str(fresh.root))
-    assert fresh.tito("init", str(tmp_path / "here" / "work"))[0] == 0
+    with monkeypatch.context() as patched:
+        patched.setattr(init, "contents", broken)
+        assert fresh.tito("init", "work")[0] == 1
+    assert fresh.tito("init", "work")[0] == 0
 
 
 @pytest.mark.parametrize("steps", range(9))
