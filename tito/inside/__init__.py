@@ -5,6 +5,7 @@ The lines go to a file of their own, so that no print of a learner's code can pa
 
 import json
 import os
+import sys
 
 EVENTS, SELECTION = "TITO_EVENTS", "TITO_SELECTION"  # names of environment variables
 MEMORY = 8 * 2**30  # bytes that one process of checks may ask for
@@ -14,6 +15,12 @@ def tell(**event):
     """Append one event for tito to read; nothing is kept back in a buffer."""
     with open(os.environ[EVENTS], "a", encoding="utf-8") as file:
         file.write(json.dumps(event) + "\n")
+
+
+def loaded():
+    """The files of the modules of tinytorch that this process has loaded: {name: path}."""
+    found = {n: m for n, m in sys.modules.items() if n.startswith("tinytorch.")}
+    return {n: getattr(module, "__file__", None) or "" for n, module in found.items()}
 
 
 def sentence(error):

@@ -14,7 +14,7 @@ import sys
 import traceback
 
 from tito import notebook
-from tito.inside import limit_memory, sentence, tell
+from tito.inside import limit_memory, loaded, sentence, tell
 
 DEFINITIONS = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)
 CONSTANTS = (ast.Constant, ast.Tuple, ast.List, ast.Dict, ast.UnaryOp, ast.USub, ast.Load)
@@ -29,7 +29,7 @@ def run(path, label, wanted):
     except BaseException as error:  # a learner's module may do anything while it is imported
         tell(error=f"it cannot be imported: {sentence(error)}", place=_place(error))
         return
-    tell(loaded=module.__file__)
+    tell(loaded=loaded())
     names = vars(module)
     for cell in book.code:
         exercises = checked_in(cell.tree)
@@ -38,7 +38,7 @@ def run(path, label, wanted):
         for exercise in exercises:
             if exercise in wanted:
                 _check(cell, exercise, names)
-    tell(finished=True)
+    tell(finished=True, loaded=loaded())
 
 
 def _check(cell, exercise, names):

@@ -2,12 +2,11 @@
 
 import json
 import os
-import sys
 from pathlib import Path
 
 import pytest
 
-from tito.inside import SELECTION, limit_memory, sentence, tell
+from tito.inside import SELECTION, limit_memory, loaded, sentence, tell
 
 
 def pytest_configure(config):
@@ -75,5 +74,4 @@ def pytest_collectreport(report):
 
 
 def pytest_sessionfinish(session, exitstatus):
-    ours = [module for name, module in sys.modules.items() if name.startswith("tinytorch.")]
-    tell(finished=int(exitstatus), loaded=[getattr(module, "__file__", "") for module in ours])
+    tell(finished=int(exitstatus), loaded=loaded())
