@@ -19,12 +19,12 @@ from tito import report, runner, workspace
 NEEDED = {  # package -> (what needs it, how to get it)
     "numpy": ("everything", "pip install 'numpy>=2'"),
     "nbdev": ("tito export", "pip install nbdev==3.3.26"),
-    "pytest": ("tito test", "pip install 'tinytorch[test]'"),
-    "hypothesis": ("tito test", "pip install 'tinytorch[test]'"),
+    "pytest": ("tito test", "pip install pytest"),
+    "hypothesis": ("tito test", "pip install hypothesis"),
 }
 WANTED = {
     "rich": ("colours and tables", "pip install rich"),
-    "jupyterlab": ("tito start; VS Code does as well", "pip install 'tinytorch[lab]'"),
+    "jupyterlab": ("tito start; VS Code does as well", "pip install jupyterlab"),
     "ipykernel": ("notebooks in any editor", "pip install ipykernel"),
     "matplotlib": ("plots; there is a text form", "pip install matplotlib"),
 }

@@ -1,5 +1,8 @@
 """tito init: a folder to learn in, made from the course."""
 
+import os
+import shutil
+import sys
 from pathlib import Path
 
 from tinytorch import overlay
@@ -30,10 +33,20 @@ def run(args):
     except OSError as error:
         raise TitoError(f"{root} cannot be written: {error.strerror or error}") from None
     written = [module.label for module in made.written]
-    report.say(f"workspace {root}: {len(written)} notebooks, {written[0]} to {written[-1]}")
-    report.say(f'next: cd "{args.folder}"' if " " in args.folder else f"next: cd {args.folder}")
-    report.say("      tito start 01      (or any other number: what you skip is given)")
+    report.say(f"workspace {root}: {len(written)} notebooks, {written[0]} to {written[-1]}; next:")
+    for line in next_steps(args.folder):
+        report.say(f"  {line}")
     return 0
+
+
+def next_steps(folder):
+    """What to type next; with the way to `tito` if this shell does not know it."""
+    if shutil.which("tito") is None:
+        scripts = Path(sys.executable).parent  # not resolved: the environment's own folder
+        windows = f'"{scripts / "activate"}"'
+        yield windows if os.name == "nt" else f'source "{scripts / "activate"}"'
+    yield f'cd "{folder}"' if " " in folder else f"cd {folder}"
+    yield "tito start 01      (or any other number: what you skip is given)"
 
 
 def refuse(root):

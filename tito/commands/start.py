@@ -25,7 +25,7 @@ def run(args):
         return 0
     if importlib.util.find_spec("jupyterlab") is None:
         raise TitoError(
-            f"JupyterLab is not installed: pip install 'tinytorch[lab]', or open "
+            f"JupyterLab is not installed: pip install jupyterlab, or open "
             f"{module.notebook} in VS Code"
         )
     report.say(f"opening {module.notebook}; Ctrl-C here ends JupyterLab")

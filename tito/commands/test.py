@@ -25,7 +25,7 @@ def add_arguments(parser):
 def run(args):
     for program in ("pytest", "hypothesis"):
         if importlib.util.find_spec(program) is None:
-            raise TitoError(f"{program} is not installed: pip install 'tinytorch[test]'")
+            raise TitoError(f"{program} is not installed: pip install pytest hypothesis")
     if found := workspace.find():
         from tito.commands import judged
 
