@@ -66,6 +66,7 @@ class Blame:
         self.own = sorted(own, key=done.__contains__)  # what never passed comes first
         self.open = len(set(own) - done)
         self.known = {}  # culprit -> what is wrong with it
+        self.endless = [(r.exercise, r.check) for r in results if "stopped after" in r.sentence]
         self.patience = limit
         self.text = cache(self._text)
         self.verdict = cache(self._verdict)
@@ -132,33 +133,37 @@ class Blame:
         All checks of its kind are tried on the way, as they are asked the same sooner or later.
         """
         kind = [other for other in self.checks if (other[1] in QUICK) == (check[1] in QUICK)]
-        return check in self.failing(tuple(kind), frozenset(pieces))
+        return check in self.failing(tuple(kind), frozenset(pieces), self.limit)
 
     def fails_alone(self, check, pieces):
-        """The same without the other checks, for the steps of one check's own search."""
-        return check in self.failing((check,), frozenset(pieces))
+        """The same without the other checks, for the steps of one check's own search.
 
-    def _failing(self, checks, pieces):
+        What never comes back is not waited for so long: no step by itself accuses anybody.
+        """
+        limit = self.patience if check in self.endless else self.limit
+        return check in self.failing((check,), frozenset(pieces), limit)
+
+    def _failing(self, checks, pieces, limit):
         """Which of these checks fail where only these pieces are the learner's own."""
         failing, waiting, begin = set(), list(checks), time.monotonic()
         with self.variant(pieces) as workspace:
             while waiting:
-                failed, waiting = self._run(workspace.module(self.module.name), waiting)
+                failed, waiting = self._run(workspace.module(self.module.name), waiting, limit)
                 failing |= failed
         if not pieces:  # where all is given nothing is endless
-            self.patience = min(self.limit, 3 + 3 * (time.monotonic() - begin))
+            self.patience = min(limit, 3 + 3 * (time.monotonic() - begin))
         return frozenset(failing)
 
-    def _run(self, module, checks):
+    def _run(self, module, checks, limit):
         """Run checks of one kind once: those that failed, and those that it did not come to."""
         if checks[0][1] in QUICK:
             names = {check: check[0] for check in checks}
-            run = runner.checks(module, self.patience, list(names.values()))
+            run = runner.checks(module, limit, list(names.values()))
             told, begun = _outcomes(run, "check"), [e["exercises"][0] for e in run.all("start")]
         else:
             names = {check: check[1] for check in checks}
             asked = {"only": None, "skip": [], "without": [], "tests": list(names.values())}
-            run = runner.selected_tests(module, self.patience, asked)
+            run = runner.selected_tests(module, limit, asked)
             told, begun = _outcomes(run, "test"), [e["start"] for e in run.all("start")]
         if run.all("error") or (run.ending and not begun):
             return set(checks), []
