@@ -4,6 +4,7 @@ import json
 from functools import cache
 
 import pytest
+from conftest import ACTIVATIONS
 
 from tito import judge, runner, workspace
 from tito.blame import Blame
@@ -185,3 +186,18 @@ def test_tests_of_another_file_than_the_export_are_not_judged(learner):
     code, _, err = learner.toy.tito("test", "01")
     assert code == 1
     assert "the checks ran on elsewhere.py and not on your " in err
+
+
+def test_quick_checks_do_not_wait_for_plots(learner, tmp_path, monkeypatch):
+    """Notebooks import matplotlib if it is there; here it leaves a mark when it is imported."""
+    mark = tmp_path / "imported"
+    package = tmp_path / "fake" / "matplotlib"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text(f"open({str(mark)!r}, 'w')", encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(package.parent))
+    plots = "try:\n    import matplotlib\nexcept ImportError:\n    matplotlib = None"
+    learner.toy.write_notebook("02_activations", {"plots": plots, **ACTIVATIONS})
+    learner.solve(only=["activations.relu"])
+    code, told = learner.judged("02")
+    assert (code, told["activations.relu"]["outcome"]) == (0, "passed"), told
+    assert not mark.exists()
