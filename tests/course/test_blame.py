@@ -21,7 +21,7 @@ import workspaces
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(0)]
 NAMED, ACCUSED, SECONDS = 0.90, 0.02, 15  # what is promised: at least, less than, median under
-LATER = 2  # later modules in which a planted bug must fail, before it is the next one's turn
+LATER = 1  # later modules in which a planted bug must fail, before it is the next one's turn
 PAIRS = 50
 
 
