@@ -131,7 +131,7 @@ def find(tree, qualname):
     return node
 
 
-def _body(node):
+def body_and_doc(node):
     """A function's statements without its docstring, and the docstring."""
     first = node.body[0]
     return (node.body[1:], node.body[:1]) if _is_text(first) else (node.body, [])
@@ -147,7 +147,7 @@ def wrong(node):
 
     def change(tree, exercise):
         function = find(tree, exercise.qualname)
-        function.body = _body(function)[1] + _body(node)[0]
+        function.body = body_and_doc(function)[1] + body_and_doc(node)[0]
         return tree
 
     return change
@@ -156,25 +156,31 @@ def wrong(node):
 def zeros(tree, exercise):
     """The solution's result with every number zero; nothing at all where it returns nothing."""
     function = find(tree, exercise.qualname)
-    body, doc = _body(function)
     values = [n.value for n in ast.walk(function) if isinstance(n, ast.Return) and n.value]
     returns = any(getattr(value, "id", "") != "self" for value in values)  # no result
-    if not returns:
-        function.body = [*doc, ast.Pass()]
-        return tree
+    function.body = around(function, "return _zeroed({call})" if returns else "pass").body
+    return tree
+
+
+def around(function, text):
+    """The function with the statements `text` for a body, and the old body inside.
+
+    Args:
+        function: the node of a function.
+        text: Python in which `{call}` stands for a call of the old function with its inputs.
+    """
+    body, doc = body_and_doc(function)
     inner = ast.FunctionDef("solution", copy.deepcopy(function.args), body, [], None)
     inner.type_params = []
     given = function.args
-    arguments = [ast.Name(a.arg, ast.Load()) for a in [*given.posonlyargs, *given.args]]
-    if given.vararg:
-        arguments.append(ast.Starred(ast.Name(given.vararg.arg, ast.Load()), ast.Load()))
-    keywords = [ast.keyword(a.arg, ast.Name(a.arg, ast.Load())) for a in given.kwonlyargs]
-    if given.kwarg:
-        keywords.append(ast.keyword(None, ast.Name(given.kwarg.arg, ast.Load())))
-    call = ast.Call(ast.Name("solution", ast.Load()), arguments, keywords)
-    result = ast.Call(ast.Name("_zeroed", ast.Load()), [call], [])
-    function.body = [*doc, inner, ast.Return(result)]
-    return tree
+    passed = [a.arg for a in [*given.posonlyargs, *given.args]]
+    passed += [f"*{given.vararg.arg}"] if given.vararg else []
+    passed += [f"{a.arg}={a.arg}" for a in given.kwonlyargs]
+    passed += [f"**{given.kwarg.arg}"] if given.kwarg else []
+    statements = ast.parse(text.replace("{call}", f"solution({', '.join(passed)})")).body
+    whole = copy.copy(function)
+    whole.body = [*doc, inner, *statements]
+    return ast.fix_missing_locations(whole)
 
 
 def zeroed(value):
