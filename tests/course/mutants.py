@@ -47,9 +47,11 @@ class Mutant:
 def mutants_of(notebook, exercise):
     """All mutants of an exercise: none twice, and none that is the reference."""
     function = _folded(variants.find(exercise.cell.tree, exercise.qualname))
+    calls = seen_in_check(notebook, exercise)
     found = [
         *tree_mutants(function, exercise),
-        *round_mutants(function, exercise, seen_in_check(notebook, exercise)),
+        *another_input(function, exercise, calls),
+        *round_mutants(function, calls),
         *idea_mutants(notebook, exercise),
     ]
     known, names, kept = {_key(function)}, {}, []
@@ -115,6 +117,24 @@ def tree_mutants(function, exercise):
                 where = f"{words} (line {node.lineno - first})"
                 whole = copy.deepcopy(function, {id(node): new})
                 yield where, kind, TREE, ast.fix_missing_locations(whole)
+
+
+def another_input(function, exercise, calls):
+    """An input in the place of another of its kind: g for x, T for S."""
+    names, region = _inputs(function), exercise.region
+    for node in ast.walk(function):
+        if getattr(node, "id", "") in names and region.first < node.lineno < region.last:
+            alike = [n for n in names if n != node.id and _are_alike(n, node.id, calls)]
+            for new in alike if isinstance(node.ctx, ast.Load) else []:
+                where = f"{new} for {node.id} (line {node.lineno - region.first})"
+                whole = copy.deepcopy(function, {id(node): ast.Name(new, node.ctx)})
+                yield where, "another input", TREE, ast.fix_missing_locations(whole)
+
+
+def _are_alike(first, second, calls):
+    """True if two inputs were once of one type and one number of dimensions."""
+    pairs = [(inputs[first], inputs[second]) for _, inputs in calls]
+    return any(type(a) is type(b) and np.ndim(a) == np.ndim(b) for a, b in pairs)
 
 
 def _short(node):
@@ -192,11 +212,16 @@ def nothing(node, _):
         yield ast.Assign(node.targets, ast.Constant(0))
 
 
+ALONG_THE_LAST = ("sort", "argsort", "take_along_axis")  # axis=-1 is what they do anyway
+
+
 @operator("keyword dropped")
 def keyword(node, _):
     """A call without one of its keywords."""
     if isinstance(node, ast.Call):
         for at, one in enumerate(node.keywords):
+            if one.arg == "axis" and _called(node) in ALONG_THE_LAST and _short(one) == "axis=-1":
+                continue
             rest = [*node.keywords[:at], *node.keywords[at + 1 :]]
             yield ast.Call(node.func, node.args, rest), f"{_short(one)} is dropped"
 
@@ -204,7 +229,7 @@ def keyword(node, _):
 @operator("statement dropped")
 def statement(node, function):
     """A statement less, unless a name would be missing later."""
-    if isinstance(node, ast.stmt) and not isinstance(node, ast.Pass) and not _is_needed(node, function):
+    if isinstance(node, ast.stmt) and not _is_needed(node, function):
         yield ast.Pass(), f"{_short(node)} is dropped"
     if isinstance(node, ast.AugAssign):
         target = copy.deepcopy(node.target)
@@ -212,7 +237,9 @@ def statement(node, function):
 
 
 def _is_needed(node, function):
-    """True if the statement is the first to give a name its value, or all that an `if` holds."""
+    """True of the last return, the first value of a name, and all that an `if` holds."""
+    if node is function.body[-1] and isinstance(node, ast.Return):
+        return True
     before = {a.arg for a in function.args.args + function.args.kwonlyargs}
     for other in ast.walk(function):
         if isinstance(other, ast.Name) and isinstance(other.ctx, ast.Store):
@@ -262,11 +289,12 @@ def negated(node, _):
             yield copy.deepcopy(node, {id(value): minus}), f"{_short(value)} gets a minus"
 
 
+NOT_NEGATED = ("tuple", "list", "set", "join", "decode", "zeros", "permutation")
+
+
 def _may_be_numbers(value):
     texts_and_lists = (ast.List, ast.ListComp, ast.Dict, ast.DictComp, ast.Compare, ast.BoolOp)
-    makers = ("tuple", "list", "set", "IncompatibleKeys")
-    named = value.func if isinstance(value, ast.Call) else None
-    if getattr(named, "attr", "") in ("join", "decode") or getattr(named, "id", "") in makers:
+    if isinstance(value, ast.Call) and _called(value) in NOT_NEGATED:
         return False
     others = (ast.Constant, ast.UnaryOp)
     return value is not None and not isinstance(value, (*texts_and_lists, *others))
@@ -295,6 +323,7 @@ def condition(node, _):
 
 
 SYMMETRIC = ("swapaxes", "transpose", "vdot", "vecdot", "maximum", "minimum", "max", "min")
+WITH_A_TYPE = ("isinstance", "getattr", "hasattr")
 
 
 @operator("arguments swapped")
@@ -302,10 +331,10 @@ def swapped(node, _):
     """b @ a for a @ b, b / a for a / b, f(b, a) for f(a, b), (b, a) for (a, b)."""
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.MatMult | ast.Sub | ast.Div):
         yield ast.BinOp(node.right, node.op, node.left)
-    if isinstance(node, ast.Call) and _called(node) not in SYMMETRIC:
+    if isinstance(node, ast.Call) and _called(node) not in SYMMETRIC + WITH_A_TYPE:
         for args in _neighbours(node.args):
             yield ast.Call(node.func, args, node.keywords)
-    if isinstance(node, ast.Tuple):
+    if isinstance(node, ast.Tuple) and isinstance(node.ctx, ast.Load):
         for elements in _neighbours(node.elts):
             yield ast.Tuple(elements, node.ctx)
 
@@ -319,24 +348,26 @@ def _neighbours(items):
         yield [*items[:at], items[at + 1], items[at], *items[at + 2 :]]
 
 
+KEPT = ("range", "isinstance", "len", "enumerate", "items", "values", "get", "index", "zeros", "full")
+
+
 @operator("call dropped")
-def call(node, _):
+def call(node, function):
     """x for f(x) and for x.f(), and x for x.T."""
     if isinstance(node, ast.Attribute) and node.attr == "T":
         yield node.value
-    if not isinstance(node, ast.Call) or getattr(node.func, "id", "") in ("range", "isinstance"):
+    if not isinstance(node, ast.Call) or _called(node) in KEPT:
         return
-    starred = node.args and isinstance(node.args[0], ast.Starred)
-    of_module = isinstance(node.func, ast.Attribute) and _is_name(node.func.value, "np", "math")
-    of_self = isinstance(node.func, ast.Attribute) and _is_name(node.func.value, "self")
-    if isinstance(node.func, ast.Attribute) and not of_module and not of_self:
-        yield node.func.value
-    elif node.args and not starred:
+    owner = getattr(node.func, "value", None)  # x of x.f(), None of f(x)
+    if owner and not (isinstance(owner, ast.Name) and owner.id not in _local(function)):
+        yield owner
+    elif node.args and not isinstance(node.args[0], ast.Starred | ast.GeneratorExp):
         yield node.args[0]
 
 
-def _is_name(node, *names):
-    return isinstance(node, ast.Name) and node.id in names
+def _local(function):
+    """The names that belong to the function: its inputs and what it makes."""
+    return {*_inputs(function), *_made_here(function)}
 
 
 @operator("slice")
@@ -355,7 +386,8 @@ def shifted(node, _):
                 setattr(new, name, None)
                 yield new
     if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load):
-        yield node.value
+        if getattr(node.value, "attr", "") != "shape":
+            yield node.value
         if isinstance(node.slice, ast.Name):
             further = ast.BinOp(node.slice, ast.Sub(), ast.Constant(1))
             yield ast.Subscript(node.value, further, node.ctx)
@@ -382,16 +414,6 @@ def _ends():
 def _part(iterable, slice_):
     items = ast.Call(ast.Name("list", ast.Load()), [iterable], [])
     return ast.Subscript(items, slice_, ast.Load())
-
-
-@operator("another input")
-def another(node, function):
-    """An input in the place of the input before it."""
-    others = _inputs(function)
-    if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in others:
-        new = others[(others.index(node.id) + 1) % len(others)]
-        if new != node.id:
-            yield ast.Name(new, node.ctx), f"{new} for {node.id}, column {node.col_offset}"
 
 
 # ---------------------------------------------------------------- kinds round the solution
@@ -423,6 +445,17 @@ def _raised(a):
     return a if a.dtype == bool else a + (1 if a.dtype.kind in "iu" else a.dtype.type(0.01))
 
 
+def _first_repeated(a):
+    return np.broadcast_to(a[:1], a.shape).copy()
+
+
+def _one_wrong(a, at):
+    row = a.reshape(-1).copy()
+    if row.size:
+        row[at] = (~row if a.dtype == bool else _raised(row))[at]
+    return row.reshape(a.shape)
+
+
 RESULTS = {  # what comes out -> (kind, function of an array of at least one dimension)
     "gives zeros": ("zeros or ones", np.zeros_like),
     "gives ones": ("zeros or ones", np.ones_like),
@@ -431,6 +464,9 @@ RESULTS = {  # what comes out -> (kind, function of an array of at least one dim
     "gives the rows shifted by one": ("wrong values", lambda a: np.roll(a, 1, axis=0)),
     "gives a little more": ("wrong values", _raised),
     "gives a multiple": ("wrong values", _scaled),
+    "gives the first row again and again": ("wrong values", _first_repeated),
+    "gives one wrong number, the first": ("wrong values", lambda a: _one_wrong(a, 0)),
+    "gives one wrong number, the last": ("wrong values", lambda a: _one_wrong(a, -1)),
     "gives three digits": ("wrong values", _rounded),
     "gives the values sorted": ("wrong values", lambda a: np.sort(a, axis=-1)),
     "gives float64": ("wrong dtype", _wide),
@@ -448,8 +484,10 @@ def spoilt(how, value):
         fresh = copy.copy(value)
         fresh.array = _on_array(how, value.array)
         return fresh
-    if isinstance(value, np.ndarray | np.generic):
-        return _on_array(how, np.asarray(value))
+    if isinstance(value, np.ndarray):
+        return _on_array(how, value)
+    if isinstance(value, np.generic):
+        return value if how in ARRAY_ONLY else _on_array(how, np.asarray(value))[()]
     if isinstance(value, dict):
         return {key: spoilt(how, item) for key, item in value.items()}
     if isinstance(value, str):
@@ -469,9 +507,10 @@ def spoilt(how, value):
 def _on_array(how, array):
     """A number is changed as a row of one, and stays a number."""
     change = RESULTS[how][1]
-    if array.ndim or how == "gives one more dimension":
-        return change(array)
-    return change(array[None]).reshape(())
+    with np.errstate(all="ignore"):
+        if array.ndim or how == "gives one more dimension":
+            return change(array)
+        return change(array[None]).reshape(())
 
 
 def _spoilt_text(how, text):
@@ -484,6 +523,16 @@ def part_spoilt(at, how, value):
     items = list(value)
     items[at] = None if how == "None" else variants.zeroed(items[at])
     return value._make(items) if hasattr(value, "_make") else tuple(items)
+
+
+answers: list = []  # of the one mutant that is judged in this process
+
+
+def first_answer(value):
+    """What was answered when the function was called for the first time."""
+    if not answers:
+        answers.append(value)
+    return answers[0]
 
 
 def copied(*values):
@@ -553,9 +602,10 @@ def differs(first, second):
     return not np.array_equal(first, second, equal_nan=first.dtype.kind == "f")
 
 
-def round_mutants(function, exercise, calls):
+def round_mutants(function, calls):
     """What can be spoilt without a look at how the solution works."""
-    makers = (_result_mutants, _part_mutants, _input_mutants, _default_mutants, _effect_mutants)
+    makers = (_result_mutants, _memory_mutants, _part_mutants, _input_mutants)
+    makers += (_default_mutants, _effect_mutants)
     for maker in makers:
         for what, kind, text in maker(function, calls):
             yield what, kind, ROUND, variants.around(function, textwrap.dedent(text))
@@ -566,6 +616,14 @@ def _result_mutants(function, calls):
     for how, (kind, _) in RESULTS.items():
         if any(differs(result, spoilt(how, result)) for result, _ in calls):
             yield how, kind, f"import mutants\nreturn mutants.spoilt({how!r}, {{call}})"
+
+
+def _memory_mutants(function, calls):
+    """The first answer once and for all."""
+    results = [result for result, _ in calls if result is not None]
+    if any(differs(result, results[0]) for result in results):
+        text = "import mutants\nreturn mutants.first_answer({call})"
+        yield "gives its first answer again", "wrong values", text
 
 
 def _part_mutants(function, calls):
@@ -605,8 +663,9 @@ def _effect_mutants(function, calls):
     if not all(result is None or hasattr(result, "__dict__") for result, _ in calls):
         return
     yield "does nothing", "no effect", "return self" if _gives_self(function) else "return None"
-    yield "does it twice", "wrong values", "{call}\nreturn {call}"
-    if names := _inputs(function):
+    if any(isinstance(value, np.ndarray) for _, inputs in calls for value in inputs.values()):
+        names = _inputs(function)
+        yield "does it twice", "wrong values", "{call}\nreturn {call}"
         copies = f"import mutants\n{', '.join(names)}, = mutants.copied({', '.join(names)})"
         yield "works on copies", "no effect", f"{copies}\nreturn {{call}}"
 

@@ -81,16 +81,25 @@ def _run(notebook, exercise, variant):
     """Run the defining cells up to the check of `exercise`, then the check."""
     names = {"__name__": "__main__", "tinytorch": tinytorch, "_zeroed": zeroed}
     for cell in notebook.code:
-        tree = copy.deepcopy(cell.tree)
-        checks = checks_in(tree)
+        checks, runs, code = _prepared(cell.source, cell.id, cell.exported)
         if exercise.id in checks:
-            exec(compile(tree, cell.id, "exec"), names)
+            exec(code, names)
             return
-        if checks or not (cell.exported or _only_defines(tree)):
+        if not runs:
             continue
         if cell is exercise.cell and variant is not None:
-            tree = ast.fix_missing_locations(variant(tree, exercise))
-        exec(compile(tree, cell.id, "exec"), names)
+            tree = variant(copy.deepcopy(cell.tree), exercise)
+            code = compile(ast.fix_missing_locations(tree), cell.id, "exec")
+        exec(code, names)
+
+
+@functools.cache
+def _prepared(source, name, exported):
+    """Of a cell: the exercises that it checks, whether it runs before a check, and its code."""
+    tree = ast.parse(source)
+    checks = checks_in(tree)
+    runs = not checks and (exported or _only_defines(tree))
+    return checks, runs, compile(tree, name, "exec") if checks or runs else None
 
 
 def checks_in(tree):
