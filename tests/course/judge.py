@@ -35,6 +35,7 @@ try:
 except ImportError:  # not a Unix
     resource = None
 
+CONTROL = "control"
 QUICK, MARKED, MODULE, TIME = "quick check", "exercise's test", "module's tests", "time limit"
 ENDLESS = {"killer": TIME, "crashes": False, "said": "it was stopped"}
 MEMORY = 8 << 30  # bytes: a loop that never ends shall not take the machine with it
@@ -66,7 +67,8 @@ class Judge:
         gc.collect()
         gc.freeze()  # so that a fork's collector leaves the shared pages alone
         for work in works:
-            for mutant in mutants.mutants_of(self.notebook, work.exercise):
+            about = (self.notebook, work.exercise)
+            for mutant in controls(*about) + mutants.mutants_of(*about):
                 if self.only in (None, mutant.name):
                     self.results.append({**mutant.label, **self._in_a_process(work, mutant)})
         return True
@@ -104,22 +106,36 @@ class Judge:
         return json.loads(said) if said else dict(ENDLESS)
 
     def _verdict(self, work, mutant):
-        """Who kills the mutant, None if nobody does, and whether it crashes on its first example."""
+        """Who kills the mutant, None if nobody does, and whether it crashes on its example."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # as a learner's notebook goes on after a warning
             outcome, text = variants.outcome(self.notebook, work.exercise, mutant.variant)
             work.exchange(mutant.function)
             verdict = {"crashes": work.crashes(text), "said": text[:400]}
-        if outcome != "passed":
-            return {"killer": QUICK, **verdict}
         limit(3 + 3 * self.seconds)
         own = [item for item in self.items if work.is_marked(item)]
+        if mutant.kind == CONTROL:  # it is asked of both, and of no other test
+            return {**verdict, "killer": outcome, "own tests": not any(map(self._run, own))}
+        if outcome != "passed":
+            return {"killer": QUICK, **verdict}
         rest = [item for item in self.items if item not in own]
         for killer, items in ((MARKED, own), (MODULE, rest)):
             for item in items:
                 if self._run(item):
                     return {"killer": killer, **verdict, "said": item.name}
         return {"killer": None, **verdict}
+
+
+def controls(notebook, exercise):
+    """What is no mutant: the reference and an independent solution, which pass, and a blank."""
+    reference = variants.find(exercise.cell.tree, exercise.qualname)
+    blank = variants.find(variants.blank(exercise.cell.tree, exercise), exercise.qualname)
+    independent = variants.independent_solutions(notebook.name)[exercise.id]
+    named = {"reference": reference, "independent": independent, "blank": blank}
+    return [
+        mutants.Mutant(exercise.id, what, CONTROL, CONTROL, function)
+        for what, function in named.items()
+    ]
 
 
 def limit(seconds):

@@ -255,7 +255,8 @@ def _is_needed(node, function):
 @operator("statement dropped")
 def on_a_copy(node, function):
     """`x -= y` becomes `x = x - y`, which leaves the caller's array as it was."""
-    if isinstance(node, ast.AugAssign) and getattr(node.target, "id", "") not in _made_here(function):
+    made = _made_here(function)
+    if isinstance(node, ast.AugAssign) and getattr(node.target, "id", "") not in made:
         value = copy.deepcopy(node.target)
         value.ctx = ast.Load()
         yield ast.Assign([node.target], ast.BinOp(value, node.op, node.value))
@@ -263,8 +264,9 @@ def on_a_copy(node, function):
 
 def _made_here(function):
     """The names that the function itself gives a value: nobody else would notice a change."""
-    targets = [t for node in ast.walk(function) if isinstance(node, ast.Assign) for t in node.targets]
-    return {part.id for t in targets for part in ast.walk(t) if isinstance(part, ast.Name)}
+    assigned = [node for node in ast.walk(function) if isinstance(node, ast.Assign)]
+    parts = [part for node in assigned for target in node.targets for part in ast.walk(target)]
+    return {part.id for part in parts if isinstance(part, ast.Name)}
 
 
 @operator("operand dropped")
@@ -348,7 +350,7 @@ def _neighbours(items):
         yield [*items[:at], items[at + 1], items[at], *items[at + 2 :]]
 
 
-KEPT = ("range", "isinstance", "len", "enumerate", "items", "values", "get", "index", "zeros", "full")
+KEPT = "range isinstance len enumerate items values get index zeros full".split()
 
 
 @operator("call dropped")

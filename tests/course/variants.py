@@ -20,6 +20,7 @@ from tito import notebook as notebooks
 
 ROOT = Path(__file__).parents[2]
 WRONG_IDEAS = Path(__file__).parent / "wrong_ideas"
+INDEPENDENT = Path(__file__).parent / "independent"
 _DEFINITIONS = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)
 _CONSTANTS = (ast.Constant, ast.Tuple, ast.List, ast.Dict, ast.UnaryOp, ast.USub, ast.Load)
 
@@ -42,6 +43,13 @@ def wrong_ideas(module):
         for node in tree.body
         if isinstance(node, ast.FunctionDef)
     ]
+
+
+def independent_solutions(module):
+    """The independent solution of each exercise of a module: {exercise: function node}."""
+    tree = ast.parse((INDEPENDENT / f"{module}.py").read_text(encoding="utf-8"))
+    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
+    return {ast.literal_eval(f.decorator_list[0].args[0]): f for f in functions}
 
 
 def outcome(notebook, exercise, variant=None):
