@@ -350,7 +350,7 @@ def _neighbours(items):
         yield [*items[:at], items[at + 1], items[at], *items[at + 2 :]]
 
 
-KEPT = "range isinstance len enumerate items values get index zeros full".split()
+KEPT = ("range", "isinstance", "len", "enumerate", "items", "values", "get", "index", "zeros")
 
 
 @operator("call dropped")
@@ -545,7 +545,7 @@ def copied(*values):
 def damage(value):
     """Change what the caller passed, as a solution does that forgets to copy."""
     array = getattr(value, "array", value)
-    if isinstance(array, np.ndarray) and array.flags.writeable:
+    if isinstance(array, np.ndarray):
         array[...] = ~array if array.dtype == bool else array + 1
     elif isinstance(value, list | dict):
         value.clear()
