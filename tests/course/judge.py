@@ -2,7 +2,6 @@
 
 Run as: `PYTHONPATH=. python tests/course/judge.py MODULE RESULTS.json [NAME OF A MUTANT]`.
 
-
 The package, hypothesis and the module's tests are loaded once. Then every mutant gets a fork of
 this process (where there is no fork, a fresh process): first its quick check, then, put into the
 package by exchanging the code of the function, the docstring's example and the tests. The limits
@@ -96,23 +95,28 @@ class Judge:
         reading, writing = os.pipe()
         child = os.fork()
         if child == 0:
-            limit(1)
-            os.write(writing, json.dumps(self._verdict(work, mutant)).encode())
-            os._exit(0)
+            try:
+                limit(1)
+                os.write(writing, json.dumps(self._verdict(work, mutant)).encode())
+            finally:
+                os._exit(0)
         os.close(writing)
         with os.fdopen(reading, "rb") as pipe:
             said = pipe.read()
-        os.waitpid(child, 0)
+        _, status = os.waitpid(child, 0)
+        if not said and not os.WIFSIGNALED(status):
+            raise RuntimeError(f"no verdict over {mutant.name}: the judge itself failed")
         return json.loads(said) if said else dict(ENDLESS)
 
     def _verdict(self, work, mutant):
         """Who kills the mutant, None if nobody does, and whether it crashes on its example."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # as a learner's notebook goes on after a warning
-            outcome, text = variants.outcome(self.notebook, work.exercise, mutant.variant)
+            outcome, text = self._quick_check(work.exercise, mutant)
             work.exchange(mutant.function)
             verdict = {"crashes": work.crashes(text), "said": text[:400]}
-        limit(3 + 3 * self.seconds)
+        if self.only is None:
+            limit(3 + 3 * self.seconds)
         own = [item for item in self.items if work.is_marked(item)]
         if mutant.kind == CONTROL:  # it is asked of both, and of no other test
             return {**verdict, "killer": outcome, "own tests": not any(map(self._run, own))}
@@ -124,6 +128,13 @@ class Judge:
                 if self._run(item):
                     return {"killer": killer, **verdict, "said": item.name}
         return {"killer": None, **verdict}
+
+    def _quick_check(self, exercise, mutant):
+        """What it says; a cell that raises by itself, before any check, has failed too."""
+        try:
+            return variants.outcome(self.notebook, exercise, mutant.variant)
+        except Exception as error:
+            return "failed", f"{type(error).__name__}: {error}"
 
 
 def controls(notebook, exercise):
@@ -177,8 +188,8 @@ class Work:
             tree.body = [function]
         tree = ast.fix_missing_locations(ast.Module([tree], []))
         code = compile(tree, self.module.__file__, "exec")
-        for _ in self.exercise.qualname.split("."):
-            (code,) = [c for c in code.co_consts if isinstance(c, types.CodeType)]
+        for name in self.exercise.qualname.split("."):
+            (code,) = [c for c in code.co_consts if getattr(c, "co_name", "") == name]
         for one in self.functions:
             one.__code__ = code
 

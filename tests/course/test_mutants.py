@@ -4,10 +4,13 @@ With `TINYTORCH_REPORT=FOLDER` the report is written there as `mutants.md`.
 """
 
 import ast
+import importlib.util
 import os
+import sys
 import textwrap
 from pathlib import Path
 
+import judge
 import matrix
 import mutants
 import numpy as np
@@ -166,6 +169,62 @@ def test_no_mutant_is_the_reference_or_another_mutant():
     found = [mutant.function for mutant in mutants.mutants_of(notebook, exercise)]
     found.append(variants.find(exercise.cell.tree, exercise.qualname))
     assert len({ast.unparse(function) for function in found}) == len(found)
+
+
+# ---------------------------------------------------------------- the judge
+TOY = """
+class Base:
+    def size(self):
+        return 2
+
+
+class Double(Base):
+    def size(self):
+        ### BEGIN SOLUTION
+        return 2 * super().size()
+        ### END SOLUTION
+"""
+
+
+@pytest.fixture
+def toy(tmp_path, monkeypatch):
+    """A module of the package that is not there, and its only exercise."""
+    path = tmp_path / "toy.py"
+    path.write_text(TOY, encoding="utf-8")
+    spec = importlib.util.spec_from_file_location("tinytorch.toy", path)
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "tinytorch.toy", module)
+    spec.loader.exec_module(module)
+    cell = notebooks.Cell("toy", "code", f"#| export{TOY}", {})
+    return module, notebooks.Notebook("toy", "toy.ipynb", (cell,), {})
+
+
+def test_the_code_of_a_method_is_exchanged_whoever_holds_it(toy):
+    module, notebook = toy
+    (exercise,) = notebook.exercises
+    held, work = module.Double().size, judge.Work(notebook, exercise)
+    function = variants.find(exercise.cell.tree, exercise.qualname)
+    for solution, wanted in (("return 7", 7), ("return super().size()", 2)):
+        work.exchange(variants.around(function, solution))
+        assert held() == module.Double().size() == wanted
+    work.exchange(function)
+    assert held() == 4
+
+
+@pytest.mark.parametrize(
+    ("example", "raises"), [("1 / 0", True), ("1 + 1", False), ("size", True), ("1\n2", False)]
+)
+def test_a_crash_is_an_example_that_raises_not_one_that_is_wrong(toy, example, raises):
+    module, notebook = toy
+    work = judge.Work(notebook, *notebook.exercises)
+    module.Double.size.__doc__ = f">>> {example}"
+    assert work.crashes("passed") is raises
+
+
+def test_without_an_example_the_quick_check_tells_a_crash(toy):
+    work = judge.Work(toy[1], *toy[1].exercises)
+    assert work.crashes("TypeError at `x.f()`: no f") and work.crashes("ValueError: no")
+    assert not work.crashes("your rows sum to 2: divide")
 
 
 # ---------------------------------------------------------------- the counting
