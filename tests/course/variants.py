@@ -179,6 +179,13 @@ def zeros(tree, exercise):
     return tree
 
 
+def inputs_of(function):
+    """The names of a function's inputs, without self."""
+    arguments = function.args
+    names = [a.arg for a in [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]]
+    return [name for name in names if name != "self"]
+
+
 def around(function, text):
     """The function with the statements `text` for a body, and the old body inside.
 
