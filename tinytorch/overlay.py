@@ -20,6 +20,7 @@ NAMES = (
 )
 VARIABLE, MARK = "TINYTORCH_WORKSPACE", "tito.toml"
 MANIFEST = Path(".tito", "manifest.json")
+LISTS = ("yours", "given", "edited")  # what every entry of it says
 FILES = Path("src", "tinytorch")  # not `tinytorch`: Python would import that folder by accident
 
 
@@ -103,10 +104,13 @@ def manifest(root):
         raise ImportError(f"{VARIABLE} is {str(root)!r}, where there is no {MARK}")
     try:
         listed = json.loads((root / MANIFEST).read_text(encoding="utf-8"))
-        return {name: listed[name] for name in NAMES if name in listed}
+        found = {name: listed[name] for name in NAMES if name in listed}
+        if not all(isinstance(entry[key], list) for entry in found.values() for key in LISTS):
+            raise TypeError("it is not what tito writes")
+        return found
     except FileNotFoundError:
         return {}
-    except (ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         hint = "delete it and run `tito export --all`"
         raise ImportError(f"{root / MANIFEST} is damaged ({error}): {hint}") from None
 

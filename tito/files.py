@@ -49,4 +49,9 @@ def digest(content):
 
 def dumps(data):
     """JSON for a file: readable, with the line end that Jupyter writes too."""
-    return json.dumps(data, indent=1, ensure_ascii=False) + "\n"
+    text = json.dumps(data, indent=1, ensure_ascii=False) + "\n"
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half of an emoji, which some editors save
+        text = json.dumps(data, indent=1) + "\n"
+    return text

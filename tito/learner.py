@@ -106,7 +106,7 @@ def mixed(module):
     """
     own = book(module)
     shapes = stubs(module)
-    if problems := [*refusals.problems(own), *_twice(own, shapes)]:
+    if problems := [*refusals.problems(own, learners=True), *_twice(own, shapes)]:
         raise Refused(problems)
     mix = assembly.assemble(export.text(own), reference_text(module), shapes)
     try:

@@ -18,10 +18,12 @@ class Progress:
         empty = {"passed": {}, "hints": {}, "solutions": {}, "milestones": {}}
         try:
             self.data = empty | json.loads(self.path.read_text(encoding="utf-8"))
+            if not all(isinstance(self.data[key], dict) for key in empty):
+                raise TypeError("it is not what tito writes")
         except FileNotFoundError:
             self.data = empty
         except (OSError, ValueError, TypeError) as error:
-            raise TitoError(f"{self.path} is damaged ({error}): delete it, or undo") from None
+            raise TitoError(f"{self.path} is damaged ({error}): delete or mend it") from None
 
     def _save(self):
         write(self.path, dumps(self.data))

@@ -1,8 +1,10 @@
 """Fresh processes: a check is honest only where nothing was imported before it."""
 
 import contextlib
+import importlib.util
 import json
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -13,7 +15,7 @@ from pathlib import Path
 
 from tinytorch import overlay
 from tito.course import HOME
-from tito.inside import EVENTS, SELECTION
+from tito.inside import EVENTS, SELECTION, TOKEN
 
 START_UP = 60  # seconds until the first cell or test begins; imports on a busy machine are slow
 # A second BLAS thread is no help to small matrices, and a busy machine makes both wait.
@@ -32,6 +34,11 @@ class Run:
     def all(self, kind):
         """The events of one kind, such as "check", in order."""
         return [event for event in self.events if kind in event]
+
+    @property
+    def loaded(self):
+        """The files that the modules of tinytorch were loaded from: {"tinytorch.tensor": path}."""
+        return {n: path for event in self.all("loaded") for n, path in event["loaded"].items()}
 
 
 def cells(module, limit):
@@ -106,7 +113,9 @@ def witness(module, limit, result):
 
 def _selecting(module):
     """pytest's arguments for tests that a file selects."""
-    plugins = ("-p", "tito.inside.plugin", "-p", "no:cacheprovider")
+    plugins = ["-p", "tito.inside.plugin", "-p", "no:cacheprovider"]
+    if importlib.util.find_spec("_hypothesis_pytestplugin"):
+        plugins += ["-p", "hypothesispytest"]  # it tells the runs of a parametrized test apart
     own = ("-c", "pytest.ini", f"--rootdir={module.tests.parent}", "--tb=short", "--color=no")
     return [*plugins, *own, str(module.tests)]
 
@@ -135,6 +144,17 @@ def environment(course):
     }
 
 
+def script(path, flags, course):
+    """Run a script in a workspace; give its exit code, and whether it came to its own end."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
+        events, token = Path(scratch, "events"), secrets.token_hex()
+        events.touch()
+        command = [sys.executable, str(HOME / "inside" / "script.py"), str(path), *flags]
+        code = follow(command, course, more={EVENTS: str(events), TOKEN: token})
+        told = _true_lines(events.read_bytes(), token)
+    return code, any(event.get("finished") == code for event in told)
+
+
 def follow(command, course, folder=None, more=()):
     """Run a program to its end; give its exit code. Ctrl-C is for the program: tito waits."""
     before = signal.signal(signal.SIGINT, _leave_it_to_the_program)
@@ -156,15 +176,17 @@ def _run(module, arguments, limit, each, folder=None, files=(), more=()):
     Without a folder it runs in a scratch folder, where code that writes files does no harm.
     """
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
-        events, log = Path(scratch, "events"), Path(scratch, "log")
+        events, log, desk = Path(scratch, "events"), Path(scratch, "log"), Path(scratch, "desk")
         events.touch()
+        desk.mkdir()
         for name, text in dict(files).items():
-            Path(scratch, name).write_text(text, encoding="utf-8")
-        own = {EVENTS: str(events), "MPLBACKEND": "Agg"} | dict(more)
+            Path(desk, name).write_text(text, encoding="utf-8")
+        token = secrets.token_hex()
+        own = {EVENTS: str(events), TOKEN: token, "MPLBACKEND": "Agg"} | dict(more)
         with log.open("wb") as output:
             process = subprocess.Popen(
                 [sys.executable, *arguments],
-                cwd=folder or scratch,
+                cwd=folder or desk,
                 env=environment(module.course) | own,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -175,10 +197,21 @@ def _run(module, arguments, limit, each, folder=None, files=(), more=()):
                 stopped = _wait(process, events, log, limit, each)
             finally:
                 _end(process)
-        told = [json.loads(line) for line in events.read_text(encoding="utf-8").splitlines()]
+        told = _true_lines(events.read_bytes(), token)
         with log.open("rb") as printed:
             text = printed.read(PRINTED).decode("utf-8", errors="replace")
         return Run(told, _ending(told, text, process.returncode, stopped), text)
+
+
+def _true_lines(content, token):
+    """The events that carry the token: nobody else's lines, and no half ones."""
+    found = []
+    for line in content.splitlines():
+        with contextlib.suppress(ValueError):
+            event = json.loads(line)
+            if isinstance(event, dict) and event.pop("token", None) == token:
+                found.append(event)
+    return found
 
 
 def _wait(process, events, log, limit, each):
@@ -217,6 +250,20 @@ def _ending(told, printed, code, stopped):
     if stopped:
         return f"{stopped}{where}: an endless loop?"
     if not any("finished" in event for event in told):
+        if code < 0:
+            return (
+                f"Python crashed{where} ({_signal(-code)}): endless recursion, or no memory left?"
+            )
         words = printed.strip().rpartition("\n")[2] or "it printed nothing"
-        return f"Python ended{where}, exit code {code}: {words}"
+        return f"Python ended{where}, exit code {code}: {words[:400]}"
+    asked = {test for event in told for test in event.get("collected", ())}
+    if asked - {event.get("test") for event in told} and not any("error" in e for e in told):
+        return f"the tests were stopped{where}: by pytest.exit, or a KeyboardInterrupt?"
     return None
+
+
+def _signal(number):
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

@@ -9,6 +9,7 @@ below it as text.
 import ast
 import difflib
 import json
+import re
 from dataclasses import dataclass, field
 
 from tito.assembly import Source
@@ -25,34 +26,61 @@ class Merge:
 
 def merge(base, mine, new):
     """The learner's notebook with what the course changed; all three are JSON texts."""
-    old, ours, theirs = (_by_id(json.loads(text)) for text in (base, mine, new))
-    result, conflicts = [], []
+    old, theirs = (_by_id(json.loads(text)["cells"]) for text in (base, new))
+    ours = _by_id(json.loads(mine)["cells"], old)
+    result, conflicts = {}, []
     for name, cell in ours.items():
         if name not in theirs:
             if name not in old or source(cell) != source(old[name]):
-                result.append(cell)  # the learner's own, or changed by them before it was dropped
+                result.setdefault(name, cell)  # the learner's, or changed by them and dropped since
             continue
         before = source(old[name]) if name in old else source(cell)
         merged = merged_cell(before, source(cell), source(theirs[name]))
-        result.append(cell if merged is None else _with(cell, merged))
+        result[name] = cell if merged is None else _with(cell, merged)
         if merged is None:
             conflicts.append(name)
-            result += [_shown(theirs[name])] if f"{name}-new" not in ours else []
-    for before, name in zip([None, *theirs], theirs):
+            result[f"{name}-new"] = _shown(theirs[name])
+    for at, name in enumerate(theirs):
         if name not in ours and name not in old:
-            at = next((i for i, c in enumerate(result, 1) if c.get("id") == before), 0)
-            result.insert(at, theirs[name])
-    return Merge(dumps({**json.loads(mine), "cells": result}), conflicts)
+            before = [other for other in list(theirs)[:at] if other in result]
+            result = _inserted(result, before[-1] if before else None, name, theirs[name])
+    return Merge(dumps({**json.loads(mine), "cells": list(result.values())}), conflicts)
 
 
-def _by_id(data):
-    return {cell.get("id", f"cell-{i}"): cell for i, cell in enumerate(data["cells"], 1)}
+def _by_id(cells, old=None):
+    """{name: cell}: its id; without one, the id of the old cell that it was; or else a number."""
+    texts = {source(cell): name for name, cell in (old or {}).items()}
+    heads = {_functions(cell): name for name, cell in (old or {}).items() if _functions(cell)}
+    ids = {cell.get("id") for cell in cells}
+    found = {}
+    for number, cell in enumerate(cells, 1):
+        was = texts.get(source(cell)) or heads.get(_functions(cell))
+        name = cell.get("id") or (was if was not in ids else None) or f"cell-{number}"
+        while name in found:  # two cells with one id
+            name = f"{name}-{number}"
+        found[name] = cell
+    return found
+
+
+def _functions(cell):
+    """The names that a cell defines, as far as its first columns tell."""
+    return tuple(re.findall(r"^(?:def|class) +(\w+)", source(cell), re.MULTILINE))
+
+
+def _inserted(cells, before, name, cell):
+    """The cells with one more, after the cell `before`, or at the top."""
+    result = {} if before else {name: cell}
+    for other, found in cells.items():
+        result[other] = found
+        if other == before:
+            result[name] = cell
+    return result
 
 
 def source(cell):
     """The text of a cell, however the editor stored it."""
     text = cell["source"]
-    return text if isinstance(text, str) else "".join(text)
+    return (text if isinstance(text, str) else "".join(text)).replace("\r\n", "\n")
 
 
 def _with(cell, text):

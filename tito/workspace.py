@@ -175,12 +175,13 @@ def _is_module(token):
 
 
 # -- snapshots
-def snapshot(workspace, what, paths):
+def snapshot(workspace, what, paths, keep=None):
     """Keep copies of files that a step is about to change or remove; give the snapshot's folder.
 
-    A file that is not there yet is listed, so that undoing removes it again.
+    A file that is not there yet is listed, so that undoing removes it again. Only the last KEPT
+    snapshots stay, and the one in `keep`.
     """
-    number = max([int(p.name[:4]) for p in snapshots(workspace)], default=0) + 1
+    number = max([int(p.name) for p in snapshots(workspace)], default=0) + 1
     folder = workspace.state / SNAPSHOTS / f"{number:04d}"
     unfinished = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
     files = {}
@@ -193,7 +194,7 @@ def snapshot(workspace, what, paths):
     told = {"what": what, "when": time.strftime("%Y-%m-%d %H:%M:%S"), "files": files}
     write(unfinished / "snapshot.json", dumps(told))
     os.replace(unfinished, folder)  # only now does it exist
-    for old in snapshots(workspace)[:-KEPT]:
+    for old in {*snapshots(workspace)[:-KEPT]} - {keep}:
         shutil.rmtree(old, ignore_errors=True)
     return folder
 
@@ -201,7 +202,8 @@ def snapshot(workspace, what, paths):
 def snapshots(workspace):
     """The finished snapshots, the oldest first."""
     found = (workspace.state / SNAPSHOTS).glob("[0-9][0-9][0-9][0-9]*")
-    return sorted(path for path in found if path.name.isdecimal() and path.is_dir())
+    kept = [path for path in found if path.name.isdecimal() and path.is_dir()]
+    return sorted(kept, key=lambda path: int(path.name))
 
 
 def restore(workspace, folder):

@@ -56,20 +56,24 @@ def refuse(root):
         TitoError: it holds something, is a file, or lies in the course or in a workspace.
     """
     found = course.find()
-    if found.writable and root.is_relative_to(found.root):
-        raise TitoError(
-            f"{root} lies in the course's own checkout: choose a folder outside of it, such as "
-            f"{found.root.parent / 'my-tinytorch'}"
-        )
+    if any(root.is_relative_to(own) for own in (found.root, found.package, course.HOME)):
+        where = f", such as {found.root.parent / 'my-tinytorch'}" if found.writable else ""
+        place = "the course's own checkout" if found.writable else "the installed course"
+        raise TitoError(f"{root} lies in {place}: choose a folder outside of it{where}")
     if outer := overlay.above(root):
         where = "it is one already" if outer == root else f"{outer} is one"
         raise TitoError(f"no workspace inside a workspace: {where}; `tito status` shows it")
     if root.exists() and not root.is_dir():
         raise TitoError(f"{root} is a file: choose another name for the folder")
-    if (root / workspace.STATE / UNFINISHED).is_file():
+    state = root / workspace.STATE
+    if (state / UNFINISHED).is_file():
         return
-    held = sorted(p.name for p in root.iterdir() if p.name[0] != ".") if root.is_dir() else []
-    if held or (root / workspace.STATE).exists():
+    try:
+        held = sorted(p.name for p in root.iterdir() if p.name[0] != ".") if root.is_dir() else []
+        state_holds = [p for p in state.glob("*") if not p.name.startswith(f".{UNFINISHED}")]
+    except OSError as error:
+        raise TitoError(f"{root} cannot be read: {error.strerror}") from None
+    if held or state_holds:
         holds = ", ".join(held[:3]) or workspace.STATE
         raise TitoError(f"{root} is not empty ({holds}): nothing was touched; choose a new folder")
 

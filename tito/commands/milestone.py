@@ -28,10 +28,14 @@ def run(args):
         report.say(_docstring(script) or f"{found.relative(script)} has no docstring")
         return 0
     flags = args.flags[1:] if args.flags[:1] == ["--"] else args.flags
-    if isinstance(found, workspace.Workspace):
-        _say_stale(found)
-    code = runner.follow([sys.executable, str(script), *flags], found)
-    if isinstance(found, workspace.Workspace) and code == 0:
+    if not isinstance(found, workspace.Workspace):
+        return runner.follow([sys.executable, str(script), *flags], found)
+    _say_stale(found)
+    code, ended = runner.script(script, flags, found)
+    if code == 0 and not ended:
+        report.say("not recorded: it ended before its verdict; does your code call exit()?")
+        return 1
+    if code == 0:
         _record(found, script, flags)
     return code
 
@@ -47,7 +51,7 @@ def _record(found, script, flags):
     own = found.reference.root / script.relative_to(found.root)
     if {"-h", "--help"} & set(flags):
         return
-    if not own.is_file() or own.read_bytes() != script.read_bytes():
+    if not own.is_file() or own.read_text("utf-8") != script.read_text("utf-8", "replace"):
         report.say(f"not recorded: {found.relative(script)} is not the course's own script")
         return
     yours = {name: entry["yours"] for name, entry in found.manifest.items() if entry["yours"]}

@@ -18,11 +18,11 @@ def run(args):
     if args.list:
         report.table([_row(folder) for folder in kept.values()])
         return 0
-    number = (args.number or max(kept)).zfill(4)
+    number = (args.number or list(kept)[-1]).zfill(4)
     if number not in kept:
         raise TitoError(f"there is no snapshot {args.number}: `tito undo --list` shows all")
     files = [found.root / name for name in told(kept[number])["files"]]
-    again = workspace.snapshot(found, f"undo {number}", files)
+    again = workspace.snapshot(found, f"undo {number}", files, keep=kept[number])
     done = workspace.restore(found, kept[number])
     report.say(f"as it was before `tito {done['what']}` ({done['when']}):")
     for name in done["files"]:
@@ -33,7 +33,10 @@ def run(args):
 
 def told(folder):
     """What a snapshot says of itself."""
-    return json.loads((folder / "snapshot.json").read_text(encoding="utf-8"))
+    try:
+        return json.loads((folder / "snapshot.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise TitoError(f"the snapshot {folder} is damaged ({error}): delete it") from None
 
 
 def _row(folder):

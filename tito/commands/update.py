@@ -45,7 +45,7 @@ def _step(found, path, new):
     old = base.read_text("utf-8") if base.is_file() else None
     if old == new:
         return None
-    mine = path.read_bytes().decode("utf-8", "replace") if path.is_file() else None
+    mine = path.read_text("utf-8", "replace") if path.is_file() else None  # CRLF is no change
     if mine in (old, new):  # untouched, or not there and new
         return path, new, new, "new in the course" if old is None else "updated"
     if mine is None:

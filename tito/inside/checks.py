@@ -10,38 +10,79 @@ import ast
 import contextlib
 import importlib
 import linecache
+import os
 import sys
+import threading
 import traceback
 
 from tito import notebook
-from tito.inside import limit_memory, sentence, tell
+from tito.inside import loaded, sentence, set_limits, tell
+from tito.inside.guard import Guard
 
 DEFINITIONS = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)
+PATIENCE = 10  # seconds that the import of a module may take; it needs a fraction of one
 CONSTANTS = (ast.Constant, ast.Tuple, ast.List, ast.Dict, ast.UnaryOp, ast.USub, ast.Load)
 
 
 def run(path, label, wanted):
     """Judge the wanted exercises in the notebook's order."""
-    limit_memory()
-    book = notebook.read(path, label)
-    try:
-        module = importlib.import_module(f"tinytorch.{book.name}")
-    except BaseException as error:  # a learner's module may do anything while it is imported
-        tell(error=f"it cannot be imported: {sentence(error)}", place=_place(error))
+    set_limits()
+    book, guard = notebook.read(path, label), Guard()
+    module = _import(f"tinytorch.{book.name}", guard)
+    if module is None:
         return
-    tell(loaded=module.__file__)
+    tell(loaded=loaded())
     names = vars(module)
     for cell in book.code:
         exercises = checked_in(cell.tree)
         if not cell.exported and not exercises and only_defines(cell.tree):
-            _execute(cell, names)
+            with without_plots():
+                _execute(cell, names)
         for exercise in exercises:
             if exercise in wanted:
-                _check(cell, exercise, names)
-    tell(finished=True)
+                _check(cell, exercise, names, guard)
+    tell(finished=True, loaded=loaded())
 
 
-def _check(cell, exercise, names):
+@contextlib.contextmanager
+def without_plots():
+    """Cells that would import matplotlib find none: that takes longer than all the checks."""
+    missing = "matplotlib" not in sys.modules
+    if missing:
+        sys.modules["matplotlib"] = None
+    yield
+    if missing:
+        del sys.modules["matplotlib"]
+
+
+def _import(name, guard):
+    """The learner's module; None if it cannot be imported, and then the reason is told."""
+    clock = threading.Timer(PATIENCE, _too_long, [threading.get_ident()])
+    clock.daemon = True
+    clock.start()
+    try:
+        module = importlib.import_module(name)
+    except BaseException as error:  # a learner's module may do anything while it is imported
+        words = "it asked Python to exit" if isinstance(error, SystemExit) else sentence(error)
+        tell(error=f"it cannot be imported: {words}", place=_place(error))
+        return None
+    finally:
+        clock.cancel()
+    if complaint := guard.complaint():
+        tell(error=complaint, place=None)
+        return None
+    return module
+
+
+def _too_long(thread):
+    """The import goes on and on: say where it is, and end the process."""
+    frames = traceback.extract_stack(sys._current_frames()[thread])
+    words = f"it cannot be imported: not done after {PATIENCE} s, an endless loop?"
+    tell(error=words, place=_last(frames))
+    os._exit(1)
+
+
+def _check(cell, exercise, names, guard):
     """Run the checks of one exercise; its outcome is told whatever happens."""
     from tinytorch import course
 
@@ -50,10 +91,12 @@ def _check(cell, exercise, names):
     error = None
     try:
         _execute(cell, names, exercise)
-    except (Exception, SystemExit) as raised:
+    except BaseException as raised:  # not even KeyboardInterrupt is tito's: it is theirs
         error = raised
-    said = dict(course.outcomes).get(exercise)
-    if error is None and said:
+    said, complaint = dict(course.outcomes).get(exercise), guard.complaint()
+    if complaint:
+        tell(check=exercise, outcome="failed", sentence=complaint, place=None)
+    elif error is None and said:
         tell(check=exercise, outcome=said)
     else:
         words = "it asked Python to exit" if isinstance(error, SystemExit) else sentence(error)
@@ -109,6 +152,10 @@ def _place(error):
     with contextlib.suppress(SyntaxError):
         if isinstance(error, SyntaxError):
             return [error.filename, error.lineno]
+    return _last(frames)
+
+
+def _last(frames):
     own = [f for f in frames if "tinytorch" in f.filename and f.name != "__exit__"]
     return [own[-1].filename, own[-1].lineno] if own else None
 

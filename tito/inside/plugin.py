@@ -2,18 +2,22 @@
 
 import json
 import os
-import sys
 from pathlib import Path
 
 import pytest
 
-from tito.inside import SELECTION, limit_memory, sentence, tell
+from tinytorch import overlay
+from tito.inside import SELECTION, loaded, sentence, set_limits, tell
+from tito.inside.guard import OF_PYTEST, Guard
+
+GUARD = pytest.StashKey()
 
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "exercise(id): the exercise that this test judges")
     if SELECTION in os.environ:
-        limit_memory()
+        set_limits()
+    config.stash[GUARD] = Guard(*OF_PYTEST)
 
 
 def pytest_collection_modifyitems(config, items):
@@ -25,6 +29,12 @@ def pytest_collection_modifyitems(config, items):
     kept = [item for item in items if _selected(item, asked)]
     config.hook.pytest_deselected(items=[item for item in items if item not in kept])
     items[:] = kept
+
+
+def pytest_collection_finish(session):
+    if complaint := session.config.stash[GUARD].complaint():
+        tell(error=complaint)
+    tell(collected=[item.nodeid for item in session.items])
 
 
 def _selected(item, asked):
@@ -49,10 +59,23 @@ def _exercises(item):
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item, call):
     report = yield
+    if complaint := _foul(item, call, report):
+        report.outcome, report.longrepr = "failed", complaint
     if report.when == "call" or not report.passed:
         why = _why(report, call.excinfo) if report.failed else {}
+        why |= {"sentence": complaint} if complaint else {}
         tell(test=item.nodeid, exercises=_exercises(item), outcome=report.outcome, **why)
     return report
+
+
+def _foul(item, call, report):
+    """What the learner's code did that no code under test may do, in a sentence; else None."""
+    complaint = item.config.stash[GUARD].complaint()
+    if report.skipped and call.excinfo and report.when == "call":
+        root = os.environ.get(overlay.VARIABLE, "off")
+        own = [entry for entry in call.excinfo.traceback if str(entry.path).startswith(root)]
+        complaint = complaint or (own and "your code told pytest to skip the test") or None
+    return complaint
 
 
 def _why(report, excinfo):
@@ -75,5 +98,4 @@ def pytest_collectreport(report):
 
 
 def pytest_sessionfinish(session, exitstatus):
-    ours = [module for name, module in sys.modules.items() if name.startswith("tinytorch.")]
-    tell(finished=int(exitstatus), loaded=[getattr(module, "__file__", "") for module in ours])
+    tell(finished=int(exitstatus), loaded=loaded())
