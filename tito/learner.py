@@ -91,7 +91,7 @@ def _said(path):
     """The digest of a notebook's cells: outputs, counts and metadata change with every run."""
     content = path.read_bytes()
     try:
-        cells = json.loads(content)["cells"]
+        cells = json.loads(content.decode("utf-8-sig"))["cells"]
         told = [[c.get("id"), c["cell_type"], "".join(c["source"])] for c in cells]
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return files.digest(content)  # no notebook, by now
