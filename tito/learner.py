@@ -89,7 +89,10 @@ def _sources(module):
 
 def _said(path):
     """The digest of a notebook's cells: outputs, counts and metadata change with every run."""
-    content = path.read_bytes()
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return "unreadable"  # whoever exports it says why
     try:
         cells = json.loads(content.decode("utf-8-sig"))["cells"]
         told = [[c.get("id"), c["cell_type"], "".join(c["source"])] for c in cells]
