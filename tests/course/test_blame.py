@@ -15,7 +15,6 @@ import statistics
 from pathlib import Path
 
 import pytest
-import solving
 import variants
 import workspaces
 
