@@ -61,7 +61,7 @@ def export(desk, chance):
     desk.solve()
     whole_run = seconds(desk, "export", "01")
     for _ in range(5):  # each time there is something new to write
-        desk.edit("double", "LIMIT = ", f"LIMIT = {chance.randrange(10)}")
+        desk.edit("double", "LIMIT = ", f"LIMIT = {chance.randrange(1, 9)}")
         saved = desk.notebook().read_bytes()
         killed(desk, ["export", "01"], chance.uniform(0, whole_run))
         healthy(desk, saved)
