@@ -61,6 +61,7 @@ def _run(argv):
     command = importlib.import_module(f"tito.commands.{chosen}") if chosen in COMMANDS else None
     parser = _parser(chosen, command)
     args = parser.parse_args(argv)
+    report.quiet(False)  # where several commands run in one process, each speaks for itself
     if args.version:
         print(f"tito {course.version()}")
     elif command is None:

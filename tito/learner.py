@@ -1,6 +1,7 @@
 """From a learner's notebook to `src/tinytorch/name.py`: their code, the course's in the gaps."""
 
 import ast
+import json
 from collections import Counter, defaultdict
 from dataclasses import asdict, dataclass
 
@@ -43,11 +44,12 @@ def run(module):
     workspace, old = module.course, module.course.manifest.get(module.name)
     if old and state(module) == "in step":
         return Export(old, False)
+    sources = _sources(module)  # before it is read: a save from now on makes the export stale
     mix = mixed(module)
     changed = not export.in_step(module, mix.text)
     if changed:
         files.write(module.exported, mix.text)
-    told = asdict(mix) | {"file": files.digest(mix.text), **_sources(module)}
+    told = asdict(mix) | {"file": files.digest(mix.text), **sources}
     pieces = assembly.Source(told.pop("text"))
     told["pieces"] = {n: files.digest(pieces.code(n)) for n in (*mix.yours, *mix.given)}
     workspace.record(module.name, told)
@@ -65,7 +67,7 @@ def state(module):
     entry = module.course.manifest.get(module.name)
     if entry is None:
         base = module.course.base(module.notebook)
-        same = base.is_file() and base.read_bytes() == module.notebook.read_bytes()
+        same = base.is_file() and _said(base) == _said(module.notebook)
         return "untouched" if same else "not exported"
     if not module.exported.is_file() or {k: entry.get(k) for k in KEYS} != _sources(module):
         return "stale"
@@ -80,9 +82,20 @@ KEYS = ("notebook", "course")
 def _sources(module):
     """The digests of what an export is made from."""
     return {
-        "notebook": files.digest(module.notebook.read_bytes()),
+        "notebook": _said(module.notebook),
         "course": files.digest(reference_text(module)),
     }
+
+
+def _said(path):
+    """The digest of a notebook's cells: outputs, counts and metadata change with every run."""
+    content = path.read_bytes()
+    try:
+        cells = json.loads(content)["cells"]
+        told = [[c.get("id"), c["cell_type"], "".join(c["source"])] for c in cells]
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return files.digest(content)  # no notebook, by now
+    return files.digest(json.dumps(told))
 
 
 def mixed(module):

@@ -1,6 +1,7 @@
 """Fresh processes: a check is honest only where nothing was imported before it."""
 
 import contextlib
+import importlib.util
 import json
 import os
 import secrets
@@ -33,6 +34,11 @@ class Run:
     def all(self, kind):
         """The events of one kind, such as "check", in order."""
         return [event for event in self.events if kind in event]
+
+    @property
+    def loaded(self):
+        """The files that the modules of tinytorch were loaded from: {"tinytorch.tensor": path}."""
+        return {n: path for event in self.all("loaded") for n, path in event["loaded"].items()}
 
 
 def cells(module, limit):
@@ -107,7 +113,9 @@ def witness(module, limit, result):
 
 def _selecting(module):
     """pytest's arguments for tests that a file selects."""
-    plugins = ("-p", "tito.inside.plugin", "-p", "no:cacheprovider")
+    plugins = ["-p", "tito.inside.plugin", "-p", "no:cacheprovider"]
+    if importlib.util.find_spec("_hypothesis_pytestplugin"):
+        plugins += ["-p", "hypothesispytest"]  # it tells the runs of a parametrized test apart
     own = ("-c", "pytest.ini", f"--rootdir={module.tests.parent}", "--tb=short", "--color=no")
     return [*plugins, *own, str(module.tests)]
 

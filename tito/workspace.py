@@ -120,7 +120,8 @@ class Workspace(Course):
         return meant
 
     def record(self, name, entry):
-        """Enter an exported module into the manifest."""
+        """Enter an exported module into the manifest, as it is on the disk by now."""
+        vars(self).pop("manifest", None)  # a `tito watch` is old, and others export meanwhile
         self.manifest[name] = entry
         write(self.root / overlay.MANIFEST, dumps(self.manifest))
 

@@ -1,5 +1,7 @@
 """tito test in a workspace: what passed, what failed and whose bug it is, what is still blank."""
 
+from dataclasses import asdict
+
 from tito import judge, learner, report, runner
 from tito.blame import Blame
 from tito.commands import export
@@ -32,17 +34,17 @@ def test(found, module, wanted=None, limit=judge.LIMIT, blame=True):
     asked = wanted or found.exercises(module)
     own = [name for name in asked if name in yours]
     edited = exported.entry["edited"] and not wanted
-    judged = judge.judge(module, own, limit) if own or edited else {}
+    judged = judge.judge(module, own, limit, given=bool(edited)) if own or edited else {}
     results = [judged.get(name) or judge.Result(name, "blank") for name in asked]
     results += [judged[judge.OTHER]] if judge.OTHER in judged else []
     Progress(found).judged(module, [result for result in results if result.exercise in yours])
     report.table([_row(result) for result in results])
+    if ran := dict.fromkeys(file for result in results for file in result.files):
+        report.say(f"checked on {', '.join(ran)}; what is not there is given")
     failed = [result for result in results if result.outcome == "failed"]
-    finder = Blame(found, limit) if blame else None
+    finder = Blame(module, failed, limit) if blame and failed else None
     for result in failed:
-        if result.exercise in yours and result.check not in ("import", "tests", ""):
-            result.witness = runner.witness(module, limit, result)
-        _explain(module, result, finder)
+        _explain(module, result, finder, limit)
     _sum_up(results)
     return results
 
@@ -52,20 +54,24 @@ def _row(result):
     return ("  " + result.exercise, result.outcome, words[result.outcome])
 
 
-def _explain(module, result, finder):
-    """Say how an exercise fails, where, and whose bug it is."""
+def _explain(module, result, finder, limit):
+    """Say how an exercise fails, where, on which input, and whose bug it is."""
     where = "" if result.check in ("quick check", "import", "tests") else result.check
     report.say(f"\n{result.exercise}: {result.sentence}", style="red")
     if result.place:
         report.say(f"  at {_place(module, result.place)}")
     if where:
         report.say(f"  in the test {where.rpartition('::')[2]}")
+    finding = finder.explain(result) if finder and result.check else None
+    wrong = finding is None or not finding.right
+    if wrong and result.exercise != judge.OTHER and result.check not in ("import", "tests", ""):
+        result.witness = runner.witness(module, limit, result)
     if result.witness:
         report.say(f"  smallest input: {_short(result.witness['call'])}")
         report.say(f"  expected {_short(result.witness['expected'])}")
         report.say(f"  received {_short(result.witness['received'])}")
-    if finder:
-        result.blame = finder.explain(module, result).words(result.exercise)
+    if finding:
+        result.finding, result.blame = asdict(finding), finding.words(result.exercise)
         report.say(f"  {result.blame}")
 
 
@@ -93,5 +99,9 @@ def _sum_up(results):
     report.say("\n" + ", ".join(f"{n} {kind}" for kind, n in counts.items() if n))
     stuck = next((r for r in results if r.outcome == "failed"), None)
     stuck = stuck or next((r for r in results if r.outcome == "blank"), None)
-    if stuck and stuck.exercise != judge.OTHER:
-        report.say(f"next: {stuck.exercise}      (help: tito hint {stuck.exercise})")
+    if not stuck:
+        return
+    blamed = stuck.finding and [*stuck.finding["culprits"], *stuck.finding["together"]]
+    name = (blamed or [stuck.exercise])[0]
+    if name != judge.OTHER:
+        report.say(f"next: {name}      (help: tito hint {name})")

@@ -7,6 +7,7 @@ Which file, and the word that marks a true line, leave the environment before th
 import contextlib
 import json
 import os
+import sys
 
 EVENTS, TOKEN = "TITO_EVENTS", "TITO_TOKEN"  # names of environment variables
 SELECTION = "TITO_SELECTION"
@@ -24,6 +25,12 @@ def _teller(path, token):
 
 
 tell = _teller(os.environ.pop(EVENTS, os.devnull), os.environ.pop(TOKEN, ""))
+
+
+def loaded():
+    """The files of the modules of tinytorch that this process has loaded: {name: path}."""
+    found = {n: m for n, m in sys.modules.items() if n.startswith("tinytorch.")}
+    return {n: getattr(module, "__file__", None) or "" for n, module in found.items()}
 
 
 def sentence(error):

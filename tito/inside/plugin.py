@@ -2,13 +2,12 @@
 
 import json
 import os
-import sys
 from pathlib import Path
 
 import pytest
 
 from tinytorch import overlay
-from tito.inside import SELECTION, sentence, set_limits, tell
+from tito.inside import SELECTION, loaded, sentence, set_limits, tell
 from tito.inside.guard import OF_PYTEST, Guard
 
 GUARD = pytest.StashKey()
@@ -99,5 +98,4 @@ def pytest_collectreport(report):
 
 
 def pytest_sessionfinish(session, exitstatus):
-    ours = [module for name, module in sys.modules.items() if name.startswith("tinytorch.")]
-    tell(finished=int(exitstatus), loaded=[getattr(module, "__file__", "") for module in ours])
+    tell(finished=int(exitstatus), loaded=loaded())
