@@ -44,7 +44,8 @@ def run(module):
     workspace, old = module.course, module.course.manifest.get(module.name)
     if old and state(module) == "in step":
         return Export(old, False)
-    sources = _sources(module)  # before it is read: a save from now on makes the export stale
+    # Before it is read, for a save from now on makes the export stale; `mixed` refuses what is gone.
+    sources = _sources(module) if module.notebook.is_file() else {}
     mix = mixed(module)
     changed = not export.in_step(module, mix.text)
     if changed:
@@ -71,7 +72,7 @@ def state(module):
         return "untouched" if same else "not exported"
     if not module.exported.is_file() or {k: entry.get(k) for k in KEYS} != _sources(module):
         return "stale"
-    if files.digest(module.exported.read_bytes()) != entry["file"]:
+    if files.digest(module.exported.read_bytes()) != entry.get("file"):
         return "changed by hand"
     return "in step"
 
@@ -91,7 +92,7 @@ def _said(path):
     """The digest of a notebook's cells: outputs, counts and metadata change with every run."""
     content = path.read_bytes()
     try:
-        cells = json.loads(content)["cells"]
+        cells = json.loads(content.decode("utf-8-sig"))["cells"]
         told = [[c.get("id"), c["cell_type"], "".join(c["source"])] for c in cells]
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return files.digest(content)  # no notebook, by now

@@ -82,8 +82,89 @@ def test_a_second_conflict_shows_the_newest(desk, newer):
     desk.solve()
     for number in (1, 2):
         new = f'    """x, twice."""\n    y = {number}\n'
-        new = '    """x, twice."""\n    y = x\n'
-    newer(double=TENSOR["double"].replace('    """Twice x."""\n', new))
+        newer(double=TENSOR["double"].replace('    """Twice x."""\n', new))
+        assert "both changed double" in desk.tito("update")[1]
+        cells = desk.cells()
+        assert f"y = {number}" in cells["double-new"]
+        assert f"y = {3 - number}" not in cells["double-new"]
+        assert sum(name.startswith("double-new") for name in cells) == 1
+
+
+def test_own_cells_stay_where_they_are(desk, newer):
+    data = desk.data()
+    own = {"cell_type": "code", "id": "my-own", "metadata": {}, "outputs": [], "source": "42"}
+    data["cells"].insert(4, own | {"execution_count": None})
+    data["cells"][0]["source"] = "# Mine"
+    desk.save(data)
+    newer(total=NEW_TOTAL)
+    desk.tito("update")
+    assert list(desk.cells())[4] == "my-own"
+    assert desk.cells()["title"] == "# Mine"
+
+
+def test_deleted_cells_stay_away_and_dropped_ones_go(desk):
+    data = desk.data()
+    data["cells"] = [cell for cell in data["cells"] if cell["id"] != "check-double"]
+    desk.save(data)
+    desk.edit("check-total", "1 + 2", "1 plus 2")
+    cells = {k: v for k, v in TENSOR.items() if k not in ("helpers", "check-total")}
+    cells["check-double"] += "\n# more"
+    desk.course.write_notebook("01_tensor", cells | {"extra": "1"})
+    desk.tito("update")
+    got = desk.cells()
+    assert "check-double" not in got and "helpers" not in got
+    assert "1 plus 2" in got["check-total"], "dropped by the course, but the learner changed it"
+    assert list(got)[-1] == "extra"
+
+
+def test_a_new_cell_behind_a_deleted_one_comes_behind_the_one_before(desk):
+    data = desk.data()
+    data["cells"] = [cell for cell in data["cells"] if cell["id"] != "total"]
+    desk.save(data)
+    order = {}
+    for name, text in TENSOR.items():
+        order[name] = text
+        if name == "total":
+            order["extra"] = "# here"
+    desk.course.write_notebook("01_tensor", order)
+    desk.tito("update")
+    names = list(desk.cells())
+    assert names[names.index("extra") - 1] == "check-double"
+
+
+def without_ids(data):
+    return data | {
+        "nbformat_minor": 4,
+        "cells": [{k: v for k, v in cell.items() if k != "id"} for cell in data["cells"]],
+    }
+
+
+def with_double_ids(data):
+    copies = [cell | {"source": "# my note"} for cell in data["cells"]]
+    return data | {"cells": [*data["cells"], *copies]}
+
+
+@pytest.mark.parametrize("rewrite", [without_ids, with_double_ids])
+def test_ids_that_an_editor_lost_or_doubled(desk, newer, rewrite):
+    desk.solve()
+    data = rewrite(desk.data())
+    desk.save(data)
+    newer(total=NEW_TOTAL, extra="# a new cell")
+    assert desk.tito("update")[0] == 0
+    texts = ["".join(cell["source"]) for cell in desk.data()["cells"]]
+    assert any("from left to right." in text and "result += value" in text for text in texts)
+    assert texts.count("# a new cell") == 1
+    assert texts.count("# my note") == sum(c["source"] == "# my note" for c in data["cells"])
+    assert sum("return 2 * x" in text for text in texts) == 1
+
+
+def test_line_ends_of_windows_are_no_change(desk, newer):
+    for path in desk.root.rglob("*"):
+        if path.is_file():
+            path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    assert desk.tito("update")[1].startswith("nothing to bring")
+    newer(total=NEW_TOTAL)
+    desk.course.write("milestones/05_2017_toy/00_toy_proof.py", '"""Another."""\n')
     out = desk.tito("update")[1]
     assert "modules/01_tensor/tensor.ipynb: updated" in out
     assert "00_toy_proof.py: updated" in out
