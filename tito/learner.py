@@ -44,7 +44,7 @@ def run(module):
     workspace, old = module.course, module.course.manifest.get(module.name)
     if old and state(module) == "in step":
         return Export(old, False)
-    # Before it is read, for a save from now on makes the export stale; `mixed` refuses what is gone.
+    # Before it is read: a save from now on makes the export stale. `mixed` refuses what is gone.
     sources = _sources(module) if module.notebook.is_file() else {}
     mix = mixed(module)
     changed = not export.in_step(module, mix.text)
