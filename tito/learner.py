@@ -1,11 +1,13 @@
 """From a learner's notebook to `src/tinytorch/name.py`: their code, the course's in the gaps."""
 
 import ast
+import contextlib
+import difflib
 import json
 from collections import Counter, defaultdict
 from dataclasses import asdict, dataclass
 
-from tito import assembly, export, files, notebook, refusals
+from tito import TitoError, assembly, export, files, notebook, refusals
 from tito.assembly import FUNCTIONS, shape
 from tito.notebook import Problem, Refused
 
@@ -44,8 +46,7 @@ def run(module):
     workspace, old = module.course, module.course.manifest.get(module.name)
     if old and state(module) == "in step":
         return Export(old, False)
-    # Before it is read: a save from now on makes the export stale. `mixed` refuses what is gone.
-    sources = _sources(module) if module.notebook.is_file() else {}
+    sources = _sources(module)  # before it is read: a save from now on makes the export stale
     mix = mixed(module)
     changed = not export.in_step(module, mix.text)
     if changed:
@@ -55,6 +56,14 @@ def run(module):
     told["pieces"] = {n: files.digest(pieces.code(n)) for n in (*mix.yours, *mix.given)}
     workspace.record(module.name, told)
     return Export(told, changed)
+
+
+def refresh(module):
+    """Export a module again that was exported before, if that is possible."""
+    vars(module.course).pop("manifest", None)
+    if module.name in module.course.manifest:
+        with contextlib.suppress(TitoError):  # the next command that needs it says why
+            run(module)
 
 
 def state(module):
@@ -72,7 +81,7 @@ def state(module):
         return "untouched" if same else "not exported"
     if not module.exported.is_file() or {k: entry.get(k) for k in KEYS} != _sources(module):
         return "stale"
-    if files.digest(module.exported.read_bytes()) != entry.get("file"):
+    if files.digest(module.exported.read_bytes()) != entry["file"]:
         return "changed by hand"
     return "in step"
 
@@ -90,7 +99,10 @@ def _sources(module):
 
 def _said(path):
     """The digest of a notebook's cells: outputs, counts and metadata change with every run."""
-    content = path.read_bytes()
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise TitoError(f"{path} cannot be read: {error.strerror}") from None
     try:
         cells = json.loads(content.decode("utf-8-sig"))["cells"]
         told = [[c.get("id"), c["cell_type"], "".join(c["source"])] for c in cells]
@@ -110,12 +122,30 @@ def mixed(module):
     if problems := [*refusals.problems(own, learners=True), *_twice(own, shapes)]:
         raise Refused(problems)
     mix = assembly.assemble(export.text(own), reference_text(module), shapes)
+    mix.notes += _absent(own, mix)
     try:
         compile(mix.text, own.label, "exec", dont_inherit=True)
     except SyntaxError as error:
         reason = f"with the given pieces it is not Python: {error.msg}, line {error.lineno}"
         raise Refused([Problem(own.label, reason)]) from None
     return mix
+
+
+def _absent(own, mix):
+    """Why exercises count as blank although something of them may have been written."""
+    exported = {name for cell in own.exported for name, _ in cell.functions}
+    elsewhere = {name: cell for cell in own.code if not cell.exported for name, _ in cell.functions}
+    for name in mix.given:
+        exercise = f"{own.name}.{name}"
+        if name in elsewhere and name in exported:
+            yield f"{exercise}: you wrote it in the cell {elsewhere[name].id}, but its own is blank"
+        elif name in elsewhere:
+            cell = elsewhere[name].id
+            yield f"{exercise} counts as blank: its cell {cell} does not begin with `#| export`"
+        elif name not in exported:
+            close = difflib.get_close_matches(name, exported & set(mix.added), 1, 0.7)
+            renamed = f"did you rename it {close[0]}?" if close else "its cell is gone:"
+            yield f"{exercise} counts as blank: {renamed} `tito reset {name}` puts it back"
 
 
 def stubs(module):
