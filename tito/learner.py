@@ -46,8 +46,7 @@ def run(module):
     workspace, old = module.course, module.course.manifest.get(module.name)
     if old and state(module) == "in step":
         return Export(old, False)
-    # Before it is read: a save from now on makes the export stale. `mixed` refuses what is gone.
-    sources = _sources(module) if module.notebook.is_file() else {}
+    sources = _sources(module)  # before it is read: a save from now on makes the export stale
     mix = mixed(module)
     changed = not export.in_step(module, mix.text)
     if changed:
@@ -82,7 +81,7 @@ def state(module):
         return "untouched" if same else "not exported"
     if not module.exported.is_file() or {k: entry.get(k) for k in KEYS} != _sources(module):
         return "stale"
-    if files.digest(module.exported.read_bytes()) != entry.get("file"):
+    if files.digest(module.exported.read_bytes()) != entry["file"]:
         return "changed by hand"
     return "in step"
 

@@ -100,9 +100,11 @@ def test_what_is_no_notebook_is_refused_in_a_sentence(desk, rewrite, words):
         code, _, err = desk.tito(*command)
         assert code == 1 and one_sentence(err), f"{command}: {err}"
         assert words in err and "modules/01_tensor/tensor.ipynb" in err
-    for command in (["status"], ["doctor"], ["update"], ["hint", "double"], ["start", "--no-open"]):
+    for command in (["status"], ["update"], ["hint", "double"], ["start", "--no-open"]):
         code, _, err = desk.tito(*command)
         assert (code, err) == (0, ""), f"{command}: {err}"
+    code, out, _ = desk.tito("doctor")
+    assert code == 1 and "tensor.ipynb" in out and words in out
     assert desk.notebook().read_bytes() == bad
     assert desk.exported().read_bytes() == exported, "the last good export stays"
     assert desk.tito("reset", "01")[0] == 0, "a whole reset gets one out of it"

@@ -210,7 +210,7 @@ sys.exit(main())
     [
         ["reset", "01"],
         pytest.param(["export", "01"], marks=pytest.mark.slow),
-        pytest.param(["undo"], marks=pytest.mark.slow),
+        pytest.param(["undo", "1"], marks=pytest.mark.slow),
     ],
     ids=lambda argv: argv[0],
 )

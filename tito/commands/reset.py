@@ -44,20 +44,25 @@ def _blanked(module, qualnames):
     book, course = learner.book(module), learner.reference_book(module)
     cells = list(book.data["cells"])
     added = len(book.cells) - len(cells)  # a target cell that was added in reading
-    for exercise in (e for e in course.exercises if e.qualname in qualnames):
+    asked = [e for e in course.exercises if e.qualname in qualnames]
+    held = [(e, [c for c in book.cells if e.qualname in dict(c.functions)]) for e in asked]
+    back = set()  # the cells that were deleted and come back: last, for they shift the others
+    for exercise, holders in sorted(held, key=lambda pair: not pair[1]):
         blank = exercise.cell.blanked([e for e in course.exercises if e.cell is exercise.cell])
-        holders = [c for c in book.cells if exercise.qualname in dict(c.functions)]
+        if exercise.cell.id in back:
+            continue
         if holders:
             at = book.cells.index(holders[-1]) - added
             source = _with_stub("".join(cells[at]["source"]), exercise.qualname, blank)
             cells[at] = {**cells[at], "source": source.splitlines(keepends=True)}
-        elif any(cell["id"] == exercise.cell.id for cell in cells):
+        elif any(cell.get("id") == exercise.cell.id for cell in cells):
             raise TitoError(
                 f"the cell {exercise.cell.id} does not define {exercise.qualname}, or is not "
                 f"Python: mend it, or delete that cell and reset {exercise.qualname} again"
             )
         else:
             cells.insert(_place(course, cells, exercise.cell.id), _cell(exercise.cell.id, blank))
+            back.add(exercise.cell.id)
     return dumps({**book.data, "cells": cells})
 
 
@@ -73,7 +78,7 @@ def _place(course, cells, name):
     """Where a deleted cell belongs: behind the nearest one before it that is still there."""
     order = [cell.id for cell in course.cells]
     before = set(order[: order.index(name)])
-    return max((i for i, cell in enumerate(cells, 1) if cell["id"] in before), default=0)
+    return max((i for i, cell in enumerate(cells, 1) if cell.get("id") in before), default=0)
 
 
 def _cell(name, source):
