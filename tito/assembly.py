@@ -49,6 +49,8 @@ class Mix:
     edited: list[str] = field(default_factory=list)  # given code that was changed: its keys
     restored: list[str] = field(default_factory=list)  # what was deleted and came back
     unknown: list[str] = field(default_factory=list)  # names used that no exported cell defines
+    added: list[str] = field(default_factory=list)  # what the course does not have
+    notes: list[str] = field(default_factory=list)  # what looks odd, in sentences
 
 
 class Source:
@@ -143,12 +145,26 @@ def assemble(own, reference, stubs):
             mix.given.append(key)
         elif key in stubs:
             mix.yours.append(key)
+            mix.notes += _other_head(key, here.node, piece.node)
         elif shape(here.node) != shape(piece.node):
             mix.edited.append(key)
     mix.edited += _redefined(mine, theirs)
+    mix.added = [key for key in mine.pieces if key not in theirs.pieces]
     mix.text = _public(_edited(mine.lines, edits), theirs)
     mix.text, mix.unknown = _with_names(mix.text)
     return mix
+
+
+def _other_head(key, here, piece):
+    """What was changed in the lines above a solution: its decorators, its parameters."""
+    mine, theirs = ({ast.unparse(d) for d in n.decorator_list} for n in (here, piece))
+    if gone := theirs - mine:
+        yield f"{key}: the line `@{min(gone)}` above it is gone"
+    mine, theirs = (
+        [a.arg for a in ast.walk(n.args) if isinstance(a, ast.arg)] for n in (here, piece)
+    )
+    if mine != theirs:
+        yield f"{key} takes ({', '.join(mine)}), and should take ({', '.join(theirs)})"
 
 
 def give(text, reference, keys):

@@ -5,7 +5,7 @@ import importlib
 import os
 import sys
 
-from tito import TitoError, course, report
+from tito import TitoError, UsageError, course, report
 
 LEARN = {
     "init": "make a workspace: a folder to learn in",
@@ -16,7 +16,7 @@ LEARN = {
     "watch": "judge a module again whenever its notebook is saved",
     "status": "the map: what is yours, what is given, what comes next",
     "export": "write notebooks into the package",
-    "milestone": "list, explain or run the milestone scripts",
+    "milestone": "list, run, or tell about (info) the milestone scripts",
     "reset": "make an exercise, or a notebook, blank again",
     "undo": "bring back what the last reset or update took away",
     "update": "bring a newer course into the workspace; what you wrote stays",
@@ -58,6 +58,10 @@ def main(argv=None):
 def _run(argv):
     chosen = next((word for word in argv if not word.startswith("-")), None)
     command = importlib.import_module(f"tito.commands.{chosen}") if chosen in COMMANDS else None
+    if chosen and command is None:
+        raise UsageError(
+            f"there is no command {chosen!r}{_guess(chosen)}: `tito --help` lists them"
+        )
     parser = _parser(chosen, command)
     args = parser.parse_args(argv)
     report.quiet(False)  # where several commands run in one process, each speaks for itself
@@ -68,6 +72,13 @@ def _run(argv):
     else:
         return command.run(args)
     return 0
+
+
+def _guess(word):
+    import difflib
+
+    close = difflib.get_close_matches(word, COMMANDS, n=1)
+    return f" (did you mean {close[0]}?)" if close else ""
 
 
 def _where_you_are(parser):

@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 
 from tinytorch.overlay import NAMES
-from tito import TitoError
+from tito import TitoError, UsageError
 
 HOME = Path(__file__).resolve().parent
 
@@ -182,6 +182,19 @@ def find():
     if installed.is_dir():
         return Course(installed, checkout / "tinytorch", writable=False)
     raise TitoError(f"no course was found beside {HOME}: install tinytorch again")
+
+
+def authors():
+    """The course, for commands that write or judge the course itself: only in its own checkout.
+
+    Raises:
+        UsageError: the working directory is not in it; a learner is in the wrong folder.
+    """
+    found = find()
+    here = "TITO_COURSE" in os.environ or Path.cwd().resolve().is_relative_to(found.root)
+    if not here or not found.writable:
+        raise UsageError("this is no workspace: cd into yours, or `tito init DIR` makes one")
+    return found
 
 
 def version():

@@ -1,11 +1,13 @@
 """From a learner's notebook to `src/tinytorch/name.py`: their code, the course's in the gaps."""
 
 import ast
+import contextlib
+import difflib
 import json
 from collections import Counter, defaultdict
 from dataclasses import asdict, dataclass
 
-from tito import assembly, export, files, notebook, refusals
+from tito import TitoError, assembly, export, files, notebook, refusals
 from tito.assembly import FUNCTIONS, shape
 from tito.notebook import Problem, Refused
 
@@ -56,6 +58,14 @@ def run(module):
     return Export(told, changed)
 
 
+def refresh(module):
+    """Export a module again that was exported before, if that is possible."""
+    vars(module.course).pop("manifest", None)
+    if module.name in module.course.manifest:
+        with contextlib.suppress(TitoError):  # the next command that needs it says why
+            run(module)
+
+
 def state(module):
     """How the exported file stands to the notebook, from their digests alone.
 
@@ -89,9 +99,12 @@ def _sources(module):
 
 def _said(path):
     """The digest of a notebook's cells: outputs, counts and metadata change with every run."""
-    content = path.read_bytes()
     try:
-        cells = json.loads(content)["cells"]
+        content = path.read_bytes()
+    except OSError as error:
+        raise TitoError(f"{path} cannot be read: {error.strerror}") from None
+    try:
+        cells = json.loads(content.decode("utf-8-sig"))["cells"]
         told = [[c.get("id"), c["cell_type"], "".join(c["source"])] for c in cells]
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return files.digest(content)  # no notebook, by now
@@ -109,12 +122,30 @@ def mixed(module):
     if problems := [*refusals.problems(own, learners=True), *_twice(own, shapes)]:
         raise Refused(problems)
     mix = assembly.assemble(export.text(own), reference_text(module), shapes)
+    mix.notes += _absent(own, mix)
     try:
         compile(mix.text, own.label, "exec", dont_inherit=True)
     except SyntaxError as error:
         reason = f"with the given pieces it is not Python: {error.msg}, line {error.lineno}"
         raise Refused([Problem(own.label, reason)]) from None
     return mix
+
+
+def _absent(own, mix):
+    """Why exercises count as blank although something of them may have been written."""
+    exported = {name for cell in own.exported for name, _ in cell.functions}
+    elsewhere = {name: cell for cell in own.code if not cell.exported for name, _ in cell.functions}
+    for name in mix.given:
+        exercise = f"{own.name}.{name}"
+        if name in elsewhere and name in exported:
+            yield f"{exercise}: you wrote it in the cell {elsewhere[name].id}, but its own is blank"
+        elif name in elsewhere:
+            cell = elsewhere[name].id
+            yield f"{exercise} counts as blank: its cell {cell} does not begin with `#| export`"
+        elif name not in exported:
+            close = difflib.get_close_matches(name, exported & set(mix.added), 1, 0.7)
+            renamed = f"did you rename it {close[0]}?" if close else "its cell is gone:"
+            yield f"{exercise} counts as blank: {renamed} `tito reset {name}` puts it back"
 
 
 def stubs(module):

@@ -30,13 +30,15 @@ class Progress:
 
     # -- exercises
     def judged(self, module, results):
-        """Remember which exercises passed, and with which text; those that failed did not."""
+        """Remember which exercises passed, and with which text; with another they have not."""
         pieces = self.workspace.manifest[module.name]["pieces"]
         for result in results:
-            self.data["passed"].pop(result.exercise, None)
+            text = pieces[result.exercise.partition(".")[2]]
             if result.outcome == "passed":
-                qualname = result.exercise.partition(".")[2]
-                self.data["passed"][result.exercise] = pieces[qualname]
+                self.data["passed"][result.exercise] = text
+            elif self.data["passed"].get(result.exercise) == text:
+                del self.data["passed"][result.exercise]
+        self.data["last"] = module.name
         self._save()
 
     def passed(self, module):
@@ -44,6 +46,15 @@ class Progress:
         entry = self.workspace.manifest.get(module.name, {"yours": [], "pieces": {}})
         ids = [(f"{module.name}.{name}", entry["pieces"][name]) for name in entry["yours"]]
         return [name for name, text in ids if self.data["passed"].get(name) == text]
+
+    def open(self):
+        """Own exercises that have not passed as they stand: {module: their ids}."""
+        found = {}
+        for module in self.workspace.written:
+            entry, passed = self.workspace.manifest.get(module.name, {}), self.passed(module)
+            names = [f"{module.name}.{name}" for name in entry.get("yours", ())]
+            found[module] = [name for name in names if name not in passed]
+        return {module: names for module, names in found.items() if names}
 
     # -- help
     def hints(self, exercise):

@@ -4,13 +4,15 @@ Everything that a learner wrote is replaced whole and in one step, and before a 
 anything away it keeps a snapshot: `tito undo` brings it back.
 """
 
+import contextlib
 import difflib
 import json
 import os
 import shutil
+import tempfile
 import time
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -66,6 +68,13 @@ class Workspace(Course):
         found = self.module_around(Path.cwd())
         return found and self.module(found.name)
 
+    def last(self):
+        """The module that was judged last; None if none was yet."""
+        from tito.progress import Progress
+
+        name = Progress(self).data.get("last")
+        return next((module for module in self.written if module.name == name), None)
+
     def exercises(self, module):
         """The ids of a module's exercises, in the order of its lesson."""
         return [f"{module.name}.{name}" for name in module.words()["exercises"]]
@@ -97,7 +106,8 @@ class Workspace(Course):
         Each token is a module, or an exercise, of the module named before it if one was.
 
         Raises:
-            UsageError: nothing is named, and the working directory is in no module's folder.
+            UsageError: nothing is named, the working directory is in no module's folder, and no
+                module was worked on before.
             TitoError: a token means nothing, or two things.
         """
         if everything and tokens:
@@ -107,6 +117,8 @@ class Workspace(Course):
         meant, module = {}, self.here()
         if not tokens and module:
             return {module: None}
+        if not tokens and (last := self.last()):
+            return {last: None}
         if not tokens:
             raise UsageError("which module? Name one (01, tensor), or stand in its folder")
         module = None
@@ -172,6 +184,22 @@ def _settings(root):
 def _is_module(token):
     word = Path(token).stem if "/" in token or "\\" in token else token
     return word.isdecimal() or word in overlay.NAMES or word[:2].isdecimal()
+
+
+@contextlib.contextmanager
+def frozen(workspace):
+    """A copy of what is exported, which stays as it is while other commands export anew."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
+        root = Path(scratch).resolve()
+        for name in workspace.manifest:
+            file = overlay.FILES / f"{name}.py"
+            if (workspace.root / file).is_file():
+                write(root / file, (workspace.root / file).read_bytes())
+        for path in (workspace.root / overlay.MANIFEST, *workspace.state.glob("progress.json")):
+            if path.is_file():
+                write(root / path.relative_to(workspace.root), path.read_bytes())
+        (root / overlay.MARK).touch()
+        yield replace(at(root), reference=workspace.reference)
 
 
 # -- snapshots

@@ -44,7 +44,7 @@ def test_version(toy):
 
 
 def test_help_is_quick():
-    """Under 100 ms more than Python itself, by the median of several runs side by side."""
+    """Quicker than `import numpy`, by the median of several runs side by side."""
     env = os.environ | {"PYTHONPATH": str(ROOT)}
 
     def seconds(*argv):
@@ -52,8 +52,8 @@ def test_help_is_quick():
         subprocess.run([sys.executable, *argv], env=env, check=True, capture_output=True)
         return time.perf_counter() - begin
 
-    more = [seconds("-m", "tito", "--help") - seconds("-c", "pass") for _ in range(7)]
-    assert statistics.median(more) < 0.1
+    pairs = [(seconds("-m", "tito", "--help"), seconds("-c", "import numpy")) for _ in range(7)]
+    assert statistics.median(help / numpy for help, numpy in pairs) < 1
 
 
 def test_help_imports_nothing_heavy():
@@ -72,7 +72,7 @@ def test_help_imports_nothing_heavy():
 
 
 MISTAKES = [
-    (["expotr"], 2, "invalid choice"),
+    (["expotr"], 2, "did you mean export?"),
     (["export"], 2, "which module? Name one (01, tensor), say --all, or stand in its folder"),
     (["export", "--all", "01"], 2, "name modules or say --all, not both"),
     (["export", "99"], 1, "there is no module '99': `tito modules` lists them"),

@@ -13,8 +13,8 @@ import sys
 from pathlib import Path
 
 from tinytorch import overlay
+from tito import TitoError, learner, report, runner, workspace
 from tito import course as courses
-from tito import report, runner, workspace
 
 NEEDED = {  # package -> (what needs it, how to get it)
     "numpy": ("everything", "pip install 'numpy>=2'"),
@@ -165,6 +165,13 @@ def _folder(found):
         if (found.root / name).exists():
             words = "Python imports this instead of the real one in this folder: rename it"
             yield name, BAD, words
+    for module in found.written:
+        label, fix = found.relative(module.notebook), f"`tito reset {module.number:02d}`"
+        try:
+            learner.book(module)
+        except TitoError as error:
+            words = str(error).rpartition("\n")[2].strip().removeprefix(f"{label}: ")
+            yield label, BAD, f"{words}; {fix} writes a blank one, `tito undo --list` has old ones"
     for name, entry in found.manifest.items():
         if entry["edited"]:
             yield name, NOTE, f"given code that you changed: {', '.join(entry['edited'])}"

@@ -26,7 +26,7 @@ def add_modules(parser):
 def run(args):
     if found := workspace.find():
         return learners(found, args)
-    found = course.find()
+    found = course.authors()
     whole = args.all or (args.check and not args.modules and not _here(found))
     modules = chosen(found, args.modules, whole)
     if args.check:
@@ -60,10 +60,6 @@ def _here(found):
 
 def build(found, modules, whole=False):
     """Export modules, and say of each whether its file changed."""
-    if not found.writable:
-        raise TitoError(
-            "the installed course is read-only: export works in a checkout of the project"
-        )
     for module, text in export.texts(found, modules, whole).items():
         done = "written" if export.write(module, text) else "unchanged"
         report.say(f"{found.relative(module.exported)} {done}")
@@ -125,3 +121,5 @@ def say(module, exported):
     for key, words in odd.items():
         if entry[key]:
             report.say(f"  {words}: {', '.join(entry[key])}", style="yellow")
+    for note in entry.get("notes", ()):
+        report.say(f"  {note}", style="yellow")

@@ -2,6 +2,7 @@
 
 import argparse
 import ast
+import difflib
 import sys
 
 from tito import TitoError, course, report, runner, workspace
@@ -30,8 +31,10 @@ def run(args):
     flags = args.flags[1:] if args.flags[:1] == ["--"] else args.flags
     if not isinstance(found, workspace.Workspace):
         return runner.follow([sys.executable, str(script), *flags], found)
-    _say_stale(found)
+    open_ones = Progress(found).open()
+    _say_open(found, open_ones)
     code, ended = runner.script(script, flags, found)
+    _say_open(found, open_ones)
     if code == 0 and not ended:
         report.say("not recorded: it ended before its verdict; does your code call exit()?")
         return 1
@@ -40,10 +43,14 @@ def run(args):
     return code
 
 
-def _say_stale(found):
-    """Say which notebooks hold more than the milestone will run on."""
+def _say_open(found, open_ones):
+    """Say what the milestone does not run on, and what of it has not passed its own tests."""
     for label in status.stale(found):
-        report.say(f"note: {label} is newer than its export: tito export {label[:2]}")
+        report.say(f"note: {label} is newer than its export: tito test {label[:2]}", "yellow")
+    if open_ones:
+        names = ", ".join(name for names in open_ones.values() for name in names)
+        numbers = " ".join(f"{module.number:02d}" for module in open_ones)
+        report.say(f"note: not passed as they stand: {names} (tito test {numbers})", "yellow")
 
 
 def _record(found, script, flags):
@@ -63,7 +70,8 @@ def _list(found):
     scripts = found.milestones()
     if not scripts:
         raise TitoError(f"there is no milestone yet in {found.root / 'milestones'}")
-    report.table([(s.parent.name, s.stem, _docstring(s).partition("\n")[0]) for s in scripts])
+    rows = [(s.stem.rpartition("_")[2], s.stem, _docstring(s).partition("\n")[0]) for s in scripts]
+    report.table(rows)
     return 0
 
 
@@ -75,7 +83,10 @@ def _script(found, name):
     if len(matches) == 1:
         return matches[0]
     if not matches:
-        raise TitoError(f"no milestone is called {name!r}: `tito milestone list` shows all")
+        words = {part: s for s in scripts for part in (s.stem, *s.stem.split("_"))}
+        close = difflib.get_close_matches(word, words, n=1)
+        guess = f" (did you mean {close[0]}?)" if close else ""
+        raise TitoError(f"no milestone is called {name!r}{guess}: `tito milestone list` shows all")
     raise TitoError(f"{name!r} could be {' or '.join(s.stem for s in matches)}: say more of it")
 
 

@@ -1,4 +1,4 @@
-"""tito reset: a notebook, or one exercise of it, as it was at the beginning."""
+"""tito reset: notebooks, or single exercises, as they were at the beginning."""
 
 from tito import TitoError, learner, report, workspace
 from tito.assembly import Source
@@ -6,52 +6,76 @@ from tito.files import dumps, write
 
 
 def add_arguments(parser):
-    parser.add_argument("module", metavar="NN", help="a module, such as 01 or tensor")
-    parser.add_argument("exercise", nargs="?", metavar="EXERCISE", help="only this one")
+    parser.add_argument(
+        "names",
+        nargs="+",
+        metavar="NAME",
+        help="a module (01, tensor), or exercises (matmul, tensor.mean)",
+    )
 
 
 def run(args):
     found = workspace.required()
-    module = found.module(args.module)
-    name = found.exercise(args.exercise, module)[1] if args.exercise else None
-    fresh = learner.reference_book(module).blanked()
-    text = _one_blank(module, name.partition(".")[2]) if name else fresh
-    base = found.base(module.notebook)
-    files = [module.notebook] if name else [module.notebook, base]
-    kept = workspace.snapshot(found, f"reset {name or module.label}", files)
-    write(module.notebook, text)
-    if not name:
-        write(base, fresh)
-    report.say(f"{name or module.label} is blank again; `tito undo` brings {kept.name} back")
+    for module, names in found.asked(args.names).items():
+        before = module.notebook.read_bytes() if module.notebook.is_file() else None
+        files, what = {}, " ".join(names or [module.label])
+        if names:
+            files[module.notebook] = _blanked(module, [n.partition(".")[2] for n in names])
+        else:
+            fresh = learner.reference_book(module).blanked()
+            files = {module.notebook: fresh, found.base(module.notebook): fresh}
+        if files[module.notebook].encode() == before:
+            report.say(f"{what} is blank already")
+            continue
+        kept = workspace.snapshot(found, f"reset {what}", list(files))
+        for path, text in files.items():
+            write(path, text)
+        learner.refresh(module)
+        report.say(f"{what}: blank again; `tito undo` takes that back (snapshot {kept.name})")
     return 0
 
 
-def _one_blank(module, qualname):
-    """The learner's notebook with one exercise blank; every other byte of its text stays.
+def _blanked(module, qualnames):
+    """The learner's notebook with some exercises blank; every other byte of its text stays.
 
     Raises:
-        TitoError: the notebook does not hold the exercise, or its cell is not Python.
+        TitoError: the cell of an exercise is there, but does not define it as Python.
     """
-    book = learner.book(module)
-    exercise = next(e for e in learner.reference_book(module).exercises if e.qualname == qualname)
-    blanked = Source(exercise.cell.blanked([exercise]))
-    stub = blanked.lines_of(blanked.pieces[qualname])
-    for at, cell in enumerate(book.cells):
-        if qualname in dict(cell.functions):
-            own = Source(cell.source)
-            piece = own.pieces[qualname]
-            lines = [*own.lines[: piece.first - 1], *stub, *own.lines[piece.last :]]
-            return _with_source(book, at, "\n".join(lines))
-    label = module.course.relative(module.notebook)
-    raise TitoError(
-        f"{label} has no cell that defines {qualname} and is Python: "
-        f"`tito reset {module.number:02d}` resets all of it"
-    )
-
-
-def _with_source(book, at, source):
-    """The notebook's JSON text with another source in one cell."""
+    book, course = learner.book(module), learner.reference_book(module)
     cells = list(book.data["cells"])
-    at -= len(book.cells) - len(cells)  # a target cell that was added in reading
-    cells[at] = {**cells[at], "source": source.splitlines(keepends=True)}
+    added = len(book.cells) - len(cells)  # a target cell that was added in reading
+    for exercise in (e for e in course.exercises if e.qualname in qualnames):
+        blank = exercise.cell.blanked([e for e in course.exercises if e.cell is exercise.cell])
+        holders = [c for c in book.cells if exercise.qualname in dict(c.functions)]
+        if holders:
+            at = book.cells.index(holders[-1]) - added
+            source = _with_stub("".join(cells[at]["source"]), exercise.qualname, blank)
+            cells[at] = {**cells[at], "source": source.splitlines(keepends=True)}
+        elif any(cell["id"] == exercise.cell.id for cell in cells):
+            raise TitoError(
+                f"the cell {exercise.cell.id} does not define {exercise.qualname}, or is not "
+                f"Python: mend it, or delete that cell and reset {exercise.qualname} again"
+            )
+        else:
+            cells.insert(_place(course, cells, exercise.cell.id), _cell(exercise.cell.id, blank))
     return dumps({**book.data, "cells": cells})
+
+
+def _with_stub(source, qualname, blank):
+    """A cell with the stub of one exercise in place of what stands there."""
+    own, theirs = Source(source), Source(blank)
+    piece = own.pieces[qualname]
+    stub = theirs.lines_of(theirs.pieces[qualname])
+    return "\n".join([*own.lines[: piece.first - 1], *stub, *own.lines[piece.last :]])
+
+
+def _place(course, cells, name):
+    """Where a deleted cell belongs: behind the nearest one before it that is still there."""
+    order = [cell.id for cell in course.cells]
+    before = set(order[: order.index(name)])
+    return max((i for i, cell in enumerate(cells, 1) if cell["id"] in before), default=0)
+
+
+def _cell(name, source):
+    empty = {"cell_type": "code", "execution_count": None, "id": name, "metadata": {}}
+    return {**empty, "outputs": [], "source": source.splitlines(keepends=True)}

@@ -34,7 +34,7 @@ def summary(found):
         "milestones": progress.data["milestones"],
         "hints": sum(progress.data["hints"].values()),
         "gave_up": [n for n, how in progress.data["solutions"].items() if how == "gave up"],
-        "next": next((m["name"] for m in modules.values() if m["passed"] < m["total"]), None),
+        "next": _next(modules, progress.data.get("last")),
     }
 
 
@@ -67,10 +67,26 @@ def _module(found, progress, module):
     }
 
 
+def _next(modules, last):
+    """The module to go on with: the one judged last, one after it, else the first unfinished."""
+    names = [m["name"] for m in modules.values()]
+    start = names.index(last) if last in names else 0
+    unfinished = [m["name"] for m in modules.values() if m["passed"] < m["total"]]
+    ahead = [name for name in names[start:] if name in unfinished]
+    return next(iter(ahead + unfinished), None)
+
+
 def next_module(found):
     """The first module in which something is left to do; the first one if nothing is."""
     told = summary(found)
     return found.module(told["next"]) if told["next"] else found.written[0]
+
+
+def next_exercise(found):
+    """The id of the exercise to go on with; the very first one if nothing is left."""
+    told, module = summary(found), next_module(found)
+    exercises = told["modules"][module.label]["exercises"]
+    return next((n for n, e in exercises.items() if e["state"] != "passed"), next(iter(exercises)))
 
 
 def stale(found):
@@ -92,18 +108,26 @@ def _say(found, told):
         )
         for label, m in told["modules"].items()
     ]
-    report.table(rows, ("module", "title", "passed", "yours, open", "given", "points", "export"))
+    report.table(rows, ("module", "title", "passed", "not passed", "given", "points", "export"))
     report.say()
     for label, m in told["modules"].items():
         if m["edited"]:
             report.say(f"{label}: given code that you changed: {', '.join(m['edited'])}")
-    reached = ", ".join(told["milestones"]) or "none yet"
+    reached = ", ".join(_reached(*item) for item in told["milestones"].items()) or "none yet"
     report.say(f"milestones reached: {reached}; hints taken: {told['hints']}")
     if told["gave_up"]:
         report.say(f"solutions shown before you passed (no points): {', '.join(told['gave_up'])}")
     if old := [label for label, m in told["modules"].items() if m["export"] in STALE]:
-        report.say(f"newer than what was exported: {', '.join(old)} (tito export {old[0][:2]})")
+        report.say(f"newer than what was exported: {', '.join(old)} (tito test {old[0][:2]})")
+    if gone := [label for label, m in told["modules"].items() if m["export"] == "gone"]:
+        report.say(f"gone: {', '.join(gone)} (tito reset {gone[0][:2]} writes a blank one)")
     report.say(f"next: {advice(found, told)}")
+
+
+def _reached(name, told):
+    """A milestone, and whose modules it ran on."""
+    yours = ", ".join(told.get("mix", {}).get("yours", {}))
+    return f"{name} ({f'your {yours}' if yours else 'all given'})"
 
 
 def advice(found, told):
@@ -111,9 +135,8 @@ def advice(found, told):
     if told["next"] is None:
         return "all that there is has passed; tito milestone list"
     module = found.module(told["next"])
-    exercises = told["modules"][module.label]["exercises"]
-    first = next(name for name, e in exercises.items() if e["state"] != "passed")
-    return f"{first}      (tito start {module.number:02d}, then tito test {module.number:02d})"
+    number = f"{module.number:02d}"
+    return f"{next_exercise(found)}      (tito start {number}, then tito test {number})"
 
 
 def _say_module(found, told, module):

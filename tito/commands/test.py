@@ -30,12 +30,9 @@ def run(args):
         from tito.commands import judged
 
         return judged.run(found, args)
-    found = course.find()
+    found = course.authors()
     modules = chosen(found, args.modules, args.all)
-    if found.writable:
-        build(found, modules, args.all)
-    else:
-        report.say("the installed course is read-only: the package is tested as it is")
+    build(found, modules, args.all)
     counts = Counter()
     for module in modules:
         counts += _test(module, args)

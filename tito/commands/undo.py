@@ -1,8 +1,9 @@
-"""tito undo: what the last reset, update or undo took away comes back."""
+"""tito undo: what the last reset or update took away comes back; again, and the one before."""
 
 import json
 
-from tito import TitoError, report, workspace
+from tito import TitoError, learner, report, workspace
+from tito.files import dumps, write
 
 
 def add_arguments(parser):
@@ -18,17 +19,34 @@ def run(args):
     if args.list:
         report.table([_row(folder) for folder in kept.values()])
         return 0
-    number = (args.number or list(kept)[-1]).zfill(4)
+    number = (args.number or _last(kept)).zfill(4)
     if number not in kept:
         raise TitoError(f"there is no snapshot {args.number}: `tito undo --list` shows all")
     files = [found.root / name for name in told(kept[number])["files"]]
     again = workspace.snapshot(found, f"undo {number}", files, keep=kept[number])
     done = workspace.restore(found, kept[number])
+    write(kept[number] / "snapshot.json", dumps({**done, "undone": True}))
+    for module in found.written:
+        if module.notebook in files:
+            learner.refresh(module)
     report.say(f"as it was before `tito {done['what']}` ({done['when']}):")
     for name in done["files"]:
         report.say(f"  {name}")
     report.say(f"`tito undo {again.name}` takes this back")
     return 0
+
+
+def _last(kept):
+    """The number of the last step that was not undone yet.
+
+    Raises:
+        TitoError: all were.
+    """
+    for number in reversed(kept):
+        data = told(kept[number])
+        if not data.get("undone") and not data["what"].startswith("undo "):
+            return number
+    raise TitoError("all steps are undone: `tito undo --list` shows what was kept of them")
 
 
 def told(folder):
@@ -41,4 +59,6 @@ def told(folder):
 
 def _row(folder):
     data = told(folder)
-    return (folder.name, data["when"], f"before tito {data['what']}", f"{len(data['files'])} files")
+    count = f"{len(data['files'])} file{'s' * (len(data['files']) > 1)}"
+    state = "undone" if data.get("undone") else ""
+    return (folder.name, data["when"], f"before tito {data['what']}", count, state)

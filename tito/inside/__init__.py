@@ -35,6 +35,8 @@ def loaded():
 
 def sentence(error):
     """An error in one line: what an assertion or a blank says, else its type and message."""
+    if isinstance(error, BaseExceptionGroup):  # hypothesis has found several
+        return sentence(error.exceptions[0])
     try:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     except Exception:  # a learner's exception may be broken itself
