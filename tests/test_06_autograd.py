@@ -118,6 +118,11 @@ class TestDirectionalDerivative:
         slope = directional_derivative(lambda x: float((x**3).sum()), x, np.float32([1, 2]))
         assert math.isclose(slope, 27 + 6, rel_tol=1e-8)
 
+    def test_a_float32_direction_gives_nine_right_digits_too(self):
+        d = np.float32([0.1, 1 / 3])
+        slope = directional_derivative(lambda x: float(x.sum()), np.zeros(2), d)
+        assert math.isclose(slope, d.astype(np.float64).sum(), rel_tol=1e-9)
+
     def test_leaves_its_arguments_alone(self):
         x, d = np.array([3.0, 1.0]), np.array([1.0, -2.0])
         directional_derivative(lambda x: float(x.sum()), x, d, step=0.5)
@@ -710,6 +715,13 @@ class TestCrossEntropyRule:
         note = note_of(np.ones((2, 3)))
         got = cross_entropy_rule(np.array([1.0, 5.0]), np.array([0, 0]), -100, 0.0, "none", note)
         assert np.allclose(got[1], 5 * got[0])
+
+    def test_leaves_its_arguments_alone(self):
+        note, g, targets = note_of(np.ones((2, 3))), np.array([1.0, 5.0]), np.array([0, -100])
+        before = note.copy()
+        cross_entropy_rule(g, targets, -100, 0.1, "none", note)
+        assert g.tolist() == [1, 5] and targets.tolist() == [0, -100]
+        assert np.array_equal(note, before)
 
     def test_rows_sum_to_zero(self):
         note = note_of(np.random.default_rng(0).standard_normal((5, 4)))

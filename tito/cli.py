@@ -41,6 +41,7 @@ def main(argv=None):
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a console that cannot print an arrow
+    report.quiet(False)
     try:
         code = _run(sys.argv[1:] if argv is None else argv)
         sys.stdout.flush()

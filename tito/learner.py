@@ -46,7 +46,8 @@ def run(module):
     workspace, old = module.course, module.course.manifest.get(module.name)
     if old and state(module) == "in step":
         return Export(old, False)
-    sources = _sources(module)  # before it is read: a save from now on makes the export stale
+    # Before it is read: a save from now on makes the export stale. `mixed` refuses what is gone.
+    sources = _sources(module) if module.notebook.is_file() else {}
     mix = mixed(module)
     changed = not export.in_step(module, mix.text)
     if changed:
@@ -81,7 +82,7 @@ def state(module):
         return "untouched" if same else "not exported"
     if not module.exported.is_file() or {k: entry.get(k) for k in KEYS} != _sources(module):
         return "stale"
-    if files.digest(module.exported.read_bytes()) != entry["file"]:
+    if files.digest(module.exported.read_bytes()) != entry.get("file"):
         return "changed by hand"
     return "in step"
 
@@ -101,8 +102,8 @@ def _said(path):
     """The digest of a notebook's cells: outputs, counts and metadata change with every run."""
     try:
         content = path.read_bytes()
-    except OSError as error:
-        raise TitoError(f"{path} cannot be read: {error.strerror}") from None
+    except OSError:
+        return "unreadable"  # whoever exports it says why
     try:
         cells = json.loads(content.decode("utf-8-sig"))["cells"]
         told = [[c.get("id"), c["cell_type"], "".join(c["source"])] for c in cells]

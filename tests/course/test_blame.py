@@ -15,7 +15,6 @@ import statistics
 from pathlib import Path
 
 import pytest
-import solving
 import variants
 import workspaces
 
@@ -60,7 +59,7 @@ def callers(solved, tmp_path_factory):
         return kept.rows[0]
     root, found = workspaces.copy(solved, folder / "traced"), {}
     for exercise in bugs():
-        node = solving.independent(exercise.partition(".")[0])[exercise]
+        node = variants.independent_solutions(exercise.partition(".")[0])[exercise]
         workspaces.plant(root, exercise, traced(node, folder / exercise))
     for at, name in enumerate(workspaces.names()):
         workspaces.judged(root, name, "--no-blame")
@@ -76,7 +75,7 @@ def callers(solved, tmp_path_factory):
 def traced(node, mark):
     """A solution that leaves a mark when it is called."""
     node = copy.deepcopy(node)
-    doc, rest = variants.body(node)[1], variants.body(node)[0]
+    doc, rest = variants.body_and_doc(node)[1], variants.body_and_doc(node)[0]
     node.body = [*doc, *ast.parse(f"__import__('pathlib').Path({str(mark)!r}).touch()").body, *rest]
     return node
 

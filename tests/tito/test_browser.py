@@ -141,10 +141,10 @@ class Lab:
 
     def open(self, address):
         """Go to a notebook's address and wait for its kernel."""
-        self.browser.get(address)
+        self.browser.get(f"{address}&reset")  # without the tabs of before
         name = address.partition("?")[0].rpartition("/")[2]
 
-        def ready():  # a tab of before may be in front at first
+        def ready():
             return name in self.bar() and self.status() == "idle"
 
         wait(lambda: ready() and (time.sleep(1) or ready()), f"the kernel of {name} is ready", 90)
@@ -211,7 +211,7 @@ class Lab:
         ActionChains(self.browser).key_down(Keys.CONTROL).send_keys("s").key_up(
             Keys.CONTROL
         ).perform()
-        wait(lambda: not self.find(".jp-mod-dirty"), "JupyterLab has saved", 20)
+        wait(lambda: not self.find(".lm-mod-current.jp-mod-dirty"), "JupyterLab has saved", 20)
         time.sleep(0.5)
 
     def look_at(self, cell, name):

@@ -132,8 +132,8 @@ def test_the_modules(toy):
 
 def test_milestones(toy):
     assert toy.tito("milestone", "list")[1].splitlines() == [
-        "05_2017_toy  00_toy_proof    Toy proof (2017): it proves the flags.",
-        "05_2017_toy  01_toy_answers  Toy answers.",
+        "proof    00_toy_proof    Toy proof (2017): it proves the flags.",
+        "answers  01_toy_answers  Toy answers.",
     ]
     assert toy.tito("milestone", "info", "proof")[1].startswith("Toy proof (2017)")
     assert toy.tito("milestone", "info", "01_toy_answers.py")[1] == "Toy answers.\n"

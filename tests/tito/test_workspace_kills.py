@@ -61,7 +61,7 @@ def export(desk, chance):
     desk.solve()
     whole_run = seconds(desk, "export", "01")
     for _ in range(5):  # each time there is something new to write
-        desk.edit("double", "LIMIT = ", f"LIMIT = {chance.randrange(10)}")
+        desk.edit("double", "LIMIT = ", f"LIMIT = {chance.randrange(1, 9)}")
         saved = desk.notebook().read_bytes()
         killed(desk, ["export", "01"], chance.uniform(0, whole_run))
         healthy(desk, saved)
@@ -205,7 +205,15 @@ sys.exit(main())
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
-@pytest.mark.parametrize("argv", [["export", "01"], ["reset", "01"], ["undo"]], ids=lambda a: a[0])
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["reset", "01"],
+        pytest.param(["export", "01"], marks=pytest.mark.slow),
+        pytest.param(["undo"], marks=pytest.mark.slow),
+    ],
+    ids=lambda argv: argv[0],
+)
 def test_killed_before_and_after_every_step_on_a_file(desk, argv):
     """Every moment in turn at which a file is written, replaced or removed."""
     blank = desk.notebook().read_bytes()

@@ -6,6 +6,15 @@ import time
 
 import pytest
 
+
+def cases(table, *fast):
+    """The cases of a table as parameters; all but the named ones only in the slow run."""
+    return [
+        pytest.param(*case, id=name, marks=[] if name in fast else pytest.mark.slow)
+        for name, case in table.items()
+    ]
+
+
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux keeps memory limits")
 HOSTILE = {  # what `total` does -> what is said of it
     "an endless loop": ("while True:\n    pass", "an endless loop?"),
@@ -42,7 +51,10 @@ def judged(desk, *argv, limit=2):
     return code, {r["exercise"]: r for results in told.values() for r in results}
 
 
-@pytest.mark.parametrize(("body", "words"), HOSTILE.values(), ids=HOSTILE)
+FAST = ("an endless loop", "sys.exit(0)", "os._exit(0)", "os.abort", "Ctrl-C", "recursion")
+
+
+@pytest.mark.parametrize(("body", "words"), cases(HOSTILE, *FAST))
 def test_hostile_code_costs_one_exercise(desk, body, words):
     desk.solve()
     desk.edit("total", "result += value", body)
@@ -107,6 +119,7 @@ SHOUTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("body", SHOUTS.values(), ids=SHOUTS)
 def test_prints_by_the_million(desk, body):
     desk.solve()
@@ -138,7 +151,7 @@ IMPORTS = {
 }
 
 
-@pytest.mark.parametrize(("line", "words"), IMPORTS.values(), ids=IMPORTS)
+@pytest.mark.parametrize(("line", "words"), cases(IMPORTS, "exit", "an error", "os._exit(0)"))
 def test_a_file_that_cannot_be_imported(desk, monkeypatch, line, words):
     desk.solve()
     desk.edit("double", "LIMIT = 3", f"LIMIT = 3\n{line}")
@@ -233,7 +246,10 @@ LIES = {
 }
 
 
-@pytest.mark.parametrize(("old", "lie"), LIES.values(), ids=LIES)
+QUICK = ("forged events, then an end", "a check that never fails", "a skip in the test")
+
+
+@pytest.mark.parametrize(("old", "lie"), cases(LIES, *QUICK, "at the first call", "pytest.exit"))
 def test_a_lie_is_not_believed(desk, old, lie):
     """`total` is wrong, and something in the file tries to hide it."""
     desk.solve()
@@ -256,6 +272,34 @@ def test_the_truth_is_believed(desk):
     desk.edit("total", "result += value", "result -= value")
     code, results = judged(desk, "01")
     assert [r["exercise"] for r in results.values() if r["outcome"] == "failed"] == ["tensor.total"]
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        "import tinytorch.course\ntinytorch.course.close = lambda *a, **k: True",
+        "np.allclose = lambda *a, **k: True",
+    ],
+    ids=["close", "NumPy"],
+)
+def test_a_lie_about_what_all_checks_lean_on(desk, lie):
+    """Neither the quick check nor the test of `total` could tell; that it was replaced, tells."""
+    toy = desk.course
+    tests = toy.read("tests/test_01_tensor.py").decode()
+    wanted = tests.replace("assert total([1, 2, 3]) == 6", "assert close(total([1, 2, 3]), 6.0)")
+    assert wanted != tests
+    toy.write("tests/test_01_tensor.py", wanted.replace("import pytest", TWO_IMPORTS, 1))
+    desk.solve()
+    assert judged(desk, "01")[0] == 0
+    desk.edit("double", "LIMIT = 3", lie)
+    desk.edit("total", "result += value", "result -= value")
+    code, results = judged(desk, "01")
+    assert code == 1
+    assert results["tensor.total"]["outcome"] == "failed"
+    assert "your code replaced" in results["tensor.total"]["sentence"]
+
+
+TWO_IMPORTS = "import pytest\n\nfrom tinytorch.course import close"
 
 
 def test_what_was_replaced_is_named(desk):

@@ -13,7 +13,8 @@ def add_arguments(parser):
 
 def run(args):
     found = workspace.required()
-    module, name = found.exercise(args.exercise or next_exercise(found))
+    wanted = next_exercise(found) if args.exercise is None else args.exercise
+    module, name = found.exercise(wanted)
     hints = module.words()["exercises"][name.partition(".")[2]]["hints"]
     progress = Progress(found)
     level = min(progress.hints(name) + 1, len(hints))
