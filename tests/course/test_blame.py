@@ -184,6 +184,20 @@ def test_two_bugs_at_once(solved, callers, tmp_path):
     assert sum(bool(r["wrongly"]) for r in found) < max(1, ACCUSED * len(found))
 
 
+@pytest.mark.skipif(not workspaces.REPORT, reason="long: set TINYTORCH_REPORT to a folder")
+def test_how_many_wrong_ideas_later_tests_notice(solved, callers, tmp_path):
+    """It is reported, and at least every second one: a module's own checks notice them all."""
+    kept = workspaces.Kept("noticed")
+    ideas = [i for name in workspaces.names() for i in variants.wrong_ideas(name)]
+    for exercise, idea, node in [i for i in ideas if i[0] in callers][len(kept.rows) :]:
+        root = workspaces.copy(solved, tmp_path / "planted")
+        workspaces.plant(root, exercise, node)
+        runs = ((m, workspaces.judged(root, m, "--no-blame")[0]) for m in callers[exercise])
+        kept.add([exercise, idea, next((module for module, code in runs if code), None)])
+    report()
+    assert sum(bool(row[2]) for row in kept.rows) >= len(kept.rows) / 2
+
+
 def some_pairs():
     """Pairs of bugs of which each alone makes the same later module fail."""
     seen = {}
@@ -204,12 +218,14 @@ def report():
     told = sorted(workspaces.Kept("blame").rows, key=lambda t: bugs().index(t["exercise"]))
     rows = [found for t in told for found in t["rows"]]
     pairs = [found for found in workspaces.Kept("pairs").rows if found]
-    lines = ["# Whose bug is it?", "", *summary(told, rows), "", *pairs_summary(pairs), ""]
+    lines = ["# Whose bug is it?", "", *summary(told, rows), *pairs_summary(pairs)]
+    lines += [*ideas_summary(workspaces.Kept("noticed").rows), ""]
     lines += ["## Every planted bug", "", "| exercise | wrong idea | module judged | named |"]
     lines += ["| --- | --- | --- | --- |"]
     for t in told:
         if not t["rows"]:
-            lines.append(f"| {t['exercise']} | {t['tried']} tried, none noticed | | |")
+            words = f"{t['tried']} tried, none noticed" if t["tried"] else "no later test calls it"
+            lines.append(f"| {t['exercise']} | {words} | | |")
         lines += [
             f"| {t['exercise']} | {r['idea']} | {r['module']} | {verdict(r)} |" for r in t["rows"]
         ]
@@ -246,6 +262,14 @@ def summary(told, rows):
         f"- runs in which a right exercise was accused: {wrongly} ({wrongly / count:.1%})",
         f"- seconds of `tito test` with its search, {times(judged_before)}; "
         f"where nothing was judged before, {times(fresh)}",
+    ]
+
+
+def ideas_summary(rows):
+    seen, places = sum(bool(row[2]) for row in rows), len({row[0] for row in rows})
+    return [
+        f"- wrong ideas that a later module's tests notice: {seen} of {len(rows)} "
+        f"in the {places} exercises that such tests call"
     ]
 
 

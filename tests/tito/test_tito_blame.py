@@ -155,6 +155,16 @@ def test_an_endless_loop_elsewhere_is_found(learner):
     assert list(told["activations.relu"]["finding"]["culprits"]) == ["tensor.total"]
 
 
+@pytest.mark.slow
+def test_a_module_that_cannot_be_imported_accuses_what_breaks_it(learner):
+    learner.change("LIMIT = 3", "LIMIT = 3 / 0")
+    code, told = learner.solve().judged("01")
+    assert (code, {result["check"] for result in told.values()}) == (1, {"import"})
+    found = [result["finding"] for result in told.values() if result["finding"]]
+    assert [(f["right"], list(f["culprits"])) for f in found] == [(True, ["tensor.LIMIT"])]
+    assert "the module cannot be imported: see tensor.double" in told["tensor.total"]["blame"]
+
+
 # -- which files are judged
 def test_the_judged_files_are_said(learner):
     learner.solve().export()

@@ -68,7 +68,7 @@ def _explain_all(module, failed, limit, blame):
     for result in [*broken[:1], *(r for r in failed if r not in broken)]:
         _explain(module, result, finder, limit)
     for result in broken[1:]:
-        result.blame, result.finding = broken[0].blame, broken[0].finding
+        result.blame = f"the module cannot be imported: see {broken[0].exercise}"
 
 
 def _row(result):
