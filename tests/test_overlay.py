@@ -249,6 +249,8 @@ def test_the_checkout_never_overlays(tmp_path):
     assert inside.python("-c", SAY, env=env) == "the course"
     assert inside.python("-c", SAY, env=env, cwd=course / "modules") == "the course"
     assert above.python("-c", SAY, env=env) == "above", "beside the checkout it is a workspace"
+    (course / "script.py").write_text(SAY, encoding="utf-8")
+    assert above.python(course / "script.py", env=env) == "the course", "wherever it was started"
 
 
 def test_this_checkout_is_the_course():

@@ -30,6 +30,8 @@ def find():
     if named:
         return None if named == "off" else Path(named).absolute()
     script = _script()
+    if script and _checkout() in script.parents:
+        return None  # the course's own script, wherever it was started
     return (above(script.parent) if script else None) or above(_folder())
 
 
