@@ -20,7 +20,7 @@ from tito.workspace import at
 MOST = 3  # culprits that one failing check is searched for, and pieces that fail together
 QUICK = ("quick check", "import")  # what a Result calls the checks that are no tests
 SHOWN = 160  # characters of a culprit's smallest input
-GIVEN = "it fails on the course's own code too: `tito doctor` looks for the reason"
+GIVEN = "it fails on the course's own code too, so it is not your mistake: test once more"
 UNSTEADY = "it passed when it was run once more: does it depend on chance, time or memory?"
 MANY = "no few of your exercises explain it: make the others pass first, then test again"
 
@@ -39,7 +39,10 @@ class Finding:
         if self.right is False:
             return "everything else was given, and it still fails: the mistake is here"
         said = [f"your {name} is wrong: {why}" for name, why in self.culprits.items()]
-        if self.together:
+        if len(self.together) == 1:
+            (name,) = self.together
+            said.append(f"it fails with your {name}, which passes its own checks: look there")
+        elif self.together:
             names = " and ".join(self.together)
             said.append(f"together: {names}; each of them passes its own checks, so look at all")
         said += [self.unclear] if self.unclear else []
@@ -98,6 +101,8 @@ class Blame:
             return Finding(True, culprits)
         if len(found) > MOST:
             return Finding(True, unclear=MANY)
+        if len(found) == 1:  # where the exercise under test is given, it fails as well
+            return Finding(True, together=found)
         return Finding(True, together=tuple(dict.fromkeys([*found, *alone])))
 
     def _known_culprits(self, check):
