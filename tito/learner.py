@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from tito import TitoError, assembly, export, files, notebook, refusals
 from tito.assembly import FUNCTIONS, shape
 from tito.notebook import Problem, Refused
+from tito.workspace import snapshot
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,13 @@ def run(module):
     mix = mixed(module)
     changed = not export.in_step(module, mix.text)
     if changed:
+        lost = sorted(set(old["yours"] if old else ()) - set(mix.yours))
+        if lost and module.exported.is_file():
+            folder = snapshot(workspace, f"export {module.label}", [module.exported])
+            told = f"{', '.join(lost)} was yours in the last export, which is kept: tito undo"
+            mix.notes.append(
+                f"{told} {folder.name} writes it to {module.course.relative(module.exported)}"
+            )
         files.write(module.exported, mix.text)
     told = asdict(mix) | {"file": files.digest(mix.text), **sources}
     pieces = assembly.Source(told.pop("text"))

@@ -162,7 +162,7 @@ class Work:
     def __init__(self, notebook, exercise):
         self.exercise = exercise
         self.module = importlib.import_module(f"tinytorch.{notebook.name}")
-        functions = [f for f in gc.get_objects() if isinstance(f, types.FunctionType)]
+        functions = [f for f in gc.get_objects() if type(f) is types.FunctionType]
         self.functions = [f for f in functions if self._is_it(f.__code__)]
         if not self.functions:
             raise pytest.UsageError(f"{self.module.__file__} has no function {exercise.qualname}")

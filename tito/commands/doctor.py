@@ -171,7 +171,8 @@ def _folder(found):
             learner.book(module)
         except TitoError as error:
             words = str(error).rpartition("\n")[2].strip().removeprefix(f"{label}: ")
-            yield label, BAD, f"{words}; {fix} writes a blank one, `tito undo --list` has old ones"
+            kept = f"what you exported last is in {overlay.FILES.as_posix()}/{module.name}.py"
+            yield label, BAD, f"{words}; {fix} writes a blank one, and {kept}"
     for name, entry in found.manifest.items():
         if entry["edited"]:
             yield name, NOTE, f"given code that you changed: {', '.join(entry['edited'])}"

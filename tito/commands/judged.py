@@ -1,5 +1,6 @@
 """tito test in a workspace: what passed, what failed and whose bug it is, what is still blank."""
 
+import contextlib
 from dataclasses import asdict
 from pathlib import Path
 
@@ -87,7 +88,13 @@ def _explain(module, result, finder, limit):
     finding = finder.explain(result) if finder and result.check else None
     wrong = finding is None or not finding.right
     if wrong and result.exercise != judge.OTHER and result.check not in ("import", "tests", ""):
-        result.witness = runner.witness(module, limit, result)
+        alone = (
+            finder.variant(frozenset([result.exercise]))
+            if finder
+            else contextlib.nullcontext(module.course)
+        )
+        with alone as mix:  # the course's own function must not run on the learner's others
+            result.witness = runner.witness(mix.module(module.name), limit, result)
     if result.witness:
         report.say(f"  smallest input: {_short(result.witness['call'])}")
         report.say(f"  expected {_short(result.witness['expected'])}")

@@ -16,7 +16,7 @@ def run(args):
     found = workspace.required()
     module, name = found.exercise(args.exercise)
     progress = Progress(found)
-    passed = name in progress.passed(module)
+    passed = name in progress.data["passed"]  # whatever stands there now
     if not passed and not args.give_up:
         raise TitoError(
             f"{name} has not passed yet: `tito test {module.number:02d} {name}` judges it, "

@@ -1,5 +1,6 @@
 """tito status: the map of a workspace. It reads files only, and never runs a learner's code."""
 
+from tinytorch import overlay
 from tito import learner, report, workspace
 from tito.progress import Progress
 
@@ -120,7 +121,10 @@ def _say(found, told):
     if old := [label for label, m in told["modules"].items() if m["export"] in STALE]:
         report.say(f"newer than what was exported: {', '.join(old)} (tito test {old[0][:2]})")
     if gone := [label for label, m in told["modules"].items() if m["export"] == "gone"]:
-        report.say(f"gone: {', '.join(gone)} (tito reset {gone[0][:2]} writes a blank one)")
+        report.say(
+            f"gone: {', '.join(gone)} (tito start {gone[0][:2]} writes a blank one; what you "
+            f"exported last is in {overlay.FILES.as_posix()}/)"
+        )
     report.say(f"next: {advice(found, told)}")
 
 

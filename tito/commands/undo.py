@@ -30,8 +30,8 @@ def run(args):
         if module.notebook in files:
             learner.refresh(module)
     report.say(f"as it was before `tito {done['what']}` ({done['when']}):")
-    for name in done["files"]:
-        report.say(f"  {name}")
+    for name, existed in done["files"].items():
+        report.say(f"  {name}{'' if existed else ': it was not there, and is removed again'}")
     report.say(f"`tito undo {again.name}` takes this back")
     return 0
 
@@ -44,7 +44,7 @@ def _last(kept):
     """
     for number in reversed(kept):
         data = told(kept[number])
-        if not data.get("undone") and not data["what"].startswith("undo "):
+        if not data.get("undone") and not data["what"].startswith(("undo ", "export ")):
             return number
     raise TitoError("all steps are undone: `tito undo --list` shows what was kept of them")
 
