@@ -87,14 +87,14 @@ def test_two_bugs_are_both_named(learner):
 
 
 @pytest.mark.slow
-def test_what_fails_only_together_accuses_nobody(learner):
+def test_what_passes_its_own_checks_is_shown_and_not_accused(learner):
     """What double does to 2 is no matter of its own checks."""
     learner.solve({"tensor.double": "return x + x if x != 2 else 4.5"}).export()
     _, told = learner.judged("02")
     finding = told["activations.relu"]["finding"]
     assert (finding["right"], finding["culprits"]) == (True, {})
-    assert finding["together"] == ["tensor.double", "activations.relu"]
-    assert "so look at all" in told["activations.relu"]["blame"]
+    assert finding["together"] == ["tensor.double"]
+    assert "which passes its own checks: look there" in told["activations.relu"]["blame"]
 
 
 @pytest.mark.slow
