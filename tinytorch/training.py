@@ -740,8 +740,7 @@ class Trainer:
         >>> from tinytorch.losses import mse_loss
         >>> from tinytorch.optimizers import SGD
         >>> model = Linear(1, 1, bias=False)
-        >>> model.weight.copy_(Tensor([[1.0]]))
-        tensor([[1.]], requires_grad=True)
+        >>> model.weight.array[...] = 1.0
         >>> trainer = Trainer(model, SGD(model.parameters(), lr=0.25), [], mse_loss)
         >>> trainer.train_step([(Tensor([[1.0]]), Tensor([[3.0]]))])
         {'loss': 4.0, 'norm': 4.0, 'lr': 0.25}

@@ -165,7 +165,10 @@ def decay_groups(model, weight_decay=0.01, spare=()):
     decayed, spared = [], []
     for name, p in model.named_parameters():
         (spared if any(word in name for word in spare) else decayed).append(p)
-    return [{"params": decayed, "weight_decay": weight_decay}, {"params": spared, "weight_decay": 0.0}]
+    return [
+        {"params": decayed, "weight_decay": weight_decay},
+        {"params": spared, "weight_decay": 0.0},
+    ]
 
 
 @wrong("training.decay_groups", "goes by the name bias")
@@ -174,7 +177,10 @@ def decay_groups(model, weight_decay=0.01, spare=()):
     for name, p in model.named_parameters():
         spares = "bias" in name or any(word in name for word in spare)
         (spared if spares else decayed).append(p)
-    return [{"params": decayed, "weight_decay": weight_decay}, {"params": spared, "weight_decay": 0.0}]
+    return [
+        {"params": decayed, "weight_decay": weight_decay},
+        {"params": spared, "weight_decay": 0.0},
+    ]
 
 
 @wrong("training.decay_groups", "exchanges the two")
@@ -183,7 +189,10 @@ def decay_groups(model, weight_decay=0.01, spare=()):
     for name, p in model.named_parameters():
         spares = p.ndim < 2 or any(word in name for word in spare)
         (decayed if spares and "bias" not in name else spared).append(p)
-    return [{"params": decayed, "weight_decay": weight_decay}, {"params": spared, "weight_decay": 0.0}]
+    return [
+        {"params": decayed, "weight_decay": weight_decay},
+        {"params": spared, "weight_decay": 0.0},
+    ]
 
 
 @wrong("training.decay_groups", "spares vectors, but not single numbers")
@@ -192,7 +201,10 @@ def decay_groups(model, weight_decay=0.01, spare=()):
     for name, p in model.named_parameters():
         spares = p.ndim == 1 or any(word in name for word in spare)
         (spared if spares else decayed).append(p)
-    return [{"params": decayed, "weight_decay": weight_decay}, {"params": spared, "weight_decay": 0.0}]
+    return [
+        {"params": decayed, "weight_decay": weight_decay},
+        {"params": spared, "weight_decay": 0.0},
+    ]
 
 
 @wrong("training.decay_groups", "does not look at spare")
@@ -200,7 +212,10 @@ def decay_groups(model, weight_decay=0.01, spare=()):
     decayed, spared = [], []
     for name, p in model.named_parameters():
         (spared if p.ndim < 2 else decayed).append(p)
-    return [{"params": decayed, "weight_decay": weight_decay}, {"params": spared, "weight_decay": 0.0}]
+    return [
+        {"params": decayed, "weight_decay": weight_decay},
+        {"params": spared, "weight_decay": 0.0},
+    ]
 
 
 @wrong("training.decay_groups", "wants both reasons at once where there are words")
@@ -210,7 +225,10 @@ def decay_groups(model, weight_decay=0.01, spare=()):
         named = any(word in name for word in spare)
         spares = named if spare else p.ndim < 2
         (spared if spares else decayed).append(p)
-    return [{"params": decayed, "weight_decay": weight_decay}, {"params": spared, "weight_decay": 0.0}]
+    return [
+        {"params": decayed, "weight_decay": weight_decay},
+        {"params": spared, "weight_decay": 0.0},
+    ]
 
 
 @wrong("training.layout", "counts numbers instead of bytes")
