@@ -660,12 +660,15 @@ class Trainer:
         loader: gives batches (inputs, targets) each time it is looped over: an epoch.
         loss: function (model(inputs), targets) -> the mean loss over the targets that count.
         validation: batches to evaluate on, or None.
-        schedule: function, number of the step from 1 on -> learning rate; or a schedule of
-            `optim.lr_scheduler`; or None.
+        schedule: function, number of the step from 1 on -> learning rate of all groups; or a
+            schedule of `optim.lr_scheduler`, where they differ; or None.
         max_norm: the gradient's length is limited to this.
         pieces: how many batches make one step.
         folder: where checkpoints and the journal go; None keeps nothing.
         ignore_index: the target that does not count.
+
+    Raises:
+        ValueError, TypeError: `pieces` is no count, or `schedule` is none.
 
     Attributes:
         progress: dictionary: step, epoch, batch (how many of the epoch are used up), best (loss),
@@ -697,6 +700,8 @@ class Trainer:
     ):
         if not (isinstance(pieces, int) and pieces > 0):
             raise ValueError(f"pieces counts the batches of a step, at least 1, not {pieces!r}")
+        if not (schedule is None or callable(schedule) or hasattr(schedule, "state_dict")):
+            raise TypeError(f"a schedule is a function, step -> lr, not a {schedule!r:.40}")
         self.model, self.optimizer, self.loss = model, optimizer, loss
         self.loader, self.validation = loader, validation
         self.schedule, self.max_norm, self.pieces = schedule, max_norm, pieces
@@ -786,11 +791,12 @@ class Trainer:
             report: function (step, figures), called after each step; True as result stops.
 
         Raises:
+            ValueError: it shall evaluate without validation batches, or save without a folder.
             FileExistsError: the folder holds another run.
             FloatingPointError: a loss or a gradient is inf or nan; nothing is written.
             KeyboardInterrupt: passed on, after a word on where to go on.
         """
-        self._prepare_folder()
+        self._refuse(evaluate_every, save_every, patience)
         try:
             for batches in self.feed(steps):
                 figures = self.train_step(batches)
@@ -798,7 +804,7 @@ class Trainer:
                 if evaluate_every and self.step % evaluate_every == 0:
                     figures |= self._compare()
                 self.journal.log(self.step, **figures)
-                if self.folder and figures.get("validation_loss") == self.progress["best"]:
+                if self.folder and "validation_loss" in figures and not self.progress["waited"]:
                     self.save(self.folder / "best.safetensors")
                 if self.folder and save_every and self.step % save_every == 0:
                     self.save()
@@ -944,7 +950,13 @@ class Trainer:
         """Write figures of your own into the journal, beside the step that was just done."""
         self.journal.log(self.step, **figures)
 
-    def _prepare_folder(self):
+    def _refuse(self, evaluate_every, save_every, patience):
+        if evaluate_every and self.validation is None:
+            raise ValueError("evaluate_every needs batches to evaluate on: Trainer(validation=...)")
+        if save_every and not self.folder:
+            raise ValueError("save_every needs a place for the checkpoint: Trainer(folder=...)")
+        if patience and not evaluate_every:
+            raise ValueError("patience counts evaluations: give evaluate_every, too")
         if self.folder:
             self.folder.mkdir(parents=True, exist_ok=True)
             if self.step == 0 and (self.folder / "last.safetensors").exists():
