@@ -656,7 +656,7 @@ class TestJournal:
 
 
 # ---------------------------------------------------------------- the Trainer
-@pytest.mark.exercise("training.Trainer.train_step")
+@pytest.mark.exercise("training.Stepper.train_step")
 class TestTrainStep:
     def test_one_batch_is_the_loop_of_module_07(self):
         """To the bit: the same floating-point operations in the same order."""
@@ -675,7 +675,10 @@ class TestTrainStep:
             for group in optimizer.param_groups:
                 group["lr"] = 0.01 * n
             optimizer.step()
-            assert figures[n - 1] == {"loss": loss.item(), "norm": norm.item(), "lr": 0.01 * n}
+            assert figures[n - 1] == {
+                **{"loss": loss.item(), "norm": norm.item()},
+                **{"lr": 0.01 * n, "targets": count_targets(y)},
+            }
         for a, b in zip(model.parameters(), trainer.model.parameters(), strict=True):
             assert np.array_equal(a.array, b.array)
 
@@ -718,9 +721,9 @@ class TestTrainStep:
 
     def test_figures_are_plain_numbers(self):
         figures = make_trainer().train_step(list(DataLoader(digits_like(), 7)))
-        assert {name: type(value) for name, value in figures.items()} == dict.fromkeys(
-            ("loss", "norm", "lr"), float
-        )
+        types = {name: type(value) for name, value in figures.items()}
+        assert types == {"loss": float, "norm": float, "lr": float, "targets": int}
+        assert figures["targets"] == count_targets(digits_like().tensors[1])
 
     def test_the_first_step_is_number_one(self):
         numbers = []
@@ -730,7 +733,7 @@ class TestTrainStep:
         assert [group["lr"] for group in trainer.optimizer.param_groups] == [0.1, 0.1]
 
 
-@pytest.mark.exercise("training.Trainer.state_dict")
+@pytest.mark.exercise("training.Resumable.state_dict")
 class TestStateDict:
     def test_its_parts(self):
         trainer = make_trainer()
@@ -828,9 +831,9 @@ class TestTrainer:
         seen = []
 
         class Spy(Trainer):
-            def count(self, batch):
+            def mean_loss(self, batch):
                 seen.extend(batch[0].array[:, 0].tolist())
-                return super().count(batch)
+                return super().mean_loss(batch)
 
         trainer = make_trainer()
         spy = Spy(trainer.model, trainer.optimizer, trainer.loader, pieces=4)

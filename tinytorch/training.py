@@ -16,6 +16,7 @@ __all__ = [
     "decay_groups",
     "linear_warmup",
     "noam",
+    "Stepper",
     "layout",
     "cut_arrays",
     "read_header",
@@ -33,9 +34,10 @@ __all__ = [
     "json_line",
     "draw_curves",
     "text_curve",
-    "Trainer",
+    "Resumable",
     "packed",
     "unpacked",
+    "Trainer",
 ]
 
 
@@ -238,6 +240,108 @@ def noam(step, warmup_steps, embed_dim, factor=1.0):
         raise ValueError(f"noam needs step >= 0 and warmup_steps >= 1: {step=}, {warmup_steps=}")
     rising = step * warmup_steps**-1.5
     return factor * embed_dim**-0.5 * (min(step**-0.5, rising) if step else 0.0)
+
+
+# %% stepper
+class Stepper:
+    """Takes single steps of training, and measures; `Trainer` adds the rest.
+
+    Args:
+        model: a Module.
+        optimizer: over its parameters; see `decay_groups`.
+        loss: function (model(inputs), targets) -> the mean loss over the targets that count.
+        validation: batches to evaluate on, or None.
+        schedule: function, number of the step from 1 on -> learning rate of all groups; or a
+            schedule of `optim.lr_scheduler`, where they differ; or None.
+        max_norm: the gradient's length is limited to this.
+        ignore_index: the target that does not count.
+
+    Attributes:
+        progress: dictionary; "step" is how many steps are done.
+
+    Raises:
+        TypeError: `schedule` is none.
+    """
+
+    def __init__(
+        self,
+        model,
+        optimizer,
+        loss=cross_entropy,
+        *,
+        validation=None,
+        schedule=None,
+        max_norm=math.inf,
+        ignore_index=-100,
+    ):
+        if not (schedule is None or callable(schedule) or hasattr(schedule, "state_dict")):
+            raise TypeError(f"a schedule is a function, step -> lr, not a {schedule!r:.40}")
+        self.model, self.optimizer, self.loss = model, optimizer, loss
+        self.validation, self.schedule = validation, schedule
+        self.max_norm, self.ignore_index = max_norm, ignore_index
+        self.progress = {"step": 0}
+
+    @property
+    def step(self):
+        """How many steps are done."""
+        return self.progress["step"]
+
+    # -- what a batch is; a subclass may say otherwise
+    def mean_loss(self, batch):
+        """The mean loss of a batch, a Tensor."""
+        inputs, targets = batch
+        return self.loss(self.model(inputs), targets)
+
+    def count(self, batch):
+        """Over how many targets that mean is taken."""
+        return count_targets(batch[1], self.ignore_index)
+
+    # -- the exercise
+    def train_step(self, batches):
+        """One step of the optimizer on the gradient of several batches.
+
+        Args:
+            batches: a list of batches.
+
+        Returns:
+            Dictionary of plain numbers: "loss", the mean over all targets before the step; "norm",
+            the length of the gradient before it was limited; "lr"; "targets", how many counted.
+
+        >>> from tinytorch.layers import Linear
+        >>> from tinytorch.losses import mse_loss
+        >>> from tinytorch.optimizers import SGD
+        >>> model = Linear(1, 1, bias=False)
+        >>> model.weight.array[...] = 1.0
+        >>> stepper = Stepper(model, SGD(model.parameters(), lr=0.25), mse_loss)
+        >>> stepper.train_step([(Tensor([[1.0]]), Tensor([[3.0]]))])
+        {'loss': 4.0, 'norm': 4.0, 'lr': 0.25, 'targets': 1}
+        >>> model.weight
+        tensor([[2.]], requires_grad=True)
+        """
+        self.model.train()
+        parameters, number = self.optimizer.in_order(), self.step + 1
+        self.optimizer.zero_grad()
+        loss = accumulate(batches, self.mean_loss, self.count)
+        norm = clip_grad_norm_(parameters, self.max_norm)
+        self.set_lr(number)
+        self.optimizer.step()
+        self.progress["step"] = number
+        lr, targets = self.optimizer.param_groups[0]["lr"], sum(map(self.count, batches))
+        if hasattr(self.schedule, "state_dict"):
+            self.schedule.step()
+        return {"loss": loss, "norm": float(norm), "lr": plain(lr), "targets": targets}
+
+    def set_lr(self, number):
+        """Set the learning rate of step `number` in all groups, if the schedule is a function."""
+        if callable(self.schedule):
+            for group in self.optimizer.param_groups:
+                group["lr"] = self.schedule(number)
+
+    def evaluate(self, batches=None):
+        """Loss and perplexity per target on some batches; on `validation` if none are given."""
+        batches = self.validation if batches is None else batches
+        loss = evaluate(self.model, batches, self.mean_loss, self.count)
+        return {"validation_loss": loss, "validation_perplexity": perplexity(loss)}
 
 
 # %% dtypes
@@ -646,220 +750,33 @@ def text_curve(name, steps, values, width=40, lines=12):
     return "\n".join([name, *rows])
 
 
-# %% trainer
+# %% resumable
 FORMAT = "tinytorch trainer 1"
 WORDS = ("groups", "generators", "progress", "journal", "schedule")  # texts of a checkpoint
 
 
-class Trainer:
-    """The training loop: steps of several batches, evaluation, journal, checkpoints.
+class Resumable(Stepper):
+    """A Stepper that can be written to a file and go on from it; `Trainer` adds the loop.
 
     Args:
-        model: a Module.
-        optimizer: over its parameters; see `decay_groups`.
+        model, optimizer, loss: as in `Stepper`.
         loader: gives batches (inputs, targets) each time it is looped over: an epoch.
-        loss: function (model(inputs), targets) -> the mean loss over the targets that count.
-        validation: batches to evaluate on, or None.
-        schedule: function, number of the step from 1 on -> learning rate of all groups; or a
-            schedule of `optim.lr_scheduler`, where they differ; or None.
-        max_norm: the gradient's length is limited to this.
-        pieces: how many batches make one step.
         folder: where checkpoints and the journal go; None keeps nothing.
-        ignore_index: the target that does not count.
-
-    Raises:
-        ValueError, TypeError: `pieces` is no count, or `schedule` is none.
+        settings: further ones of `Stepper`.
 
     Attributes:
         progress: dictionary: step, epoch, batch (how many of the epoch are used up), best (loss),
             waited (how many evaluations ago that was), epoch_began (the generators' states then).
         journal: the `Journal` of the run.
-
-    >>> from tinytorch.layers import Linear
-    >>> from tinytorch.optimizers import SGD
-    >>> model, batch = Linear(2, 3), (Tensor([[1.0, 2.0]]), Tensor([2]))
-    >>> trainer = Trainer(model, SGD(model.parameters(), lr=0.1), [batch])
-    >>> trainer.fit(5)
-    >>> trainer.step, len(trainer.journal.rows)
-    (5, 5)
     """
 
-    def __init__(
-        self,
-        model,
-        optimizer,
-        loader,
-        loss=cross_entropy,
-        *,
-        validation=None,
-        schedule=None,
-        max_norm=math.inf,
-        pieces=1,
-        folder=None,
-        ignore_index=-100,
-    ):
-        if not (isinstance(pieces, int) and pieces > 0):
-            raise ValueError(f"pieces counts the batches of a step, at least 1, not {pieces!r}")
-        if not (schedule is None or callable(schedule) or hasattr(schedule, "state_dict")):
-            raise TypeError(f"a schedule is a function, step -> lr, not a {schedule!r:.40}")
-        self.model, self.optimizer, self.loss = model, optimizer, loss
-        self.loader, self.validation = loader, validation
-        self.schedule, self.max_norm, self.pieces = schedule, max_norm, pieces
-        self.folder, self.ignore_index = folder and Path(folder), ignore_index
-        self.progress = {"step": 0, "epoch": 0, "batch": 0}
-        self.progress |= {"best": None, "waited": 0, "epoch_began": None}
+    def __init__(self, model, optimizer, loader, loss=cross_entropy, *, folder=None, **settings):
+        super().__init__(model, optimizer, loss, **settings)
+        self.loader, self.folder = loader, folder and Path(folder)
+        self.progress |= {"epoch": 0, "batch": 0, "best": None, "waited": 0, "epoch_began": None}
         self.journal = Journal(self.folder and self.folder / "journal.jsonl")
 
-    @property
-    def step(self):
-        """How many steps are done."""
-        return self.progress["step"]
-
-    @property
-    def steps_per_epoch(self):
-        """How many steps an epoch takes."""
-        return math.ceil(len(self.loader) / self.pieces)
-
-    # -- what a batch is; a subclass may say otherwise
-    def mean_loss(self, batch):
-        """The mean loss of a batch, a Tensor."""
-        inputs, targets = batch
-        return self.loss(self.model(inputs), targets)
-
-    def count(self, batch):
-        """Over how many targets that mean is taken."""
-        return count_targets(batch[1], self.ignore_index)
-
-    # -- exercise 1 of 2: one step
-    def train_step(self, batches):
-        """One step of the optimizer on the gradient of several batches.
-
-        Args:
-            batches: a list of batches.
-
-        Returns:
-            Dictionary of plain numbers: "loss", the mean over all targets before the step; "norm",
-            the length of the gradient before it was limited; "lr".
-
-        >>> from tinytorch.layers import Linear
-        >>> from tinytorch.losses import mse_loss
-        >>> from tinytorch.optimizers import SGD
-        >>> model = Linear(1, 1, bias=False)
-        >>> model.weight.array[...] = 1.0
-        >>> trainer = Trainer(model, SGD(model.parameters(), lr=0.25), [], mse_loss)
-        >>> trainer.train_step([(Tensor([[1.0]]), Tensor([[3.0]]))])
-        {'loss': 4.0, 'norm': 4.0, 'lr': 0.25}
-        >>> model.weight
-        tensor([[2.]], requires_grad=True)
-        """
-        self.model.train()
-        parameters, number = self.optimizer.in_order(), self.step + 1
-        self.optimizer.zero_grad()
-        loss = accumulate(batches, self.mean_loss, self.count)
-        norm = clip_grad_norm_(parameters, self.max_norm)
-        self.set_lr(number)
-        self.optimizer.step()
-        self.progress["step"] = number
-        lr = self.optimizer.param_groups[0]["lr"]
-        if hasattr(self.schedule, "state_dict"):
-            self.schedule.step()
-        return {"loss": loss, "norm": float(norm), "lr": plain(lr)}
-
-    def set_lr(self, number):
-        """Set the learning rate of step `number` in all groups, if the schedule is a function."""
-        if callable(self.schedule):
-            for group in self.optimizer.param_groups:
-                group["lr"] = self.schedule(number)
-
-    def evaluate(self, batches=None):
-        """Loss and perplexity per target on some batches; on `validation` if none are given."""
-        batches = self.validation if batches is None else batches
-        loss = evaluate(self.model, batches, self.mean_loss, self.count)
-        return {"validation_loss": loss, "validation_perplexity": perplexity(loss)}
-
-    # -- the loop
-    def fit(self, steps, *, evaluate_every=None, save_every=None, patience=None, report=None):
-        """Train until `steps` steps are done, counted from the very first of the run.
-
-        Args:
-            steps: how many; `3 * trainer.steps_per_epoch` is three epochs.
-            evaluate_every: after how many steps `validation` is measured; when the loss is lower
-                than ever, the checkpoint "best.safetensors" is written.
-            save_every: after how many steps the checkpoint "last.safetensors" is written; also at
-                the end.
-            patience: stop when so many evaluations in a row were no better than the best.
-            report: function (step, figures), called after each step; True as result stops.
-
-        Raises:
-            ValueError: it shall evaluate without validation batches, or save without a folder.
-            FileExistsError: the folder holds another run.
-            FloatingPointError: a loss or a gradient is inf or nan; nothing is written.
-            KeyboardInterrupt: passed on, after a word on where to go on.
-        """
-        self._refuse(evaluate_every, save_every, patience)
-        try:
-            for batches in self.feed(steps):
-                figures = self.train_step(batches)
-                self._need_finite(figures)
-                if evaluate_every and self.step % evaluate_every == 0:
-                    figures |= self._compare()
-                self.journal.log(self.step, **figures)
-                if self.folder and "validation_loss" in figures and not self.progress["waited"]:
-                    self.save(self.folder / "best.safetensors")
-                if self.folder and save_every and self.step % save_every == 0:
-                    self.save()
-                if report and report(self.step, figures):
-                    break
-                if patience and self.progress["waited"] >= patience:
-                    break
-        except KeyboardInterrupt:
-            print(f"stopped after step {self.step}; {self._kept()}")
-            raise
-        if self.folder:
-            self.save()
-
-    def feed(self, steps):
-        """Lists of batches for one step each, epoch after epoch, until `steps` steps are done."""
-        while self.step < steps:
-            batches, first = self._epoch(), self.progress["batch"]
-            while self.step < steps and (step := list(itertools.islice(batches, self.pieces))):
-                self.progress["batch"] += len(step)
-                yield step
-            if self.step < steps:  # the epoch is used up
-                if self.progress["batch"] == first == 0:
-                    raise ValueError("the loader gave no batch at all")
-                self.progress |= {"epoch": self.progress["epoch"] + 1, "batch": 0}
-
-    def _epoch(self):
-        """What is left of the epoch; its order is drawn as it was when it began."""
-        now, used = self.generator_states(), self.progress["batch"]
-        if not used:
-            self.progress["epoch_began"] = now
-        self._set_generators(self.progress["epoch_began"])
-        batches = iter(self.loader)
-        for _ in range(used):
-            next(batches, None)
-        if used:
-            self._set_generators(now)
-        return batches
-
-    def _compare(self):
-        """Evaluate, and note whether it is the best so far."""
-        figures, best = self.evaluate(), self.progress["best"]
-        better = best is None or figures["validation_loss"] < best
-        if better:
-            self.progress["best"] = figures["validation_loss"]
-        self.progress["waited"] = 0 if better else self.progress["waited"] + 1
-        return figures
-
-    def _need_finite(self, figures):
-        for name in ("loss", "norm"):
-            if not math.isfinite(figures[name]):
-                advice = "try a smaller learning rate, a warm-up or max_norm"
-                told = f"step {self.step} has a {name} of {figures[name]}: {advice}"
-                raise FloatingPointError(f"{told}; {self._kept()}")
-
-    # -- exercise 2 of 2: everything that the next step depends on
+    # -- the exercise: everything that the next step depends on
     def state_dict(self):
         """All that is needed to go on later as if nothing had been: a copy, nothing is shared.
 
@@ -946,28 +863,6 @@ class Trainer:
         self.load_state_dict(unpacked(*read_safetensors(path), Path(path).name))
         return True
 
-    def log(self, **figures):
-        """Write figures of your own into the journal, beside the step that was just done."""
-        self.journal.log(self.step, **figures)
-
-    def _refuse(self, evaluate_every, save_every, patience):
-        if evaluate_every and self.validation is None:
-            raise ValueError("evaluate_every needs batches to evaluate on: Trainer(validation=...)")
-        if save_every and not self.folder:
-            raise ValueError("save_every needs a place for the checkpoint: Trainer(folder=...)")
-        if patience and not evaluate_every:
-            raise ValueError("patience counts evaluations: give evaluate_every, too")
-        if self.folder:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            if self.step == 0 and (self.folder / "last.safetensors").exists():
-                advice = "call resume() first, or take another folder"
-                raise FileExistsError(f"{self.folder} holds the checkpoint of a run: {advice}")
-
-    def _kept(self):
-        names = ["last.safetensors", "best.safetensors"] if self.folder else []
-        kept = [str(self.folder / name) for name in names if (self.folder / name).is_file()]
-        return f"kept: {', '.join(kept)}" if kept else "nothing was saved"
-
 
 def packed(state):
     """The state of a Trainer as a checkpoint: arrays by name, and texts in JSON by name."""
@@ -1001,3 +896,147 @@ def unpacked(arrays, metadata, name):
         return state
     except (KeyError, ValueError):
         raise ValueError(f"{name} is damaged: a part of the checkpoint is missing") from None
+
+
+# %% trainer
+class Trainer(Resumable):
+    """The training loop: steps of several batches, evaluation, journal, checkpoints.
+
+    Args:
+        model: a Module.
+        optimizer: over its parameters; see `decay_groups`.
+        loader: gives batches (inputs, targets) each time it is looped over: an epoch.
+        loss: function (model(inputs), targets) -> the mean loss over the targets that count.
+        pieces: how many batches make one step.
+        validation: batches to evaluate on, or None.
+        schedule: function, number of the step from 1 on -> learning rate of all groups; or a
+            schedule of `optim.lr_scheduler`, where they differ; or None.
+        max_norm: the gradient's length is limited to this.
+        folder: where checkpoints and the journal go; None keeps nothing.
+        ignore_index: the target that does not count.
+
+    Raises:
+        ValueError, TypeError: `pieces` is no count, or `schedule` is none.
+
+    >>> from tinytorch.layers import Linear
+    >>> from tinytorch.optimizers import SGD
+    >>> model, batch = Linear(2, 3), (Tensor([[1.0, 2.0]]), Tensor([2]))
+    >>> trainer = Trainer(model, SGD(model.parameters(), lr=0.1), [batch])
+    >>> trainer.fit(5)
+    >>> trainer.step, len(trainer.journal.rows)
+    (5, 5)
+    """
+
+    def __init__(self, model, optimizer, loader, loss=cross_entropy, *, pieces=1, **settings):
+        if not (isinstance(pieces, int) and pieces > 0):
+            raise ValueError(f"pieces counts the batches of a step, at least 1, not {pieces!r}")
+        super().__init__(model, optimizer, loader, loss, **settings)
+        self.pieces = pieces
+
+    @property
+    def steps_per_epoch(self):
+        """How many steps an epoch takes."""
+        return math.ceil(len(self.loader) / self.pieces)
+
+    def fit(self, steps, *, evaluate_every=None, save_every=None, patience=None, report=None):
+        """Train until `steps` steps are done, counted from the very first of the run.
+
+        Args:
+            steps: how many; `3 * trainer.steps_per_epoch` is three epochs.
+            evaluate_every: after how many steps `validation` is measured; when the loss is lower
+                than ever, the checkpoint "best.safetensors" is written.
+            save_every: after how many steps the checkpoint "last.safetensors" is written; also at
+                the end.
+            patience: stop when so many evaluations in a row were no better than the best.
+            report: function (step, figures), called after each step; True as result stops.
+
+        Raises:
+            ValueError: it shall evaluate without validation batches, or save without a folder.
+            FileExistsError: the folder holds another run.
+            FloatingPointError: a loss or a gradient is inf or nan; nothing is written.
+            KeyboardInterrupt: passed on, after a word on where to go on.
+        """
+        self._refuse(evaluate_every, save_every, patience)
+        try:
+            for batches in self.feed(steps):
+                figures = self.train_step(batches)
+                self._need_finite(figures)
+                if evaluate_every and self.step % evaluate_every == 0:
+                    figures |= self._compare()
+                self.journal.log(self.step, **figures)
+                if self.folder and "validation_loss" in figures and not self.progress["waited"]:
+                    self.save(self.folder / "best.safetensors")
+                if self.folder and save_every and self.step % save_every == 0:
+                    self.save()
+                if report and report(self.step, figures):
+                    break
+                if patience and self.progress["waited"] >= patience:
+                    break
+        except KeyboardInterrupt:
+            print(f"stopped after step {self.step}; {self._kept()}")
+            raise
+        if self.folder:
+            self.save()
+
+    def feed(self, steps):
+        """Lists of batches for one step each, epoch after epoch, until `steps` steps are done."""
+        while self.step < steps:
+            batches, first = self._epoch(), self.progress["batch"]
+            while self.step < steps and (step := list(itertools.islice(batches, self.pieces))):
+                self.progress["batch"] += len(step)
+                yield step
+            if self.step < steps:  # the epoch is used up
+                if self.progress["batch"] == first == 0:
+                    raise ValueError("the loader gave no batch at all")
+                self.progress |= {"epoch": self.progress["epoch"] + 1, "batch": 0}
+
+    def _epoch(self):
+        """What is left of the epoch; its order is drawn as it was when it began."""
+        now, used = self.generator_states(), self.progress["batch"]
+        if not used:
+            self.progress["epoch_began"] = now
+        self._set_generators(self.progress["epoch_began"])
+        batches = iter(self.loader)
+        for _ in range(used):
+            next(batches, None)
+        if used:
+            self._set_generators(now)
+        return batches
+
+    def _compare(self):
+        """Evaluate, and note whether it is the best so far."""
+        figures, best = self.evaluate(), self.progress["best"]
+        better = best is None or figures["validation_loss"] < best
+        if better:
+            self.progress["best"] = figures["validation_loss"]
+        self.progress["waited"] = 0 if better else self.progress["waited"] + 1
+        return figures
+
+    def log(self, **figures):
+        """Write figures of your own into the journal, beside the step that was just done."""
+        self.journal.log(self.step, **figures)
+
+    def _refuse(self, evaluate_every, save_every, patience):
+        if evaluate_every and self.validation is None:
+            raise ValueError("evaluate_every needs batches to evaluate on: Trainer(validation=...)")
+        if save_every and not self.folder:
+            raise ValueError("save_every needs a place for the checkpoint: Trainer(folder=...)")
+        if patience and not evaluate_every:
+            raise ValueError("patience counts evaluations: give evaluate_every, too")
+        if self.folder:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            if self.step == 0 and (self.folder / "last.safetensors").exists():
+                advice = "call resume() first, or take another folder"
+                raise FileExistsError(f"{self.folder} holds the checkpoint of a run: {advice}")
+
+    def _need_finite(self, figures):
+        for name in ("loss", "norm"):
+            if not math.isfinite(figures[name]):
+                advice = "try a smaller learning rate, a warm-up or max_norm"
+                told = f"step {self.step} has a {name} of {figures[name]}: {advice}"
+                raise FloatingPointError(f"{told}; {self._kept()}")
+
+    def _kept(self):
+        names = ["last.safetensors", "best.safetensors"] if self.folder else []
+        kept = [str(self.folder / name) for name in names if (self.folder / name).is_file()]
+        return f"kept: {', '.join(kept)}" if kept else "nothing was saved"

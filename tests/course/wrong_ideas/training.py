@@ -338,7 +338,7 @@ def cut_arrays(entries, body):
     return arrays
 
 
-@wrong("training.Trainer.train_step", "does not forget the old gradients")
+@wrong("training.Stepper.train_step", "does not forget the old gradients")
 def train_step(self, batches):
     self.model.train()
     parameters, number = self.optimizer.in_order(), self.step + 1
@@ -350,7 +350,7 @@ def train_step(self, batches):
     return {"loss": loss, "norm": float(norm), "lr": plain(self.optimizer.param_groups[0]["lr"])}
 
 
-@wrong("training.Trainer.train_step", "forgets the gradients that were just made")
+@wrong("training.Stepper.train_step", "forgets the gradients that were just made")
 def train_step(self, batches):
     self.model.train()
     parameters, number = self.optimizer.in_order(), self.step + 1
@@ -363,7 +363,7 @@ def train_step(self, batches):
     return {"loss": loss, "norm": float(norm), "lr": plain(self.optimizer.param_groups[0]["lr"])}
 
 
-@wrong("training.Trainer.train_step", "limits gradients that are not there yet")
+@wrong("training.Stepper.train_step", "limits gradients that are not there yet")
 def train_step(self, batches):
     self.model.train()
     parameters, number = self.optimizer.in_order(), self.step + 1
@@ -376,7 +376,7 @@ def train_step(self, batches):
     return {"loss": loss, "norm": float(norm), "lr": plain(self.optimizer.param_groups[0]["lr"])}
 
 
-@wrong("training.Trainer.train_step", "limits the gradients after the step")
+@wrong("training.Stepper.train_step", "limits the gradients after the step")
 def train_step(self, batches):
     self.model.train()
     parameters, number = self.optimizer.in_order(), self.step + 1
@@ -389,7 +389,7 @@ def train_step(self, batches):
     return {"loss": loss, "norm": float(norm), "lr": plain(self.optimizer.param_groups[0]["lr"])}
 
 
-@wrong("training.Trainer.train_step", "sets the learning rate after the step")
+@wrong("training.Stepper.train_step", "sets the learning rate after the step")
 def train_step(self, batches):
     self.model.train()
     parameters, number = self.optimizer.in_order(), self.step + 1
@@ -402,7 +402,7 @@ def train_step(self, batches):
     return {"loss": loss, "norm": float(norm), "lr": plain(self.optimizer.param_groups[0]["lr"])}
 
 
-@wrong("training.Trainer.train_step", "counts the first step as number 0")
+@wrong("training.Stepper.train_step", "counts the first step as number 0")
 def train_step(self, batches):
     self.model.train()
     parameters, number = self.optimizer.in_order(), self.step + 1
@@ -415,7 +415,7 @@ def train_step(self, batches):
     return {"loss": loss, "norm": float(norm), "lr": plain(self.optimizer.param_groups[0]["lr"])}
 
 
-@wrong("training.Trainer.train_step", "calls the results by other names")
+@wrong("training.Stepper.train_step", "calls the results by other names")
 def train_step(self, batches):
     self.model.train()
     parameters, number = self.optimizer.in_order(), self.step + 1
@@ -428,7 +428,7 @@ def train_step(self, batches):
     return {"loss": loss, "norm": float(norm), "lr": plain(self.optimizer.param_groups[0]["lr"])}
 
 
-@wrong("training.Trainer.state_dict", "saves model and optimizer alone")
+@wrong("training.Resumable.state_dict", "saves model and optimizer alone")
 def state_dict(self):
     schedule = self.schedule.state_dict() if hasattr(self.schedule, "state_dict") else None
     arrays = {name: tensor.array.copy() for name, tensor in self.model.state_dict().items()}
@@ -436,7 +436,7 @@ def state_dict(self):
     return {**state, "schedule": schedule}
 
 
-@wrong("training.Trainer.state_dict", "forgets the optimizer")
+@wrong("training.Resumable.state_dict", "forgets the optimizer")
 def state_dict(self):
     schedule = self.schedule.state_dict() if hasattr(self.schedule, "state_dict") else None
     arrays = {name: tensor.array.copy() for name, tensor in self.model.state_dict().items()}
@@ -445,7 +445,7 @@ def state_dict(self):
     return {**state, "schedule": schedule}
 
 
-@wrong("training.Trainer.state_dict", "shares the model's memory")
+@wrong("training.Resumable.state_dict", "shares the model's memory")
 def state_dict(self):
     schedule = self.schedule.state_dict() if hasattr(self.schedule, "state_dict") else None
     arrays = {name: tensor.array for name, tensor in self.model.state_dict().items()}
@@ -455,7 +455,7 @@ def state_dict(self):
     return {**state, "schedule": schedule}
 
 
-@wrong("training.Trainer.state_dict", "puts in tensors")
+@wrong("training.Resumable.state_dict", "puts in tensors")
 def state_dict(self):
     schedule = self.schedule.state_dict() if hasattr(self.schedule, "state_dict") else None
     state = {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
@@ -464,7 +464,7 @@ def state_dict(self):
     return {**state, "schedule": schedule}
 
 
-@wrong("training.Trainer.state_dict", "hands out its own progress")
+@wrong("training.Resumable.state_dict", "hands out its own progress")
 def state_dict(self):
     schedule = self.schedule.state_dict() if hasattr(self.schedule, "state_dict") else None
     arrays = {name: tensor.array.copy() for name, tensor in self.model.state_dict().items()}
@@ -474,7 +474,7 @@ def state_dict(self):
     return {**state, "schedule": schedule}
 
 
-@wrong("training.Trainer.state_dict", "hands out its own journal")
+@wrong("training.Resumable.state_dict", "hands out its own journal")
 def state_dict(self):
     schedule = self.schedule.state_dict() if hasattr(self.schedule, "state_dict") else None
     arrays = {name: tensor.array.copy() for name, tensor in self.model.state_dict().items()}
@@ -484,7 +484,7 @@ def state_dict(self):
     return {**state, "schedule": schedule}
 
 
-@wrong("training.Trainer.state_dict", "keeps the dice of the epoch's beginning")
+@wrong("training.Resumable.state_dict", "keeps the dice of the epoch's beginning")
 def state_dict(self):
     schedule = self.schedule.state_dict() if hasattr(self.schedule, "state_dict") else None
     arrays = {name: tensor.array.copy() for name, tensor in self.model.state_dict().items()}
