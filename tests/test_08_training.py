@@ -676,8 +676,10 @@ class TestTrainStep:
                 group["lr"] = 0.01 * n
             optimizer.step()
             assert figures[n - 1] == {
-                **{"loss": loss.item(), "norm": norm.item()},
-                **{"lr": 0.01 * n, "targets": count_targets(y)},
+                "loss": loss.item(),
+                "norm": norm.item(),
+                "lr": 0.01 * n,
+                "targets": count_targets(y),
             }
         for a, b in zip(model.parameters(), trainer.model.parameters(), strict=True):
             assert np.array_equal(a.array, b.array)
