@@ -894,6 +894,36 @@ class TestTrainer:
         trainer.fit(100, evaluate_every=2, patience=2)
         assert trainer.step == 8 and trainer.progress["best"] == 2.0
 
+    def test_patience_is_remembered(self):
+        """Stopped early, saved and started again, it does not go on."""
+        trainer = make_trainer(validation=[])
+        trainer.evaluate = lambda: {"validation_loss": 1.0}
+        trainer.fit(100, evaluate_every=2, patience=3)
+        again = make_trainer(validation=[], seed=1)
+        again.load_state_dict(trainer.state_dict())
+        again.fit(100, evaluate_every=2, patience=3)
+        assert trainer.step == again.step == 8
+
+    def test_an_interrupted_step_is_taken_again(self):
+        """Ctrl-C inside a step, in a notebook, and then the cell is run once more."""
+        seen = []
+
+        class Interrupted(Trainer):
+            def train_step(self, batches):
+                seen.append(batches[0][0].tolist())
+                if len(seen) == 3:
+                    raise KeyboardInterrupt
+                return super().train_step(batches)
+
+        model = make_trainer().model
+        loader = DataLoader(digits_like(), 4, shuffle=True)
+        trainer = Interrupted(model, SGD(model.parameters(), lr=0.1), loader)
+        with pytest.raises(KeyboardInterrupt):
+            trainer.fit(6)
+        trainer.fit(6)
+        assert trainer.step == 6 and seen[2] == seen[3] and len(seen) == 7
+        assert len({str(x) for x in seen}) == 6  # every batch of the epoch
+
     def test_report_stops(self):
         trainer = make_trainer()
         trainer.fit(100, report=lambda step, figures: figures["loss"] < 0 or step == 6)
@@ -931,6 +961,10 @@ class TestTrainer:
             trainer.fit(3, save_every=1)
         with pytest.raises(ValueError, match="patience counts evaluations"):
             trainer.fit(3, patience=1)
+        with pytest.raises(ValueError, match="nothing to evaluate on: pass batches"):
+            trainer.evaluate()
+        with pytest.raises(ValueError, match="save\\(\\) needs a path"):
+            trainer.save()
         trainer.loader = []
         with pytest.raises(ValueError, match="the loader gave no batch at all"):
             trainer.fit(3)

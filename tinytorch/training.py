@@ -338,8 +338,14 @@ class Stepper:
                 group["lr"] = self.schedule(number)
 
     def evaluate(self, batches=None):
-        """Loss and perplexity per target on some batches; on `validation` if none are given."""
+        """Loss and perplexity per target on some batches; on `validation` if none are given.
+
+        Raises:
+            ValueError: there are neither.
+        """
         batches = self.validation if batches is None else batches
+        if batches is None:
+            raise ValueError("nothing to evaluate on: pass batches, or give validation=... before")
         loss = evaluate(self.model, batches, self.mean_loss, self.count)
         return {"validation_loss": loss, "validation_perplexity": perplexity(loss)}
 
@@ -840,7 +846,13 @@ class Resumable(Stepper):
 
     # -- files
     def save(self, path=None):
-        """Write a checkpoint, whole or not at all; "last.safetensors" in the folder for None."""
+        """Write a checkpoint, whole or not at all; "last.safetensors" in the folder for None.
+
+        Raises:
+            ValueError: there is neither a path nor a folder.
+        """
+        if path is None and self.folder is None:
+            raise ValueError("save() needs a path, since this run has no folder")
         path = Path(path or self.folder / "last.safetensors")
         path.parent.mkdir(parents=True, exist_ok=True)
         arrays, words = packed(self.state_dict())
@@ -957,9 +969,12 @@ class Trainer(Resumable):
             KeyboardInterrupt: passed on, after a word on where to go on.
         """
         self._refuse(evaluate_every, save_every, patience)
+        if patience and self.progress["waited"] >= patience:
+            steps = self.step  # it has stopped already, before a resume
         try:
             for batches in self.feed(steps):
                 figures = self.train_step(batches)
+                self.progress["batch"] += len(batches)
                 self._need_finite(figures)
                 if evaluate_every and self.step % evaluate_every == 0:
                     figures |= self._compare()
@@ -983,7 +998,6 @@ class Trainer(Resumable):
         while self.step < steps:
             batches, first = self._epoch(), self.progress["batch"]
             while self.step < steps and (step := list(itertools.islice(batches, self.pieces))):
-                self.progress["batch"] += len(step)
                 yield step
             if self.step < steps:  # the epoch is used up
                 if self.progress["batch"] == first == 0:
