@@ -649,6 +649,10 @@ class TestJournal:
         journal.draw()
         assert capsys.readouterr().out == "loss\n     1    2.0000 " + "#" * 40 + "\n"
 
+    def test_nothing_to_draw(self, capsys):
+        Journal().draw()
+        assert capsys.readouterr().out == "there are no figures to draw yet\n"
+
     def test_draws_a_picture(self, tmp_path):
         pytest.importorskip("matplotlib")
         draw_curves({"loss": ([1, 2], [2.0, 1.0])}, tmp_path / "curve.png")
@@ -1071,6 +1075,43 @@ class TestCheckpoints:
         for name in ("groups", "generators", "progress", "journal", "schedule"):
             save_safetensors(arrays, path, {n: w for n, w in words.items() if n != name})
             self.unchanged(trainer, path, "is damaged: a part of the checkpoint is missing$")
+
+    def test_a_byte_that_has_changed(self, tmp_path):
+        """It is refused as a whole, or it was a number that may as well be another one."""
+        self.trained(tmp_path)
+        data, path = (tmp_path / "last.safetensors").read_bytes(), tmp_path / "flipped"
+        trainer, source, refused = make_trainer(seed=1), random.Random(0), 0
+        for _ in range(300):
+            place, bit = source.randrange(len(data)), 1 << source.randrange(8)
+            path.write_bytes(data[:place] + bytes([data[place] ^ bit]) + data[place + 1 :])
+            before = packed(trainer.state_dict())
+            try:
+                trainer.resume(path)
+            except ValueError:
+                refused += 1
+                after = packed(trainer.state_dict())
+                assert before[1] == after[1]
+                assert all(np.array_equal(before[0][n], after[0][n]) for n in before[0])
+        assert refused > 50
+
+    @pytest.mark.parametrize(
+        ("name", "text"),
+        [
+            ("progress", "3"),
+            ("progress", '{"step": 3}'),
+            ("generators", "[]"),
+            ("generators", '{"default": {}, "loader.generator": {}}'),
+            ("journal", '[{"loss": 3}, 4]'),
+            ("groups", "[{}]"),
+            ("groups", "null"),
+        ],
+    )
+    def test_a_part_is_another_thing(self, tmp_path, name, text):
+        trainer, path = self.trained(tmp_path), tmp_path / "last.safetensors"
+        arrays, words = read_safetensors(path)
+        save_safetensors(arrays, path, {**words, name: text})
+        told = "is damaged: a part of the checkpoint is not what it should be$|is of a run with the"
+        self.unchanged(trainer, path, told)
 
     @pytest.mark.parametrize(
         ("change", "told"),

@@ -716,6 +716,9 @@ def draw_curves(curves, path=None):
         curves: dictionary, name -> two lists.
         path: where the PNG goes; None shows the picture.
     """
+    if not curves:
+        print("there are no figures to draw yet")
+        return
     if not importlib.util.find_spec("matplotlib"):
         for name, (steps, values) in curves.items():
             print(text_curve(name, steps, values))
@@ -817,7 +820,7 @@ class Resumable(Stepper):
         self.optimizer.load_state_dict(state["optimizer"])
         if hasattr(self.schedule, "state_dict"):
             self.schedule.load_state_dict(state["schedule"])
-        self.progress = dict(state["progress"])
+        self.progress = {name: state["progress"][name] for name in self.progress}
         self.journal.load(state["journal"])
 
     # -- dice
@@ -872,7 +875,12 @@ class Resumable(Stepper):
             path = self.folder and self.folder / "last.safetensors"
             if path is None or not path.is_file():
                 return False
-        self.load_state_dict(unpacked(*read_safetensors(path), Path(path).name))
+        state = unpacked(*read_safetensors(path), Path(path).name)
+        try:
+            self.load_state_dict(state)
+        except (TypeError, LookupError, AttributeError, ArithmeticError):
+            told = "a part of the checkpoint is not what it should be"
+            raise ValueError(f"{Path(path).name} is damaged: {told}") from None
         return True
 
 
