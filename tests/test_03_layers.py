@@ -354,10 +354,19 @@ class TestLoadStateDict:
             model.load_state_dict(state)
         assert self.untouched(model)
 
-    def test_an_unexpected_name_is_refused_and_nothing_changes(self):
-        model = small_model()
+    @pytest.mark.parametrize("last", [True, False])
+    def test_an_unexpected_name_is_refused_and_nothing_changes(self, last):
+        model, more = small_model(), {"b": np.ones(3)}
+        state = {**small_state(), **more} if last else {**more, **small_state()}
         with pytest.raises(ValueError, match="does not fit Module: unexpected: b$"):
-            model.load_state_dict(small_state(b=np.ones(3)))
+            model.load_state_dict(state)
+        assert self.untouched(model)
+
+    @pytest.mark.parametrize("name", ["seen", "a.weight", "a.bias"])
+    def test_another_shape_is_refused_wherever_it_stands(self, name):
+        model, state = small_model(), {**small_state(), name: np.ones(7)}
+        with pytest.raises(ValueError, match=f"does not fit Module: wrong shape: {name} is"):
+            model.load_state_dict(state)
         assert self.untouched(model)
 
     @pytest.mark.parametrize("shape", [(1,), (), (2,), (4,), (1, 3), (3, 1)])

@@ -264,6 +264,9 @@ class TestCrossEntropy:
         near(cross_entropy(x, y, reduction="sum"), each.sum())
         near(cross_entropy(x, y, reduction="none"), each)
 
+    def test_one_class_and_an_ignored_position(self):
+        near(cross_entropy(Tensor([[3.0], [5.0]]), Tensor([0, -100])), 0.0)
+
     @pytest.mark.parametrize("ignore_index", [0, 2, -1, 255, -100])
     def test_any_number_can_be_the_ignored_one(self, ignore_index):
         logits = numbers((4, 3))
@@ -534,6 +537,11 @@ class TestAccuracy:
     def test_square_inputs_are_not_mixed_up(self):
         table = Tensor([[0.0, 6.0, 1.0], [0.0, 9.0, 1.0], [5.0, 8.0, 7.0]])
         assert accuracy(table, Tensor([1, 1, 1])) == 1.0
+
+    def test_leaves_its_arguments_alone(self):
+        logits, targets = Tensor(self.SCORES), Tensor([1, 1, -100])
+        accuracy(logits, targets)
+        assert logits.tolist() == self.SCORES and targets.tolist() == [1, 1, -100]
 
     def test_all_and_none_right(self):
         table = Tensor(np.eye(4))

@@ -3,6 +3,7 @@
 import functools
 import gc
 import math
+import sys
 import threading
 import time
 import tracemalloc
@@ -43,6 +44,8 @@ from tinytorch.tensor import (
     wrap,
 )
 
+# The time that this process works, however busy the machine is; Windows counts it too coarsely.
+clock = time.perf_counter if sys.platform == "win32" else time.process_time
 small_shapes = hnp.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=3)
 
 
@@ -114,6 +117,11 @@ class TestDirectionalDerivative:
         x = np.array([3.0, 1.0], np.float32)
         slope = directional_derivative(lambda x: float((x**3).sum()), x, np.float32([1, 2]))
         assert math.isclose(slope, 27 + 6, rel_tol=1e-8)
+
+    def test_a_float32_direction_gives_nine_right_digits_too(self):
+        d = np.float32([0.1, 1 / 3])
+        slope = directional_derivative(lambda x: float(x.sum()), np.zeros(2), d)
+        assert math.isclose(slope, d.astype(np.float64).sum(), rel_tol=1e-9)
 
     def test_leaves_its_arguments_alone(self):
         x, d = np.array([3.0, 1.0]), np.array([1.0, -2.0])
@@ -221,19 +229,19 @@ class TestTopologicalOrder:
         y = x = leaf(1.0)
         for _ in range(40):
             y = y + y
-        start = time.perf_counter()
+        start = clock()
         order = check_order(y.made_by)
         assert len(order) == 41 and order[0] is x
-        assert time.perf_counter() - start < 1, "a graph of 41 nodes took a second"
+        assert clock() - start < 1, "a graph of 41 nodes took a second"
 
     def test_time_grows_with_the_graph_and_not_with_its_square(self):
         def seconds(length):
             y = leaf(0.0)
             for _ in range(length):
                 y = y + y
-            start = time.perf_counter()
+            start = clock()
             topological_order(y.made_by)
-            return time.perf_counter() - start
+            return clock() - start
 
         short, long = (min(seconds(n) for _ in range(3)) for n in (1000, 8000))
         assert long < 40 * short, f"8 times the nodes took {long / short:.0f} times the time"
@@ -385,9 +393,9 @@ class TestBackward:
         y = x = leaf(1.0)
         for _ in range(40):
             y = y + y
-        start = time.perf_counter()
+        start = clock()
         y.backward()
-        assert x.grad.item() == 2**40 and time.perf_counter() - start < 1
+        assert x.grad.item() == 2**40 and clock() - start < 1
 
     def test_holds_only_the_gradients_in_use(self):
         x = leaf(np.ones(50_000))
@@ -633,17 +641,17 @@ class TestGetitemRule:
         def seconds(index):
             times = []
             for _ in range(5):
-                start = time.perf_counter()
+                start = clock()
                 getitem_rule(g, shape, index)
-                times.append(time.perf_counter() - start)
+                times.append(clock() - start)
             return min(times)
 
         def seconds_of_add_at():
             times = []
             for _ in range(5):
-                start = time.perf_counter()
+                start = clock()
                 np.add.at(np.zeros(shape, np.float32), slice(0, 2000), g)
-                times.append(time.perf_counter() - start)
+                times.append(clock() - start)
             return min(times)
 
         assert seconds(slice(0, 2000)) < 0.7 * seconds_of_add_at(), "a slice needs no np.add.at"
@@ -707,6 +715,13 @@ class TestCrossEntropyRule:
         note = note_of(np.ones((2, 3)))
         got = cross_entropy_rule(np.array([1.0, 5.0]), np.array([0, 0]), -100, 0.0, "none", note)
         assert np.allclose(got[1], 5 * got[0])
+
+    def test_leaves_its_arguments_alone(self):
+        note, g, targets = note_of(np.ones((2, 3))), np.array([1.0, 5.0]), np.array([0, -100])
+        before = note.copy()
+        cross_entropy_rule(g, targets, -100, 0.1, "none", note)
+        assert g.tolist() == [1, 5] and targets.tolist() == [0, -100]
+        assert np.array_equal(note, before)
 
     def test_rows_sum_to_zero(self):
         note = note_of(np.random.default_rng(0).standard_normal((5, 4)))
@@ -1529,9 +1544,9 @@ class TestMemory:
             y = leaf(1.0)
             for _ in range(2000):
                 y = y + 1.0
-            start = time.perf_counter()
+            start = clock()
             y.backward()
-            return time.perf_counter() - start
+            return clock() - start
 
         each = 1e6 * min(seconds() for _ in range(5)) / 2000
         assert each < 60, f"{each:.0f} microseconds for each node of a chain of additions"

@@ -713,6 +713,11 @@ class TestClip:
         assert close(norm, length, 1e-5)
         assert close(after, before * min(1, max_norm / (length + 1e-6)), 1e-5)
 
+    def test_many_short_gradients_count_beside_a_long_one(self):
+        long, short = leaf([0.0], grad=[4096.0]), [leaf([0.0], grad=[1.0]) for _ in range(2000)]
+        norm = clip_grad_norm_([long, *short], 1e9)
+        assert close(norm.item() - 4096, 0.2441, 1e-3)  # 4096² + 1 is 4096² in float32
+
     def test_the_direction_stays(self):
         a, b = leaf([0.0] * 2, grad=[30.0, 40.0]), leaf([0.0] * 2, grad=[0.3, 0.4])
         clip_grad_norm_([a, b], 1.0)

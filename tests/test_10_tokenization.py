@@ -94,7 +94,9 @@ class TestCharDecode:
 
     @pytest.mark.parametrize("kind", [list, tuple, np.array, Tensor])
     def test_takes_lists_arrays_and_tensors(self, kind):
-        assert CharTokenizer("a b\n").decode(kind([2, 1, 3, 0])) == "a b\n"
+        ids = kind([2, 1, 3, 0])
+        assert CharTokenizer("a b\n").decode(ids) == "a b\n"
+        assert [int(i) for i in ids] == [2, 1, 3, 0]
 
     @given(st.text(min_size=1, max_size=40))
     @example(" \n\t ")

@@ -13,6 +13,8 @@ import time
 import traceback
 from pathlib import Path
 
+from .overlay import mix as mix
+
 INTERRUPTED = 130  # the exit code of a program that was stopped with Ctrl-C
 BAD_USAGE = 2
 
@@ -123,11 +125,6 @@ def new_file(path):
     if not folder.is_dir() or not os.access(folder, os.W_OK):
         raise argparse.ArgumentTypeError(f"no file can be written in the folder {folder}")
     return path
-
-
-def mix():
-    """Which modules are the learner's own, in one phrase."""
-    return "all modules are the course's own"
 
 
 # -- progress

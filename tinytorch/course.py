@@ -16,6 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
+from . import overlay
+
 __all__ = ["Blank", "CheckFailed", "check", "close", "data_file", "give"]
 
 REFERENCE = Path(__file__).parent
@@ -33,8 +35,10 @@ outcomes: list[tuple[str, str]] = []  # (exercise, "passed" | "blank" | "failed"
 class _OneSentence:
     """Mix-in: Jupyter shows the message alone, without a traceback."""
 
+    outcome = "blank"
+
     def _render_traceback_(self):
-        return [f"{type(self).__name__}: {self}"]
+        return [f"{self.outcome}: {self}"]
 
 
 class Blank(_OneSentence, NotImplementedError):
@@ -50,6 +54,8 @@ class Blank(_OneSentence, NotImplementedError):
 
 class CheckFailed(_OneSentence, AssertionError):
     """A quick check did not hold; the message says what was expected and what came."""
+
+    outcome = "failed"
 
 
 class _Endless(BaseException):
@@ -94,17 +100,26 @@ class check:
             return False
         else:
             outcomes.append((self.exercise, "failed"))
+            _say_stale()
             raise CheckFailed(f"{self.exercise}: {_sentence(error, trace)}") from None
         return True
 
     def _say(self, outcome, line):
         outcomes.append((self.exercise, outcome))
         print(line)
+        _say_stale()
 
     def _blank_line(self, blank):
         if blank == self.exercise:
             return f"still blank: {self.exercise}"
         return f"not checked: {self.exercise} needs {blank}, which is still blank"
+
+
+def _say_stale():
+    """Say which modules this kernel holds as they were before an export."""
+    if old := overlay.stale():
+        names = ", ".join(f"tinytorch.{name}" for name in old)
+        print(f"note: {names} was exported again since: restart the kernel to use it")
 
 
 def _sentence(error, trace):

@@ -5,19 +5,33 @@ import importlib
 import os
 import sys
 
-from tito import TitoError, report
+from tito import TitoError, UsageError, course, report
 
-COMMANDS = {
-    "export": "write notebooks into the package",
+LEARN = {
+    "init": "make a workspace: a folder to learn in",
+    "start": "open a notebook in JupyterLab",
     "test": "export modules, then judge every exercise in fresh processes",
+    "hint": "the next of three hints of an exercise",
+    "solution": "how the course wrote an exercise, once yours has passed",
+    "watch": "judge a module again whenever its notebook is saved",
+    "status": "the map: what is yours, what is given, what comes next",
+    "export": "write notebooks into the package",
+    "milestone": "list, run, or tell about (info) the milestone scripts",
+    "reset": "make an exercise, or a notebook, blank again",
+    "undo": "bring back what the last reset or update took away",
+    "update": "bring a newer course into the workspace; what you wrote stays",
+    "doctor": "look for what stands in the way, and say the fix",
+}
+AUTHOR = {
     "modules": "list the modules: exercises, minutes, what is exported",
-    "milestone": "list, explain or run the milestone scripts",
     "setup": "make an environment, install the course, and run a program in it",
     "nbdev": "`tito nbdev build` rebuilds the whole package",
 }
+COMMANDS = LEARN | AUTHOR
 EXAMPLES = """examples:
-  tito export 01            tensor.ipynb -> tinytorch/tensor.py
-  tito test 01              the tests and the quick checks of module 01
+  tito init my-tinytorch    a folder to learn in; the rest is typed inside of it
+  tito start 01             open tensor.ipynb
+  tito test 01              what passed, what failed and why, what is still blank
   tito milestone run proof  train the transformer of the proof
   tito COMMAND --help       what a command can do"""
 
@@ -27,6 +41,7 @@ def main(argv=None):
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a console that cannot print an arrow
+    report.quiet(False)
     try:
         code = _run(sys.argv[1:] if argv is None else argv)
         sys.stdout.flush()
@@ -44,15 +59,46 @@ def main(argv=None):
 def _run(argv):
     chosen = next((word for word in argv if not word.startswith("-")), None)
     command = importlib.import_module(f"tito.commands.{chosen}") if chosen in COMMANDS else None
+    if chosen and command is None:
+        raise UsageError(
+            f"there is no command {chosen!r}{_guess(chosen)}: `tito --help` lists them"
+        )
     parser = _parser(chosen, command)
     args = parser.parse_args(argv)
+    report.quiet(False)  # where several commands run in one process, each speaks for itself
     if args.version:
-        print(f"tito {_version()}")
+        print(f"tito {course.version()}")
     elif command is None:
-        parser.print_help()
+        _where_you_are(parser)
     else:
         return command.run(args)
     return 0
+
+
+def _guess(word):
+    import difflib
+
+    close = difflib.get_close_matches(word, COMMANDS, n=1)
+    return f" (did you mean {close[0]}?)" if close else ""
+
+
+def _where_you_are(parser):
+    """`tito` alone: in a workspace where you are and what comes next, else what there is."""
+    from tito import workspace
+    from tito.commands import status
+
+    if found := workspace.find():
+        told = status.summary(found)
+        passed = sum(module["passed"] for module in told["modules"].values())
+        total = sum(module["total"] for module in told["modules"].values())
+        report.say(f"workspace {found.root}: {passed} of {total} exercises passed")
+        report.say(f"next: {status.advice(found, told)}")
+        report.say("`tito status` shows the map, `tito --help` every command")
+        return
+    here = course.find()
+    if here.writable:
+        report.say(f"the course's checkout {here.root}: tito is its authors' tool here\n")
+    parser.print_help()
 
 
 def _parser(chosen, command):
@@ -70,16 +116,3 @@ def _parser(chosen, command):
         if name == chosen:
             command.add_arguments(below)
     return parser
-
-
-def _version():
-    """The version of the checkout, else of the installed package."""
-    import tomllib
-    from importlib import metadata
-
-    from tito.course import HOME
-
-    project = HOME.parent / "pyproject.toml"
-    if project.is_file():
-        return tomllib.loads(project.read_text(encoding="utf-8"))["project"]["version"]
-    return metadata.version("tinytorch")

@@ -10,15 +10,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from tito import TitoError
+from tinytorch.overlay import NAMES
+from tito import TitoError, UsageError
 
 HOME = Path(__file__).resolve().parent
-NAMES = (
-    *("tensor", "activations", "layers", "losses", "dataloader", "autograd", "optimizers"),
-    *("training", "convolutions", "tokenization", "embeddings", "attention", "transformers"),
-    *("kv_caching", "profiling", "acceleration", "quantization", "compression"),
-    *("benchmarking", "capstone"),
-)
 
 
 def number_of(name):
@@ -51,7 +46,7 @@ class Module:
 
     @property
     def tests(self):
-        return self.course.root / "tests" / f"test_{self.label}.py"
+        return self.course.source.root / "tests" / f"test_{self.label}.py"
 
     @property
     def exported(self):
@@ -65,7 +60,7 @@ class Module:
         """
         import tomllib
 
-        path = self.folder / "module.toml"
+        path = self.course.source.root / "modules" / self.label / "module.toml"
         where = self.course.relative(path)
         try:
             words = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -110,6 +105,11 @@ class Course:
     root: Path
     package: Path
     writable: bool
+
+    @property
+    def source(self):
+        """The course itself, where a workspace is only a learner's view of it."""
+        return self
 
     @cached_property
     def modules(self):
@@ -182,3 +182,27 @@ def find():
     if installed.is_dir():
         return Course(installed, checkout / "tinytorch", writable=False)
     raise TitoError(f"no course was found beside {HOME}: install tinytorch again")
+
+
+def authors():
+    """The course, for commands that write or judge the course itself: only in its own checkout.
+
+    Raises:
+        UsageError: the working directory is not in it; a learner is in the wrong folder.
+    """
+    found = find()
+    here = "TITO_COURSE" in os.environ or Path.cwd().resolve().is_relative_to(found.root)
+    if not here or not found.writable:
+        raise UsageError("this is no workspace: cd into yours, or `tito init DIR` makes one")
+    return found
+
+
+def version():
+    """The version of the checkout, else of the installed package."""
+    import tomllib
+    from importlib import metadata
+
+    project = HOME.parent / "pyproject.toml"
+    if project.is_file():
+        return tomllib.loads(project.read_text(encoding="utf-8"))["project"]["version"]
+    return metadata.version("tinytorch")

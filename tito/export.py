@@ -5,20 +5,18 @@ then replaced whole, so whatever goes wrong, the old one stays.
 """
 
 import ast
-import importlib.util
 import json
-import os
 import re
 import tempfile
 import textwrap
 import warnings
 from pathlib import Path
 
-from tito import TitoError, notebook, refusals
+from tito import TitoError, files, notebook, refusals
+from tito.assembly import WIDTH, all_line
 from tito.notebook import Problem, Refused
 
 HEADER = "# Written by tito export from "
-WIDTH = 100
 
 
 def texts(course, modules, whole=False):
@@ -121,7 +119,7 @@ def _nbdev(path):
 
         def make(self, cells, all_cells=None, lib_path=None):
             code = [cell for cell in cells if cell.cell_type == "code" and cell.source.strip()]
-            parts = [_docstring(cells), _all(list(self.make_all(all_cells)))]
+            parts = [_docstring(cells), f"\n{all_line(list(self.make_all(all_cells)))}\n"]
             parts += [_cell_text(cell.id, cell.source) for cell in code]
             made.append(([cell.id for cell in code], "".join(parts)))
 
@@ -140,15 +138,6 @@ def _docstring(cells):
     thesis = first[1] or first[2].replace("\n> ", " ").removeprefix("> ").strip()
     raw = "r" if "\\" in thesis else ""
     return "\n".join(["", *textwrap.wrap(f'{raw}"""{thesis}"""', WIDTH), ""])
-
-
-def _all(names):
-    """`__all__`, on one line if it fits."""
-    quoted = [json.dumps(name, ensure_ascii=False) for name in names]
-    line = f"__all__ = [{', '.join(quoted)}]"
-    if len(line) > WIDTH:
-        line = "\n".join(["__all__ = [", *(f"    {name}," for name in quoted), "]"])
-    return f"\n{line}\n"
 
 
 def _cell_text(name, source):
@@ -177,27 +166,5 @@ def write(module, wanted):
     """
     if in_step(module, wanted):
         return False
-    path = module.exported
-    fresh = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with fresh.open("wb") as file:
-            file.write(wanted.encode())
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(fresh, path)
-    except OSError as error:
-        where = module.course.relative(path)
-        raise TitoError(
-            f"{where} could not be written ({error.strerror or error}); it is as it was"
-        ) from None
-    finally:
-        fresh.unlink(missing_ok=True)
-    _forget_bytecode(path)
+    files.write(module.exported, wanted)
     return True
-
-
-def _forget_bytecode(path):
-    """Python tells sources apart by size and whole seconds: after two quick exports it errs."""
-    cached = Path(importlib.util.cache_from_source(str(path)))
-    for stale in cached.parent.glob(f"{path.stem}.*.pyc"):
-        stale.unlink(missing_ok=True)

@@ -96,10 +96,14 @@ class Cell:
     @cached_property
     def tree(self):
         """The cell's syntax tree. Raises SyntaxError, also for what Python only warns of."""
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            compile(self.source, self.id, "exec", dont_inherit=True)
-            return ast.parse(self.source)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")
+                compile(self.source, self.id, "exec", dont_inherit=True)
+                return ast.parse(self.source)
+        except (ValueError, RecursionError, MemoryError) as error:  # a NUL, a thousand brackets
+            why = str(error) or "an expression is too long or too deep"
+            raise SyntaxError(why, (self.id, 1, 0, self.source)) from None
 
     @cached_property
     def functions(self):
@@ -217,10 +221,30 @@ def read(path, label):
     Raises:
         Refused: it is no notebook of format 4.5 whose cells have an id each.
     """
+    return _read(path, label, _json)
+
+
+def read_learners(path, label):
+    """Read a notebook that a learner's editor wrote; what every editor may do is put right.
+
+    A byte-order mark and carriage returns go, cells without an id of their own are numbered, and
+    a notebook whose first cell is gone gets its target back. The data stay as they were.
+
+    Raises:
+        Refused: it is no notebook.
+    """
+    book = _read(path, label, _learners_json)
+    if any(name == "default_exp" for cell in book.code for _, name, _ in cell.directives):
+        return book
+    target = Cell("target", "code", f"#| default_exp {book.name}", {})
+    return Notebook(book.name, label, (target, *book.cells), book.data)
+
+
+def _read(path, label, load):
     path = Path(path)
     try:
-        data = _json(path.read_bytes())
-        cells = tuple(_cell(raw, number) for number, raw in enumerate(data["cells"], start=1))
+        data, raws = load(path.read_bytes())
+        cells = tuple(_cell(raw, number) for number, raw in enumerate(raws, start=1))
     except OSError as error:
         raise TitoError(f"{label} cannot be read: {error.strerror}") from None
     except ValueError as error:
@@ -228,23 +252,55 @@ def read(path, label):
     return Notebook(path.stem, label, cells, data)
 
 
+def _learners_json(content):
+    data = _parsed(content.removeprefix(b"\xef\xbb\xbf"))
+    cells = data.get("cells") if isinstance(data, dict) else None
+    if not isinstance(cells, list):
+        raise ValueError("it is no notebook: it has no list of cells")
+    taken = set()
+    return data, [_mended(raw, number, taken) for number, raw in enumerate(cells, 1)]
+
+
+def _mended(raw, number, taken):
+    """A cell with plain line ends and an id of its own, if it is a cell at all."""
+    if not isinstance(raw, dict):
+        return raw
+    source, name = raw.get("source"), raw.get("id")
+    if not isinstance(name, str) or not _ID.fullmatch(name) or name in taken:
+        name = f"cell-{number}"
+    taken.add(name)
+    if isinstance(source, list) and all(isinstance(line, str) for line in source):
+        source = "".join(source)
+    if isinstance(source, str):
+        source = source.replace("\r\n", "\n").replace("\r", "\n")
+    return {**raw, "id": name, "source": source}
+
+
 def _json(content):
     """The notebook as JSON says it, its outer form checked."""
     if content.startswith(b"\xef\xbb\xbf"):
         raise ValueError("it begins with a byte-order mark: save it as plain UTF-8")
-    try:
-        data = json.loads(content.decode("utf-8"))
-    except UnicodeDecodeError as error:
-        raise ValueError(f"it is not UTF-8: {error.reason} at byte {error.start}") from None
-    except json.JSONDecodeError as error:
-        raise ValueError(f"it is not JSON: {error.msg}, line {error.lineno}") from None
+    data = _parsed(content)
     if not isinstance(data, dict) or data.get("nbformat") != 4 or _minor(data) < 5:
         raise ValueError("it is not a notebook of format 4.5: open it in JupyterLab and save it")
     if not isinstance(data.get("cells"), list):
         raise ValueError("it has no list of cells")
     if "nbdev" in (data.get("metadata") or {}):
         raise ValueError("its metadata holds nbdev directives: write them in the cells")
-    return data
+    return data, data["cells"]
+
+
+def _parsed(content):
+    try:
+        return json.loads(content.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise ValueError(f"it is not UTF-8: {error.reason} at byte {error.start}") from None
+    except json.JSONDecodeError as error:
+        raise ValueError(f"it is not JSON: {error.msg}, line {error.lineno}") from None
+    except RecursionError:
+        raise ValueError("it is not JSON: its brackets go too deep") from None
+    except ValueError as error:
+        raise ValueError(f"it is not JSON that Python reads: {error}") from None
 
 
 def _minor(data):

@@ -17,15 +17,18 @@ _FORGOTTEN_BAR = re.compile(r"#+\s*!?\s*(export\w*|default_exp( \w+)?)")
 _LIKE_MARKER = re.compile(r"#+\s*(BEGIN|END)\s*SOLUTIONS?\W*", re.IGNORECASE)
 
 
-def problems(notebook):
-    """Every problem of a notebook: of its target, of each cell, of cells together."""
-    found = [*_target(notebook), *_twice(notebook)]
+def problems(notebook, learners=False):
+    """Every problem of a notebook: of its target, of each cell, of cells together.
+
+    In a learner's notebook a cell of theirs may stand before the one that names the target.
+    """
+    found = [*_target(notebook, learners), *_twice(notebook)]
     for cell in notebook.cells:
         found += [(why, cell, at) for at, why in sorted(set(_of_cell(notebook, cell)))]
     return [Problem(notebook.label, why, cell and cell.id, at or None) for why, cell, at in found]
 
 
-def _target(notebook):
+def _target(notebook, anywhere=False):
     """One `#| default_exp`, in the first code cell, that names this notebook."""
     told = [(cell, *d) for cell in notebook.code for d in cell.directives]
     targets = [(cell, at, value) for cell, at, name, value in told if name == "default_exp"]
@@ -37,7 +40,7 @@ def _target(notebook):
     for cell, at, value in targets[:1]:
         if value != notebook.name:
             yield f"the target is {value!r}: write {wanted}, the notebook's own name", cell, at
-        if cell is not notebook.code[0]:
+        if cell is not notebook.code[0] and not anywhere:
             yield "`#| default_exp` must stand in the first code cell", cell, at
 
 

@@ -28,12 +28,29 @@ def _console():
     return Console(highlight=False, markup=False, soft_wrap=True)
 
 
+_muted = []
+
+
+def quiet(wanted=True):
+    """Print nothing but JSON and complaints from now on."""
+    _muted[:] = [True] if wanted else []
+
+
 def say(text="", style=None):
     """Print one line, or several, as they are."""
+    if _muted:
+        return
     if console := _console():
         console.print(text, style=style)
     else:
         print(text, flush=True)
+
+
+def json(data):
+    """Print data for an editor."""
+    import json
+
+    print(json.dumps(data, indent=1), flush=True)
 
 
 def complain(text):
@@ -43,6 +60,8 @@ def complain(text):
 
 def table(rows, header=()):
     """Print rows of words in columns; a word that has a style gets it."""
+    if _muted:
+        return
     if console := _console():
         console.print(_rich_table(rows, header), soft_wrap=False)
         return

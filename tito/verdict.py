@@ -153,7 +153,7 @@ def _broken_tests(module, tests, results):
     if end["finished"] not in expected:
         return [f"{file}: pytest ended with exit code {end['finished']}"]
     if results and module.exported.resolve() not in {
-        Path(name).resolve() for name in end["loaded"]
+        Path(name).resolve() for name in end["loaded"].values()
     }:
         return [f"{file}: it never imported {module.course.relative(module.exported)}"]
     return []

@@ -150,7 +150,7 @@ def main():
     if flags.ablate != "none":
         print(f"Without {flags.ablate} no network of this kind can do it.")
     elif code == 0:
-        print("Your attention finds what it looks for. Next: 01_vaswani_generation.py")
+        print("The attention finds what it looks for. Next: tito milestone run generation")
     return code
 
 

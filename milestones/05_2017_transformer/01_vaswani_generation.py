@@ -200,9 +200,8 @@ def main():
     final = plain_loss(model, samples)
     passed = final < THRESHOLD and mean < THRESHOLD
     code = console.verdict("loss over all pairs", final, THRESHOLD, passed, unit="")
-    print(
-        "Next: 02_vaswani_dialogue.py" if passed else "Try more --epochs, or look at the samples."
-    )
+    advice = "Try more --epochs, or look at the samples."
+    print("Next: tito milestone run dialogue" if passed else advice)
     return code
 
 

@@ -9,25 +9,18 @@ import sys
 import pytest
 import variants
 
-INDEPENDENT = variants.ROOT / "tests" / "course" / "independent"
 NOTEBOOKS = pytest.mark.parametrize("notebook", variants.course_notebooks(), ids=lambda n: n.name)
-
-
-def solutions(module):
-    """The independent solution of each exercise of a module: {exercise: function node}."""
-    tree = ast.parse((INDEPENDENT / f"{module}.py").read_text(encoding="utf-8"))
-    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
-    return {ast.literal_eval(f.decorator_list[0].args[0]): f for f in functions}
 
 
 @NOTEBOOKS
 def test_every_exercise_was_solved(notebook):
-    assert set(solutions(notebook.name)) == {exercise.id for exercise in notebook.exercises}
+    known = {exercise.id for exercise in notebook.exercises}
+    assert set(variants.independent_solutions(notebook.name)) == known
 
 
 @NOTEBOOKS
 def test_quick_checks_pass(notebook):
-    found = solutions(notebook.name)
+    found = variants.independent_solutions(notebook.name)
     for exercise in notebook.exercises:
         said = variants.outcome(notebook, exercise, variants.wrong(found[exercise.id]))
         assert said == ("passed", f"passed: {exercise.id}\n")
@@ -46,7 +39,8 @@ def test_full_tests_pass(notebook, tmp_path):
     shutil.copy(variants.ROOT / "pyproject.toml", tmp_path)
 
     module = tmp_path / "tinytorch" / f"{notebook.name}.py"
-    tree, found = ast.parse(module.read_text(encoding="utf-8")), solutions(notebook.name)
+    tree = ast.parse(module.read_text(encoding="utf-8"))
+    found = variants.independent_solutions(notebook.name)
     for exercise in notebook.exercises:
         tree = variants.wrong(found[exercise.id])(tree, exercise)
     module.write_text(ast.unparse(tree), encoding="utf-8")

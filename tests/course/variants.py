@@ -17,11 +17,11 @@ import numpy as np
 import tinytorch
 from tinytorch import course
 from tito import notebook as notebooks
+from tito.inside.checks import checked_in, is_text, only_defines
 
 ROOT = Path(__file__).parents[2]
 WRONG_IDEAS = Path(__file__).parent / "wrong_ideas"
-_DEFINITIONS = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)
-_CONSTANTS = (ast.Constant, ast.Tuple, ast.List, ast.Dict, ast.UnaryOp, ast.USub, ast.Load)
+INDEPENDENT = Path(__file__).parent / "independent"
 
 
 @functools.cache
@@ -42,6 +42,13 @@ def wrong_ideas(module):
         for node in tree.body
         if isinstance(node, ast.FunctionDef)
     ]
+
+
+def independent_solutions(module):
+    """The independent solution of each exercise of a module: {exercise: function node}."""
+    tree = ast.parse((INDEPENDENT / f"{module}.py").read_text(encoding="utf-8"))
+    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
+    return {ast.literal_eval(f.decorator_list[0].args[0]): f for f in functions}
 
 
 def outcome(notebook, exercise, variant=None):
@@ -81,46 +88,25 @@ def _run(notebook, exercise, variant):
     """Run the defining cells up to the check of `exercise`, then the check."""
     names = {"__name__": "__main__", "tinytorch": tinytorch, "_zeroed": zeroed}
     for cell in notebook.code:
-        tree = copy.deepcopy(cell.tree)
-        checks = checks_in(tree)
+        checks, runs, code = _prepared(cell.source, cell.id, cell.exported)
         if exercise.id in checks:
-            exec(compile(tree, cell.id, "exec"), names)
+            exec(code, names)
             return
-        if checks or not (cell.exported or _only_defines(tree)):
+        if not runs:
             continue
         if cell is exercise.cell and variant is not None:
-            tree = ast.fix_missing_locations(variant(tree, exercise))
-        exec(compile(tree, cell.id, "exec"), names)
+            tree = variant(copy.deepcopy(cell.tree), exercise)
+            code = compile(ast.fix_missing_locations(tree), cell.id, "exec")
+        exec(code, names)
 
 
-def checks_in(tree):
-    """The exercises that a cell checks with `with check("...")`."""
-    return [
-        item.context_expr.args[0].value
-        for node in ast.walk(tree)
-        if isinstance(node, ast.With)
-        for item in node.items
-        if isinstance(item.context_expr, ast.Call)
-        and getattr(item.context_expr.func, "id", "") == "check"
-    ]
-
-
-def _only_defines(tree):
-    """True if a cell holds only imports, definitions and constants: quick, and without output."""
-    return all(_defines(node) for node in tree.body)
-
-
-def _defines(node):
-    if isinstance(node, ast.Try):
-        handlers = [statement for handler in node.handlers for statement in handler.body]
-        return all(_defines(statement) for statement in [*node.body, *handlers])
-    if isinstance(node, ast.Assign):
-        return all(isinstance(part, _CONSTANTS) for part in ast.walk(node.value))
-    return isinstance(node, _DEFINITIONS) or _is_text(node)
-
-
-def _is_text(node):
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+@functools.cache
+def _prepared(source, name, exported):
+    """Of a cell: the exercises that it checks, whether it runs before a check, and its code."""
+    tree = ast.parse(source)
+    checks = checked_in(tree)
+    runs = not checks and (exported or only_defines(tree))
+    return checks, runs, compile(tree, name, "exec") if checks or runs else None
 
 
 def find(tree, qualname):
@@ -131,10 +117,10 @@ def find(tree, qualname):
     return node
 
 
-def _body(node):
+def body_and_doc(node):
     """A function's statements without its docstring, and the docstring."""
     first = node.body[0]
-    return (node.body[1:], node.body[:1]) if _is_text(first) else (node.body, [])
+    return (node.body[1:], node.body[:1]) if is_text(first) else (node.body, [])
 
 
 def blank(tree, exercise):
@@ -147,7 +133,7 @@ def wrong(node):
 
     def change(tree, exercise):
         function = find(tree, exercise.qualname)
-        function.body = _body(function)[1] + _body(node)[0]
+        function.body = body_and_doc(function)[1] + body_and_doc(node)[0]
         return tree
 
     return change
@@ -156,25 +142,38 @@ def wrong(node):
 def zeros(tree, exercise):
     """The solution's result with every number zero; nothing at all where it returns nothing."""
     function = find(tree, exercise.qualname)
-    body, doc = _body(function)
     values = [n.value for n in ast.walk(function) if isinstance(n, ast.Return) and n.value]
     returns = any(getattr(value, "id", "") != "self" for value in values)  # no result
-    if not returns:
-        function.body = [*doc, ast.Pass()]
-        return tree
+    function.body = around(function, "return _zeroed({call})" if returns else "pass").body
+    return tree
+
+
+def inputs_of(function):
+    """The names of a function's inputs, without self."""
+    arguments = function.args
+    names = [a.arg for a in [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]]
+    return [name for name in names if name != "self"]
+
+
+def around(function, text):
+    """The function with the statements `text` for a body, and the old body inside.
+
+    Args:
+        function: the node of a function.
+        text: Python in which `{call}` stands for a call of the old function with its inputs.
+    """
+    body, doc = body_and_doc(function)
     inner = ast.FunctionDef("solution", copy.deepcopy(function.args), body, [], None)
     inner.type_params = []
     given = function.args
-    arguments = [ast.Name(a.arg, ast.Load()) for a in [*given.posonlyargs, *given.args]]
-    if given.vararg:
-        arguments.append(ast.Starred(ast.Name(given.vararg.arg, ast.Load()), ast.Load()))
-    keywords = [ast.keyword(a.arg, ast.Name(a.arg, ast.Load())) for a in given.kwonlyargs]
-    if given.kwarg:
-        keywords.append(ast.keyword(None, ast.Name(given.kwarg.arg, ast.Load())))
-    call = ast.Call(ast.Name("solution", ast.Load()), arguments, keywords)
-    result = ast.Call(ast.Name("_zeroed", ast.Load()), [call], [])
-    function.body = [*doc, inner, ast.Return(result)]
-    return tree
+    passed = [a.arg for a in [*given.posonlyargs, *given.args]]
+    passed += [f"*{given.vararg.arg}"] if given.vararg else []
+    passed += [f"{a.arg}={a.arg}" for a in given.kwonlyargs]
+    passed += [f"**{given.kwarg.arg}"] if given.kwarg else []
+    statements = ast.parse(text.replace("{call}", f"solution({', '.join(passed)})")).body
+    whole = copy.copy(function)
+    whole.body = [*doc, inner, *statements]
+    return ast.fix_missing_locations(whole)
 
 
 def zeroed(value):

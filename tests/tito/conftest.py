@@ -1,7 +1,15 @@
-"""A toy course for the tests of tito: two small modules, their tests, two milestones."""
+"""A toy course for the tests of tito: two small modules, their tests, two milestones.
+
+`toy` is the course as its authors have it; `desk` is a learner's workspace that was made from it.
+"""
 
 import json
+import os
+import re
 import shutil
+import subprocess
+import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -178,8 +186,9 @@ class Toy:
 def toy(tmp_path, monkeypatch, capsys):
     """A toy course whose path has blanks and an umlaut."""
     toy = Toy(tmp_path / "a toy cöurse", capsys)
-    toy.write("tinytorch/__init__.py", '"""Toy."""\n')
-    shutil.copy(ROOT / "tinytorch" / "course.py", toy.root / "tinytorch")
+    toy.write("tinytorch/__init__.py", '"""Toy."""\nfrom . import overlay\n\noverlay.install()\n')
+    for name in ("course.py", "overlay.py"):
+        shutil.copy(ROOT / "tinytorch" / name, toy.root / "tinytorch")
     toy.write_notebook("01_tensor", TENSOR)
     toy.write_words("01_tensor", "double", "total", "Box.__init__", "Box.peek")
     toy.write_notebook("02_activations", ACTIVATIONS)
@@ -191,3 +200,123 @@ def toy(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("TITO_COURSE", str(toy.root))
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # the toy's tests need no plugins
     return toy
+
+
+# -- the learner's side
+ANSWERS = {  # right, and written differently from the course
+    "tensor.double": "return 2 * x",
+    "tensor.total": "result += value",
+    "tensor.Box.__init__": "vars(self)['value'] = value",
+    "tensor.Box.peek": "return self.value",
+    "activations.relu": "return x if x > 0 else 0",
+}
+
+
+class Desk:
+    """A workspace made from a course, and a learner who works in it."""
+
+    def __init__(self, course, root, environment=()):
+        self.course, self.root = course, root
+        self.environment = dict(environment)
+
+    def tito(self, *argv):
+        """Run tito in this process, in the workspace: (exit code, stdout, stderr)."""
+        return self.course.tito(*argv)
+
+    def command(self, *argv, **options):
+        """Run tito in a fresh process, in the workspace."""
+        return self.python("-m", "tito", *argv, **options)
+
+    def python(self, *argv, **options):
+        """Run Python in the workspace, as a learner does."""
+        started = {"cwd": self.root, "capture_output": True, "encoding": "utf-8"} | options
+        words = [sys.executable, *map(str, argv)]
+        return subprocess.run(words, **started | {"env": self.env(options.get("env"))})
+
+    def env(self, more=None):
+        paths = [str(self.course.root), str(ROOT)]
+        settled = os.environ | {"PYTHONPATH": os.pathsep.join(paths), "PYTHONUTF8": "1"}
+        return settled | self.environment | (more or {})
+
+    # -- notebooks
+    def notebook(self, label="01_tensor"):
+        return self.root / "modules" / label / f"{label[3:]}.ipynb"
+
+    def exported(self, name="tensor"):
+        return self.root / "src" / "tinytorch" / f"{name}.py"
+
+    def data(self, label="01_tensor"):
+        return json.loads(self.notebook(label).read_text(encoding="utf-8"))
+
+    def save(self, data, label="01_tensor"):
+        """Write a notebook as JupyterLab does."""
+        text = json.dumps(data, indent=1, ensure_ascii=False) + "\n"
+        self.notebook(label).write_text(text, encoding="utf-8", newline="\n")
+
+    def cells(self, label="01_tensor"):
+        """{id: source} of a notebook."""
+        return {cell["id"]: "".join(cell["source"]) for cell in self.data(label)["cells"]}
+
+    def edit(self, cell, old, new, label="01_tensor"):
+        """Replace words in a cell of a notebook; new lines are indented as the old one."""
+        data = self.data(label)
+        (found,) = [raw for raw in data["cells"] if raw["id"] == cell]
+        text = "".join(found["source"])
+        assert old in text, f"{old!r} is not in {text!r}"
+        indent = re.search(r"( *)[^\n]*\Z", text[: text.index(old)])[1]
+        found["source"] = text.replace(old, new.replace("\n", f"\n{indent}")).splitlines(True)
+        self.save(data, label)
+
+    def answer(self, exercise, body=None):
+        """Write the body of an exercise in the place of its blank; without one, a right one."""
+        label = {"tensor": "01_tensor", "activations": "02_activations"}[exercise.split(".")[0]]
+        blank = re.compile(rf'( *)# Your code here\.\n *raise Blank\("{re.escape(exercise)}"\)')
+        data, seen = self.data(label), 0
+        for raw in data["cells"]:
+            text = "".join(raw["source"])
+            if found := blank.search(text):
+                lines = textwrap.indent(body or ANSWERS[exercise], found[1])
+                raw["source"] = (text[: found.start()] + lines + text[found.end() :]).splitlines(1)
+                seen += 1
+        assert seen == 1, f"{exercise} has {seen} blanks in {label}"
+        self.save(data, label)
+
+    def solve(self, label="01_tensor"):
+        """Answer every exercise of a module."""
+        for exercise in ANSWERS:
+            if exercise.startswith(f"{label[3:]}."):
+                self.answer(exercise)
+
+    def files(self):
+        """{name: bytes} of everything in the workspace."""
+        found = sorted(p for p in self.root.rglob("*") if p.is_file())
+        return {
+            p.relative_to(self.root).as_posix(): p.read_bytes()
+            for p in found
+            if "__pycache__" not in p.parts
+        }
+
+
+@pytest.fixture
+def built_toy(toy):
+    """The toy course with its package exported."""
+    code, _, err = toy.tito("export", "--all")
+    assert (code, err) == (0, "")
+    return toy
+
+
+@pytest.fixture
+def desk(built_toy, tmp_path, monkeypatch):
+    """A fresh workspace of the toy course, in a path with blanks; the working directory is it."""
+    root = tmp_path / "my wörk space"
+    monkeypatch.delenv("TINYTORCH_WORKSPACE", raising=False)
+    monkeypatch.chdir(tmp_path)
+    code, _, err = built_toy.tito("init", root)
+    assert (code, err) == (0, "")
+    monkeypatch.chdir(root)
+    return Desk(built_toy, root)
+
+
+def one_sentence(err):
+    """True if a mistake is told without a traceback, in a few lines at most."""
+    return err.startswith("tito: ") and "Traceback" not in err and len(err.splitlines()) <= 4

@@ -12,7 +12,8 @@ import time
 import pytest
 from conftest import MILESTONE, ROOT, TENSOR
 
-from tito.course import NAMES
+from tinytorch.overlay import NAMES
+from tito.cli import COMMANDS
 
 
 def run(*argv, **options):
@@ -26,9 +27,9 @@ def run(*argv, **options):
 def test_help_names_every_command(toy, argv):
     code, out, err = toy.tito(*argv)
     assert (code, err) == (0, "")
-    for command in ("export", "test", "modules", "milestone", "nbdev"):
+    for command in COMMANDS:
         assert f"\n    {command}" in out
-    assert len(out.splitlines()) < 30
+    assert len(out.splitlines()) < 40
 
 
 @pytest.mark.parametrize("command", ["export", "test", "modules", "milestone", "nbdev"])
@@ -43,7 +44,7 @@ def test_version(toy):
 
 
 def test_help_is_quick():
-    """Under 100 ms more than Python itself, by the median of several runs side by side."""
+    """Quicker than `import numpy`, by the median of several runs side by side."""
     env = os.environ | {"PYTHONPATH": str(ROOT)}
 
     def seconds(*argv):
@@ -51,8 +52,8 @@ def test_help_is_quick():
         subprocess.run([sys.executable, *argv], env=env, check=True, capture_output=True)
         return time.perf_counter() - begin
 
-    more = [seconds("-m", "tito", "--help") - seconds("-c", "pass") for _ in range(7)]
-    assert statistics.median(more) < 0.1
+    pairs = [(seconds("-m", "tito", "--help"), seconds("-c", "import numpy")) for _ in range(7)]
+    assert statistics.median(help / numpy for help, numpy in pairs) < 1
 
 
 def test_help_imports_nothing_heavy():
@@ -66,14 +67,12 @@ def test_help_imports_nothing_heavy():
         "rich",
         "nbdev",
         "pytest",
-        "json",
-        "tomllib",
-        "importlib.metadata",
+        "nbformat",
     }
 
 
 MISTAKES = [
-    (["expotr"], 2, "invalid choice"),
+    (["expotr"], 2, "did you mean export?"),
     (["export"], 2, "which module? Name one (01, tensor), say --all, or stand in its folder"),
     (["export", "--all", "01"], 2, "name modules or say --all, not both"),
     (["export", "99"], 1, "there is no module '99': `tito modules` lists them"),
@@ -133,8 +132,8 @@ def test_the_modules(toy):
 
 def test_milestones(toy):
     assert toy.tito("milestone", "list")[1].splitlines() == [
-        "05_2017_toy  00_toy_proof    Toy proof (2017): it proves the flags.",
-        "05_2017_toy  01_toy_answers  Toy answers.",
+        "proof    00_toy_proof    Toy proof (2017): it proves the flags.",
+        "answers  01_toy_answers  Toy answers.",
     ]
     assert toy.tito("milestone", "info", "proof")[1].startswith("Toy proof (2017)")
     assert toy.tito("milestone", "info", "01_toy_answers.py")[1] == "Toy answers.\n"

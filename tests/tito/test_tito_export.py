@@ -139,7 +139,8 @@ def test_a_failing_replacement_leaves_the_old_file(toy, monkeypatch):
     assert (code, out) == (1, "")
     assert "tinytorch/tensor.py could not be written (in use by another program)" in err
     assert toy.read("tinytorch/tensor.py") == before
-    assert sorted(os.listdir(toy.path("tinytorch"))) == ["__init__.py", "course.py", "tensor.py"]
+    files = ["__init__.py", "course.py", "overlay.py", "tensor.py"]
+    assert sorted(os.listdir(toy.path("tinytorch"))) == files
 
 
 def test_a_kill_in_the_middle_leaves_the_old_file(toy):
@@ -192,14 +193,14 @@ def test_a_quick_second_export_is_not_hidden_by_bytecode(toy):
         assert done.stdout.strip() == limit, done.stderr
 
 
-def test_an_installed_course_is_read_only(toy, monkeypatch):
+def test_an_installed_course_is_not_exported_or_judged(toy, monkeypatch):
     whole = course.find()
     installed = course.Course(whole.root, whole.package, writable=False)
     monkeypatch.setattr(course, "find", lambda: installed)
-    for command in (["export", "01"], ["nbdev", "build"]):
+    for command in (["export", "01"], ["nbdev", "build"], ["test", "01"]):
         code, out, err = toy.tito(*command)
-        assert (code, out) == (1, "")
-        assert err.startswith("tito: the installed course is read-only")
+        assert (code, out) == (2, "")
+        assert err.startswith("tito: this is no workspace")
 
 
 def test_where_an_installed_course_is_found(toy, monkeypatch, tmp_path):
@@ -225,3 +226,12 @@ def test_reading_gives_the_exercises(toy):
         "tensor.Box.__init__",
         "tensor.Box.peek",
     ]
+
+
+def test_outside_of_the_checkout_a_learner_is_in_the_wrong_folder(toy, monkeypatch, tmp_path):
+    monkeypatch.delenv("TITO_COURSE")
+    monkeypatch.chdir(tmp_path)
+    for command in (["export", "01"], ["nbdev", "build"], ["test", "01"]):
+        code, out, err = toy.tito(*command)
+        assert (code, out) == (2, "")
+        assert err.startswith("tito: this is no workspace")

@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
-from tito import TitoError, UsageError, course, export, report
+from tito import TitoError, UsageError, course, export, learner, report, workspace
 
 
 def add_arguments(parser):
     add_modules(parser)
+    parser.add_argument("--json", action="store_true", help="in a workspace: print JSON")
     parser.add_argument(
         "--check",
         action="store_true",
@@ -23,7 +24,9 @@ def add_modules(parser):
 
 
 def run(args):
-    found = course.find()
+    if found := workspace.find():
+        return learners(found, args)
+    found = course.authors()
     whole = args.all or (args.check and not args.modules and not _here(found))
     modules = chosen(found, args.modules, whole)
     if args.check:
@@ -57,10 +60,6 @@ def _here(found):
 
 def build(found, modules, whole=False):
     """Export modules, and say of each whether its file changed."""
-    if not found.writable:
-        raise TitoError(
-            "the installed course is read-only: export works in a checkout of the project"
-        )
     for module, text in export.texts(found, modules, whole).items():
         done = "written" if export.write(module, text) else "unchanged"
         report.say(f"{found.relative(module.exported)} {done}")
@@ -79,3 +78,48 @@ def check(found, modules, whole):
     if not off:
         report.say(f"{len(modules)} of {len(modules)} files in step with their notebooks")
     return 1 if off else 0
+
+
+# -- in a workspace
+def learners(found, args):
+    """Export notebooks of a workspace, and say what in each is yours and what is given."""
+    modules = list(found.asked(args.modules, args.all))
+    if args.check:
+        return learners_check(found, modules)
+    told = {}
+    for module in modules:
+        told[module.label] = exported = learner.run(module)
+        if not args.json:
+            say(module, exported)
+    if args.json:
+        report.json({label: done.entry | {"changed": done.changed} for label, done in told.items()})
+    return 0
+
+
+def learners_check(found, modules):
+    """Say which exported files are older than their notebooks; write nothing."""
+    states = {module: learner.state(module) for module in modules}
+    for module, state in states.items():
+        report.say(f"{found.relative(module.notebook)}: {state}")
+    return 0 if set(states.values()) <= {"in step", "untouched"} else 1
+
+
+def say(module, exported):
+    """What an export made: the file, what is the learner's in it, and what looks odd."""
+    entry = exported.entry
+    done = "written" if exported.changed else "unchanged"
+    total = len(entry["yours"]) + len(entry["given"])
+    report.say(
+        f"{module.course.relative(module.exported)} {done}: "
+        f"{len(entry['yours'])} of {total} exercises yours, {len(entry['given'])} given"
+    )
+    odd = {
+        "edited": "given code that you changed",
+        "restored": "given code that was deleted, and came back",
+        "unknown": "used, but defined in no cell that begins with `#| export`",
+    }
+    for key, words in odd.items():
+        if entry[key]:
+            report.say(f"  {words}: {', '.join(entry[key])}", style="yellow")
+    for note in entry.get("notes", ()):
+        report.say(f"  {note}", style="yellow")

@@ -2,11 +2,12 @@
 
 import argparse
 import ast
-import signal
-import subprocess
+import difflib
 import sys
 
-from tito import TitoError, course, report, runner
+from tito import TitoError, course, report, runner, workspace
+from tito.commands import status
+from tito.progress import Progress
 
 
 def add_arguments(parser):
@@ -20,7 +21,7 @@ def add_arguments(parser):
 
 
 def run(args):
-    found = course.find()
+    found = workspace.find() or course.find()
     if args.action == "list":
         return _list(found)
     script = _script(found, args.name)
@@ -28,14 +29,49 @@ def run(args):
         report.say(_docstring(script) or f"{found.relative(script)} has no docstring")
         return 0
     flags = args.flags[1:] if args.flags[:1] == ["--"] else args.flags
-    return _run(found, [sys.executable, str(script), *flags])
+    if not isinstance(found, workspace.Workspace):
+        return runner.follow([sys.executable, str(script), *flags], found)
+    open_ones = Progress(found).open()
+    _say_open(found, open_ones)
+    code, ended = runner.script(script, flags, found)
+    _say_open(found, open_ones)
+    if code == 0 and not ended:
+        report.say("not recorded: it ended before its verdict; does your code call exit()?")
+        return 1
+    if code == 0:
+        _record(found, script, flags)
+    return code
+
+
+def _say_open(found, open_ones):
+    """Say what the milestone does not run on, and what of it has not passed its own tests."""
+    for label in status.stale(found):
+        report.say(f"note: {label} is newer than its export: tito test {label[:2]}", "yellow")
+    if open_ones:
+        names = ", ".join(name for names in open_ones.values() for name in names)
+        numbers = " ".join(f"{module.number:02d}" for module in open_ones)
+        report.say(f"note: not passed as they stand: {names} (tito test {numbers})", "yellow")
+
+
+def _record(found, script, flags):
+    """Remember a verdict that passed, if it was the course's own script that gave it."""
+    own = found.reference.root / script.relative_to(found.root)
+    if {"-h", "--help"} & set(flags):
+        return
+    if not own.is_file() or own.read_text("utf-8") != script.read_text("utf-8", "replace"):
+        report.say(f"not recorded: {found.relative(script)} is not the course's own script")
+        return
+    yours = {name: entry["yours"] for name, entry in found.manifest.items() if entry["yours"]}
+    Progress(found).reached(script.stem, {"yours": yours, "flags": flags})
+    report.say(f"recorded: {script.stem}")
 
 
 def _list(found):
     scripts = found.milestones()
     if not scripts:
         raise TitoError(f"there is no milestone yet in {found.root / 'milestones'}")
-    report.table([(s.parent.name, s.stem, _docstring(s).partition("\n")[0]) for s in scripts])
+    rows = [(s.stem.rpartition("_")[2], s.stem, _docstring(s).partition("\n")[0]) for s in scripts]
+    report.table(rows)
     return 0
 
 
@@ -47,7 +83,10 @@ def _script(found, name):
     if len(matches) == 1:
         return matches[0]
     if not matches:
-        raise TitoError(f"no milestone is called {name!r}: `tito milestone list` shows all")
+        words = {part: s for s in scripts for part in (s.stem, *s.stem.split("_"))}
+        close = difflib.get_close_matches(word, words, n=1)
+        guess = f" (did you mean {close[0]}?)" if close else ""
+        raise TitoError(f"no milestone is called {name!r}{guess}: `tito milestone list` shows all")
     raise TitoError(f"{name!r} could be {' or '.join(s.stem for s in matches)}: say more of it")
 
 
@@ -56,17 +95,3 @@ def _docstring(script):
         return ast.get_docstring(ast.parse(script.read_text(encoding="utf-8"))) or ""
     except SyntaxError as error:
         raise TitoError(f"{script} is not Python: line {error.lineno}: {error.msg}") from None
-
-
-def _run(found, command):
-    """Run a script to its end. Ctrl-C is for the script: it stops in its own way, tito waits."""
-    before = signal.signal(signal.SIGINT, _leave_it_to_the_script)
-    try:
-        code = subprocess.run(command, env=runner.environment(found)).returncode
-    finally:
-        signal.signal(signal.SIGINT, before)
-    return code if code >= 0 else 128 - code
-
-
-def _leave_it_to_the_script(number, frame):
-    """Unlike SIG_IGN, a handler is not inherited by the script."""

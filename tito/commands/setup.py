@@ -24,7 +24,8 @@ def run(args):
     if not (root / "pyproject.toml").is_file():
         raise TitoError("setup works in a checkout of the course: this one is installed already")
     python = environment(root / ".venv")
-    install(python, root, EXTRAS.get(args.program))
+    learns = args.arguments[:1] == ["init"]
+    install(python, root, "lab" if learns else EXTRAS.get(args.program))
     return subprocess.run([python, "-m", args.program, *args.arguments], check=False).returncode
 
 

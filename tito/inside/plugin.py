@@ -1,14 +1,57 @@
 """The pytest plugin that ties tests to exercises and tells every outcome."""
 
-import sys
+import json
+import os
+import re
+from pathlib import Path
 
 import pytest
 
-from tito.inside import sentence, tell
+from tinytorch import overlay
+from tito.inside import SELECTION, loaded, sentence, set_limits, tell
+from tito.inside.guard import OF_PYTEST, Guard
+
+GUARD = pytest.StashKey()
+SELECTION_FILE = os.environ.get(SELECTION)  # set when a learner's code is judged
+RAW = {  # how pytest and NumPy begin what they say -> what a learner can use
+    "assert ": "it does not give what it should",
+    "Not equal to tolerance": "its numbers are not those it should give",
+    "Arrays are not equal": "its numbers are not those it should give",
+}
 
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "exercise(id): the exercise that this test judges")
+    if SELECTION in os.environ:
+        set_limits()
+    config.stash[GUARD] = Guard(*OF_PYTEST)
+
+
+def pytest_collection_modifyitems(config, items):
+    """Keep the tests that the file SELECTION asks for: {"only": ids or None, "skip": tests,
+    "without": ids, "tests": tests or None}."""
+    if SELECTION not in os.environ:
+        return
+    asked = json.loads(Path(os.environ[SELECTION]).read_text(encoding="utf-8"))
+    kept = [item for item in items if _selected(item, asked)]
+    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+    items[:] = kept
+
+
+def pytest_collection_finish(session):
+    if complaint := session.config.stash[GUARD].complaint():
+        tell(error=complaint)
+    tell(collected=[item.nodeid for item in session.items])
+
+
+def _selected(item, asked):
+    about = set(_exercises(item))
+    return (
+        item.nodeid not in asked["skip"]
+        and (asked["tests"] is None or item.nodeid in asked["tests"])
+        and (asked["only"] is None or about & set(asked["only"]))
+        and not (about and about <= set(asked["without"]))
+    )
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -23,10 +66,23 @@ def _exercises(item):
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item, call):
     report = yield
+    if complaint := _foul(item, call, report):
+        report.outcome, report.longrepr = "failed", complaint
     if report.when == "call" or not report.passed:
         why = _why(report, call.excinfo) if report.failed else {}
+        why |= {"sentence": complaint} if complaint else {}
         tell(test=item.nodeid, exercises=_exercises(item), outcome=report.outcome, **why)
     return report
+
+
+def _foul(item, call, report):
+    """What the learner's code did that no code under test may do, in a sentence; else None."""
+    complaint = item.config.stash[GUARD].complaint()
+    if report.skipped and call.excinfo and report.when == "call":
+        root = os.environ.get(overlay.VARIABLE, "off")
+        own = [entry for entry in call.excinfo.traceback if str(entry.path).startswith(root)]
+        complaint = complaint or (own and "your code told pytest to skip the test") or None
+    return complaint
 
 
 def _why(report, excinfo):
@@ -34,12 +90,21 @@ def _why(report, excinfo):
     if excinfo is None:  # a strict xfail that passed
         return {"sentence": str(report.longrepr)}
     crash = getattr(report.longrepr, "reprcrash", None)
-    why = {"sentence": sentence(excinfo.value)}
+    told = sentence(excinfo.value)
+    why = {"sentence": plain(told) if SELECTION_FILE else told}
     if crash:
         why["place"] = [crash.path, crash.lineno]
     if type(excinfo.value).__name__ == "Blank":
         why["blank"] = getattr(excinfo.value, "exercise", None)
     return why
+
+
+def plain(words):
+    """The sentence of a test; what only a programmer of pytest can read is put into words."""
+    refused = re.match(r"Failed: DID NOT RAISE.*?(\w+Error)", words)
+    if refused:
+        return f"bad input went through: it should raise a {refused[1]}"
+    return next((told for begin, told in RAW.items() if words.startswith(begin)), words)
 
 
 def pytest_collectreport(report):
@@ -49,5 +114,4 @@ def pytest_collectreport(report):
 
 
 def pytest_sessionfinish(session, exitstatus):
-    ours = [module for name, module in sys.modules.items() if name.startswith("tinytorch.")]
-    tell(finished=int(exitstatus), loaded=[getattr(module, "__file__", "") for module in ours])
+    tell(finished=int(exitstatus), loaded=loaded())

@@ -174,3 +174,22 @@ def log_softmax(x, dim=-1):
 def log_softmax(x, dim=-1):
     shifted = x - x.max(axis=0, keepdims=True)
     return shifted - np.log(np.exp(shifted).sum(axis=0, keepdims=True))
+
+
+@wrong("activations.sigmoid", "changes the form at 1 and not at 0")
+def sigmoid(x):
+    small = np.exp(-np.abs(x))
+    return np.where(x >= 1, 1, small) / (1 + small)
+
+
+@wrong("activations.softmax", "subtracts in the caller's array")
+def softmax(x, dim=-1):
+    x -= x.max(axis=dim, keepdims=True)
+    exponentials = np.exp(x)
+    return exponentials / exponentials.sum(axis=dim, keepdims=True)
+
+
+@wrong("activations.log_softmax", "subtracts in the caller's array")
+def log_softmax(x, dim=-1):
+    x -= x.max(axis=dim, keepdims=True)
+    return x - np.log(np.exp(x).sum(axis=dim, keepdims=True))

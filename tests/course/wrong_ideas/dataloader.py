@@ -299,3 +299,11 @@ def random_split(dataset, sizes, generator=None):
         ends = np.rint(ends * count).astype(int)
     order = np.random.default_rng(0).permutation(count)
     return [Subset(dataset, part) for part in np.split(order, ends[:-1])]
+
+
+@wrong("dataloader.batch_indices", "takes the number of batches for what is left over")
+def batch_indices(count, batch_size, shuffle=False, drop_last=False, generator=None):
+    need_batch_size(batch_size)
+    order = numpy_generator(generator).permutation(count) if shuffle else np.arange(count)
+    end = count - count // batch_size if drop_last else count
+    return [order[start : start + batch_size] for start in range(0, end, batch_size)]

@@ -343,3 +343,35 @@ def masked_fill(x, mask, value):
 def masked_fill(x, mask, value):
     with np.errstate(invalid="ignore"):
         return x * (1 - mask.astype(x.dtype)) + value * mask.astype(x.dtype)
+
+
+@wrong("tensor.broadcast_shape", "goes only as far as the first shape")
+def broadcast_shape(first, second):
+    result = []
+    for back in range(1, len(first) + 1):
+        a = first[-back]
+        b = second[-back] if back <= len(second) else 1
+        if a != b and a != 1 and b != 1:
+            raise no_broadcast(first, second, back)
+        result.append(b if a == 1 else a)
+    return tuple(reversed(result))
+
+
+@wrong("tensor.var", "takes the mean away from the caller's array")
+def var(x, dim=None, unbiased=True, keepdim=False):
+    dims = dims_of(dim, x.ndim)
+    count = math.prod(x.shape[d] for d in dims)
+    x -= mean.on_arrays(x, dim, True)
+    total = (x * x).sum(axis=dims, keepdims=keepdim)
+    return total / (count - 1 if unbiased else count)
+
+
+@wrong("tensor.cat", "compares only the sizes before dim")
+def cat(tensors, dim=0):
+    if not tensors:
+        raise ValueError("there is nothing to join: the list is empty")
+    dim = dims_of(dim, tensors[0].ndim)[0]
+    if any(t.shape[:dim] != tensors[0].shape[:dim] for t in tensors):
+        shapes = [t.shape for t in tensors]
+        raise ValueError(f"all sizes but that of dim {dim} must agree, and the shapes are {shapes}")
+    return np.concatenate(tensors, axis=dim)

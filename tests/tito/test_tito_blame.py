@@ -1,0 +1,203 @@
+"""tito test in a workspace: whose bug it is, and that the learner's own file was judged."""
+
+import json
+from functools import cache
+
+import pytest
+from conftest import ACTIVATIONS
+
+from tito import judge, runner, workspace
+from tito.blame import Blame
+
+SOLVED = {
+    "tensor.double": "return x * 2",
+    "tensor.total": "result += value",
+    "tensor.Box.__init__": "self.value = value",
+    "tensor.Box.peek": "return self.value",
+    "activations.relu": "return total([double(x)]) / 2 if x > 0 else total([])",
+}
+
+
+class Learner:
+    """Someone in a workspace of the toy course, who writes what a test says."""
+
+    def __init__(self, toy, root):
+        self.toy, self.root = toy, root
+
+    def solve(self, other=(), only=SOLVED):
+        """Write exercises that were blank, some of them otherwise: {id: a body of one line}."""
+        for name in only:
+            line = dict(other).get(name, SOLVED[name])
+            self.change(f'raise Blank("{name}")', line, name.partition(".")[0])
+        return self
+
+    def change(self, old, new, module="tensor"):
+        """Replace a text in a notebook."""
+        number = {"tensor": "01_tensor", "activations": "02_activations"}[module]
+        path = self.root / "modules" / number / f"{module}.ipynb"
+        old, new = (json.dumps(text, ensure_ascii=False)[1:-1] for text in (old, new))
+        text = path.read_text(encoding="utf-8")
+        assert text.count(old) == 1, f"{old} stands {text.count(old)} times in {path}"
+        path.write_text(text.replace(old, new), encoding="utf-8", newline="\n")
+
+    def export(self):
+        assert self.toy.tito("export", "--all")[0] == 0
+        return self
+
+    def judged(self, *argv):
+        """(exit code, {exercise: its result as data}) of `tito test --json`."""
+        code, out, err = self.toy.tito("test", *argv, "--json")
+        assert out, err
+        return code, {r["exercise"]: r for results in json.loads(out).values() for r in results}
+
+
+@pytest.fixture
+def learner(toy, tmp_path, monkeypatch):
+    assert toy.tito("export", "--all")[0] == 0, "the course's own package"
+    assert toy.tito("init", tmp_path / "ws")[0] == 0
+    monkeypatch.chdir(tmp_path / "ws")
+    return Learner(toy, tmp_path / "ws")
+
+
+def test_a_bug_of_an_earlier_module_is_named(learner):
+    learner.solve({"tensor.total": "result -= value"}).export()
+    code, out, err = learner.toy.tito("test", "02")
+    assert code == 1, err
+    told = "activations.relu is right; your tensor.total is wrong: 1 + 2 (smallest input total("
+    assert told in out
+    assert "\nnext: tensor.total      (help: tito hint tensor.total)" in out
+    assert "  smallest input:" not in out, "relu is right: its input is no help"
+
+
+def test_a_bug_where_it_fails(learner):
+    learner.solve({"activations.relu": "return abs(x)"}).export()
+    code, told = learner.judged("02")
+    relu = told["activations.relu"]
+    assert relu["finding"] == {"right": False, "culprits": {}, "together": [], "unclear": ""}
+    assert relu["blame"] == "everything else was given, and it still fails: the mistake is here"
+    assert relu["witness"] == {"call": "relu(-1)", "expected": "0 float64", "received": "1"}
+
+
+@pytest.mark.slow
+def test_two_bugs_are_both_named(learner):
+    wrong = {"tensor.double": "return x * 3", "tensor.total": "result = value - 1"}
+    learner.solve(wrong).export()
+    _, told = learner.judged("02")
+    assert set(told["activations.relu"]["finding"]["culprits"]) == {"tensor.double", "tensor.total"}
+
+
+@pytest.mark.slow
+def test_what_fails_only_together_accuses_nobody(learner):
+    """What double does to 2 is no matter of its own checks."""
+    learner.solve({"tensor.double": "return x + x if x != 2 else 4.5"}).export()
+    _, told = learner.judged("02")
+    finding = told["activations.relu"]["finding"]
+    assert (finding["right"], finding["culprits"]) == (True, {})
+    assert finding["together"] == ["tensor.double", "activations.relu"]
+    assert "so look at all" in told["activations.relu"]["blame"]
+
+
+@pytest.mark.slow
+def test_given_code_that_was_changed_takes_part(learner):
+    learner.change("LIMIT = 3", "LIMIT = 3\ndouble = abs")
+    learner.solve(only=["activations.relu"]).export()
+    code, told = learner.judged("02")
+    assert (code, told["activations.relu"]["outcome"]) == (1, "failed")
+    assert list(told["activations.relu"]["finding"]["culprits"]) == ["tensor.double#2"]
+    code, told = learner.judged("01")
+    assert code == 1, "its exercises are blank, but tests of given code fail"
+    assert list(told["given code"]["finding"]["culprits"]) == ["tensor.double#2"]
+
+
+@pytest.mark.slow
+def test_what_never_passed_is_asked_first(learner):
+    """The search takes fewer runs after `tito test 01` than before."""
+
+    def runs():
+        module = workspace.find().module("activations")
+        results = list(judge.judge(module, ["activations.relu"]).values())
+        asked, finder = [], Blame(module, results)
+        real = finder._failing
+        finder.failing = cache(lambda *args: asked.append(args) or real(*args))
+        assert list(finder.explain(results[0]).culprits) == ["tensor.total"]
+        return len(asked)
+
+    learner.solve({"tensor.total": "result -= value"}).export()
+    before = runs()
+    assert learner.judged("01")[1]["tensor.double"]["outcome"] == "passed"
+    assert runs() < before <= 8
+
+
+def test_a_check_that_fails_now_and_then_accuses_nobody(learner):
+    """A check that failed, and passes when it is run once more."""
+    learner.solve().export()
+    result = judge.Result("activations.relu", "failed", "it was so", "quick check")
+    finding = Blame(workspace.find().module("activations"), [result]).explain(result)
+    assert (finding.right, finding.culprits, finding.together) == (None, {}, ())
+    assert "passed when it was run once more" in finding.words("activations.relu")
+
+
+@pytest.mark.slow
+def test_a_course_that_fails_by_itself_is_said(learner):
+    learner.solve().export()
+    path = "tests/test_02_activations.py"
+    learner.toy.write(path, learner.toy.read(path).decode().replace("== 2", "== 3"))
+    _, told = learner.judged("02")
+    assert told["activations.relu"]["finding"]["right"] is None
+    assert "fails on the course's own code too" in told["activations.relu"]["blame"]
+
+
+@pytest.mark.slow
+def test_an_endless_loop_elsewhere_is_found(learner):
+    """Every step of the search that meets the loop waits for a few seconds, not for the limit."""
+    learner.solve({"tensor.total": "while True: result = 1"}).export()
+    _, told = learner.judged("02", "--limit", "4")
+    assert list(told["activations.relu"]["finding"]["culprits"]) == ["tensor.total"]
+
+
+# -- which files are judged
+def test_the_judged_files_are_said(learner):
+    learner.solve().export()
+    code, out, _ = learner.toy.tito("test", "02")
+    assert code == 0
+    files = ["src/tinytorch/tensor.py", "src/tinytorch/activations.py"]
+    assert f"checked on {', '.join(files)}; what is not there is given" in out
+    _, told = learner.judged("02")
+    assert told["activations.relu"]["files"] == files
+
+
+def test_another_file_than_the_export_is_not_judged(learner, monkeypatch):
+    """The finder looks away: the checks would run on the course's own solutions, and pass."""
+    learner.solve({"activations.relu": "return 7"}).export()
+    real = runner.environment
+    away = {"TINYTORCH_WORKSPACE": "off"}
+    monkeypatch.setattr(runner, "environment", lambda course: real(course) | away)
+    code, out, err = learner.toy.tito("test", "02")
+    assert code == 1
+    assert "passed" not in out
+    assert "nothing is judged: the checks ran on " in err and "and not on your " in err
+
+
+def test_tests_of_another_file_than_the_export_are_not_judged(learner):
+    """Code that passes another module off as the export."""
+    away = "import sys, types\nsys.modules[__name__].__file__ = 'elsewhere.py'\nLIMIT = 3"
+    learner.solve()
+    learner.change("LIMIT = 3", away)
+    code, _, err = learner.toy.tito("test", "01")
+    assert code == 1
+    assert "the checks ran on elsewhere.py and not on your " in err
+
+
+def test_quick_checks_do_not_wait_for_plots(learner, tmp_path, monkeypatch):
+    """Notebooks import matplotlib if it is there; here it leaves a mark when it is imported."""
+    mark = tmp_path / "imported"
+    package = tmp_path / "fake" / "matplotlib"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text(f"open({str(mark)!r}, 'w')", encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(package.parent))
+    plots = "try:\n    import matplotlib\nexcept ImportError:\n    matplotlib = None"
+    learner.toy.write_notebook("02_activations", {"plots": plots, **ACTIVATIONS})
+    learner.solve(only=["activations.relu"])
+    code, told = learner.judged("02")
+    assert (code, told["activations.relu"]["outcome"]) == (0, "passed"), told
+    assert not mark.exists()

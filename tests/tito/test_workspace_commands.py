@@ -1,0 +1,658 @@
+"""Every command of a workspace: its words, its exit code, its JSON, and what it leaves behind."""
+
+import importlib.util
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+from conftest import one_sentence
+
+IDS = ["tensor.double", "tensor.total", "tensor.Box.__init__", "tensor.Box.peek"]
+RESULT = {"exercise", "outcome", "sentence", "check", "place", "checks", "blame"}
+
+
+def as_json(desk, *argv):
+    code, out, err = desk.tito(*argv, "--json")
+    assert err == ""
+    return code, json.loads(out)
+
+
+# -- test
+def test_exit_codes_of_test(desk):
+    """0 passed, 1 failed, 2 misused, 3 nothing failed and some blank."""
+    assert desk.tito("test")[0] == 2, "which module? None was worked on yet"
+    assert desk.tito("test", "01")[0] == 3
+    assert desk.tito("test")[0] == 3, "the last one"
+    desk.answer("tensor.double", "return x * x")
+    assert desk.tito("test", "01")[0] == 1
+    desk.edit("double", "return x * x", "return 2 * x")
+    assert desk.tito("test", "01")[0] == 3
+    assert desk.tito("test", "01", "double")[0] == 0
+    assert desk.tito("test", "double", "total")[0] == 3
+    for exercise in IDS[1:]:
+        desk.answer(exercise)
+    assert desk.tito("test", "01")[0] == 0
+    assert desk.tito("test", "--all")[0] == 3
+
+
+def test_json_of_test(desk):
+    desk.answer("tensor.double", "return 2 * x")
+    desk.answer("tensor.total", "result -= value")
+    code, told = as_json(desk, "test", "01")
+    assert code == 1
+    assert list(told) == ["01_tensor"]
+    results = {result["exercise"]: result for result in told["01_tensor"]}
+    assert [results[name]["outcome"] for name in IDS] == ["passed", "failed", "blank", "blank"]
+    assert all(set(result) >= RESULT for result in results.values())
+    assert results["tensor.double"]["checks"] == 4
+    failed = results["tensor.total"]
+    assert (failed["check"], failed["sentence"]) == ("quick check", "1 + 2")
+    assert "the mistake is here" in failed["blame"]
+
+
+def test_words_of_test(desk):
+    desk.answer("tensor.double", "return 2 * x")
+    desk.answer("tensor.total", "result -= value")
+    out = desk.tito("test", "01")[1]
+    assert re.search(r"tensor\.double +passed +4 checks\n", out)
+    assert re.search(r"tensor\.total +failed\n", out)
+    assert re.search(r"tensor\.Box\.peek +blank +given\n", out)
+    assert "\ntensor.total: 1 + 2\n" in out
+    assert "1 passed, 1 failed, 2 blank" in out
+    assert "next: tensor.total" in out
+
+
+def test_a_blank_is_never_called_passed(desk):
+    """The given code passes every check, and still nothing of it is the learner's."""
+    _, told = as_json(desk, "test", "01")
+    assert {result["outcome"] for result in told["01_tensor"]} == {"blank"}
+    assert as_json(desk, "status")[1]["modules"]["01_tensor"]["passed"] == 0
+
+
+def test_a_comment_is_no_answer_and_a_pass_is_one(desk):
+    """The stub counts by what it does."""
+    desk.edit("double", "# Your code here.", "# I will come back to this!")
+    assert desk.tito("test", "01", "double")[0] == 3
+    desk.edit("double", 'raise Blank("tensor.double")', "pass")
+    code, out, _ = desk.tito("test", "01", "double")
+    assert (code, "tensor.double: " in out) == (1, True)
+
+
+def test_progress_belongs_to_the_text_that_passed(desk):
+    desk.answer("tensor.double", "return 2 * x")
+    desk.tito("test", "01")
+    state = as_json(desk, "status")[1]["modules"]["01_tensor"]
+    assert (state["passed"], state["points"]) == (1, 5)
+    desk.edit("double", "return 2 * x", "return 3 * x")
+    desk.tito("export", "01")
+    state = as_json(desk, "status")[1]["modules"]["01_tensor"]
+    assert (state["passed"], state["yours"], state["points"]) == (0, 1, 0)
+    desk.edit("double", "return 3 * x", "return 2 * x")
+    desk.tito("export", "01")
+    assert as_json(desk, "status")[1]["modules"]["01_tensor"]["passed"] == 1
+
+
+# -- export
+def test_export(desk):
+    desk.answer("tensor.double", "return 2 * x")
+    code, out, _ = desk.tito("export", "01")
+    assert (code, out) == (
+        0,
+        "src/tinytorch/tensor.py written: 1 of 4 exercises yours, 3 given\n",
+    )
+    assert "unchanged" in desk.tito("export", "01")[1]
+    code, told = as_json(desk, "export", "01")
+    assert set(told["01_tensor"]) >= {"yours", "given", "edited", "restored", "unknown", "changed"}
+    assert told["01_tensor"]["yours"] == ["double"]
+    assert told["01_tensor"]["given"] == ["total", "Box.__init__", "Box.peek"]
+    assert told["01_tensor"]["changed"] is False
+
+
+def test_export_check_writes_nothing(desk):
+    desk.answer("tensor.double", "return 2 * x")
+    before = desk.files()
+    code, out, _ = desk.tito("export", "--check", "--all")
+    assert (code, out.splitlines()[0]) == (1, "modules/01_tensor/tensor.ipynb: not exported")
+    assert desk.files() == before
+    desk.tito("export", "--all")
+    assert desk.tito("export", "--check", "--all")[0] == 0
+
+
+def test_export_names_what_is_odd(desk):
+    desk.edit("double", "LIMIT = 3", "LIMIT = 4\n\n\ndef more():\n    return torch.ones(3)")
+    desk.edit("box", "class Box:", "class Box(object):")
+    out = desk.tito("export", "01")[1]
+    assert "given code that you changed: LIMIT, Box" in out
+    assert "used, but defined in no cell that begins with `#| export`: torch" in out
+    status = desk.tito("status")[1]
+    assert "01_tensor: given code that you changed: LIMIT, Box" in status
+    data = desk.data()
+    desk.save(data | {"cells": [c for c in data["cells"] if c["id"] != "double"]})
+    assert "given code that was deleted, and came back: LIMIT" in desk.tito("export", "01")[1]
+
+
+# -- hint and solution
+def test_hints_come_one_by_one_and_are_remembered(desk):
+    toml = desk.course.read("modules/01_tensor/module.toml").decode()
+    desk.course.write("modules/01_tensor/module.toml", toml.replace("['a'", "['think'"))
+    assert desk.tito("hint", "double")[1] == "tensor.double\n  1 of 3: think\n"
+    assert desk.tito("hint", "tensor.double")[1].endswith("  2 of 3: b\n")
+    out = desk.tito("hint", "double")[1]
+    assert "  3 of 3: c\n" in out and "tito solution tensor.double --give-up" in out
+    assert desk.tito("hint", "double")[1] == out, "there are no more than three"
+    told = as_json(desk, "status")[1]
+    assert told["modules"]["01_tensor"]["exercises"]["tensor.double"]["hints"] == 3
+    assert told["hints"] == 3
+    assert "3 hints taken" in desk.tito("status", "01")[1]
+
+
+def test_a_solution_is_shown_after_a_pass(desk):
+    code, out, err = desk.tito("solution", "double")
+    assert (code, out) == (1, "") and one_sentence(err)
+    assert "has not passed yet" in err and "--give-up" in err
+    desk.answer("tensor.double", "return 2 * x")
+    assert desk.tito("solution", "double")[0] == 1, "it was written, and not judged yet"
+    desk.tito("test", "01")
+    code, out, _ = desk.tito("solution", "double")
+    assert (code, "return x + x" in out) == (0, True)
+    assert as_json(desk, "status")[1]["gave_up"] == []
+
+
+def test_giving_up_is_recorded_and_earns_no_points(desk):
+    code, out, _ = desk.tito("solution", "total", "--give-up")
+    assert (code, "result = result + value" in out) == (0, True)
+    desk.solve()
+    desk.tito("test", "01")
+    desk.tito("solution", "total")
+    told = as_json(desk, "status")[1]
+    assert told["gave_up"] == ["tensor.total"]
+    assert told["modules"]["01_tensor"]["points"] == 15
+    assert "solutions shown before you passed (no points): tensor.total" in desk.tito("status")[1]
+
+
+# -- reset and undo
+def test_reset_and_undo_are_a_round_trip(desk):
+    desk.solve()
+    data = desk.data()
+    data["cells"][3]["outputs"] = [{"output_type": "stream", "name": "stdout", "text": "é\n"}]
+    desk.notebook().write_text(json.dumps(data, indent=4), encoding="utf-8")
+    mine = desk.notebook().read_bytes()
+    for argv in (["reset", "01"], ["reset", "01", "double"], ["reset", "tensor", "Box.peek"]):
+        code, out, _ = desk.tito(*argv)
+        assert code == 0 and "`tito undo` takes that back" in out
+        blank = desk.notebook().read_bytes()
+        assert blank != mine
+        code, out, _ = desk.tito("undo")
+        assert code == 0
+        assert desk.notebook().read_bytes() == mine, "undo brings every byte back"
+        number = re.search(r"`tito undo (\d+)` takes this back", out)[1]
+        assert desk.tito("undo", number)[0] == 0
+        assert desk.notebook().read_bytes() == blank, "undo can be undone"
+        desk.notebook().write_bytes(mine)
+
+
+def test_reset_of_one_exercise_leaves_the_others(desk):
+    before = desk.cells()
+    desk.solve()
+    solved = desk.cells()
+    desk.tito("reset", "01", "total")
+    after = desk.cells()
+    assert after["total"] == before["total"]
+    assert {k: v for k, v in after.items() if k != "total"} == {
+        k: v for k, v in solved.items() if k != "total"
+    }
+    desk.tito("reset", "01", "Box.peek")
+    assert 'raise Blank("tensor.Box.peek")' in desk.cells()["box"]
+    assert "vars(self)['value'] = value" in desk.cells()["box"]
+
+
+def test_undo_of_a_number(desk):
+    desk.solve()
+    first = desk.notebook().read_bytes()
+    desk.tito("reset", "01", "double")
+    second = desk.notebook().read_bytes()
+    desk.tito("reset", "01", "total")
+    rows = desk.tito("undo", "--list")[1].splitlines()
+    assert [row.split()[0] for row in rows] == ["0001", "0002"]
+    assert "before tito reset tensor.double" in rows[0]
+    assert desk.tito("undo", "1")[0] == 0
+    assert desk.notebook().read_bytes() == first
+    assert desk.tito("undo", "0002")[0] == 0
+    assert desk.notebook().read_bytes() == second
+
+
+def test_the_oldest_snapshot_can_still_be_undone(desk):
+    """Undoing takes a snapshot itself; with as many as are kept, it must not push out its own."""
+    desk.solve()
+    mine = desk.notebook().read_bytes()
+    for number in range(20):
+        assert desk.tito("reset", "01")[0] == 0
+        desk.edit("double", "LIMIT = 3", f"LIMIT = 3  # {number}")
+    kept = [row.split()[0] for row in desk.tito("undo", "--list")[1].splitlines()]
+    assert (len(kept), kept[0]) == (20, "0001")
+    assert desk.tito("undo", "1")[0] == 0
+    assert desk.notebook().read_bytes() == mine
+
+
+UNDOS = [
+    (["undo"], "there is nothing to undo"),
+    (["undo", "--list"], "there is nothing to undo"),
+    (["undo", "7"], "there is nothing to undo"),
+]
+
+
+@pytest.mark.parametrize(("argv", "words"), UNDOS)
+def test_nothing_to_undo(desk, argv, words):
+    code, _, err = desk.tito(*argv)
+    assert code == 1 and words in err
+
+
+def test_a_snapshot_that_is_not_there(desk):
+    desk.solve()
+    desk.tito("reset", "01")
+    for number in ("7", "x", "-", "00001"):
+        code, _, err = desk.tito("undo", number)
+        assert code == 1 and f"there is no snapshot {number}" in err
+
+
+def test_a_damaged_snapshot_is_said(desk):
+    desk.solve()
+    desk.tito("reset", "01")
+    (desk.root / ".tito" / "snapshots" / "0001" / "snapshot.json").write_bytes(b"{")
+    for argv in (["undo"], ["undo", "--list"]):
+        code, _, err = desk.tito(*argv)
+        assert code == 1 and "is damaged" in err and one_sentence(err)
+
+
+def test_reset_of_what_cannot_be_parsed(desk):
+    desk.edit("double", "def double", "def double(")
+    code, _, err = desk.tito("reset", "01", "double")
+    assert code == 1 and "does not define double, or is not Python" in err
+    desk.answer("tensor.total")
+    assert desk.tito("reset", "01", "total")[0] == 0, "the other cells can be read"
+
+
+def without(desk, *ids):
+    data = desk.data()
+    desk.save(data | {"cells": [cell for cell in data["cells"] if cell["id"] not in ids]})
+
+
+def test_reset_brings_deleted_cells_back_beside_others(desk):
+    """Two exercises of a deleted cell, and one whose cell is still there, in one command."""
+    before = desk.cells()
+    desk.solve()
+    without(desk, "double", "box")
+    code, _, err = desk.tito("reset", "total", "Box.peek", "Box.__init__", "double")
+    assert (code, err) == (0, "")
+    assert desk.cells() == before
+    assert list(desk.cells()) == list(before)
+
+
+def test_reset_of_a_deleted_cell_where_no_cell_has_an_id(desk):
+    desk.solve()
+    without(desk, "double")
+    data = desk.data()
+    cells = [{k: v for k, v in cell.items() if k != "id"} for cell in data["cells"]]
+    desk.save(data | {"cells": cells, "nbformat_minor": 4})
+    assert desk.tito("reset", "double")[0] == 0
+    assert "return 2 * x" not in desk.notebook().read_text(encoding="utf-8")
+    assert desk.tito("test", "01")[0] == 3
+
+
+def test_reset_of_all_of_a_notebook_that_is_no_python(desk):
+    desk.edit("double", "def double", "def double(")
+    assert desk.tito("reset", "01")[0] == 0
+
+
+# -- start, status, doctor, and tito alone
+def test_start_prints_the_path(desk):
+    code, out, _ = desk.tito("start", "01", "--no-open")
+    assert (code, out) == (0, f"{desk.notebook()}\n")
+    desk.solve()
+    desk.tito("test", "01")
+    assert desk.tito("start", "--no-open")[1] == f"{desk.notebook('02_activations')}\n"
+
+
+def test_a_notebook_that_is_gone_comes_back_blank(desk):
+    blank = desk.notebook().read_bytes()
+    desk.solve()
+    desk.tito("export", "01")
+    desk.notebook().unlink()
+    assert as_json(desk, "status")[1]["modules"]["01_tensor"]["export"] == "gone"
+    for argv in (["export", "01"], ["test", "01"]):
+        code, _, err = desk.tito(*argv)
+        assert code == 1 and one_sentence(err) and "modules/01_tensor/tensor.ipynb" in err
+    out = desk.tito("start", "01", "--no-open")[1]
+    assert "modules/01_tensor/tensor.ipynb was gone: it is back, with all blanks" in out
+    assert desk.notebook().read_bytes() == blank
+
+
+def test_states_of_an_export(desk):
+    def state():
+        return as_json(desk, "status")[1]["modules"]["01_tensor"]["export"]
+
+    assert state() == "untouched"
+    desk.answer("tensor.double")
+    assert state() == "not exported"
+    desk.tito("export", "01")
+    assert state() == "in step"
+    desk.edit("double", "LIMIT = 3", "LIMIT = 4")
+    assert state() == "stale"
+    assert "newer than what was exported: 01_tensor (tito test 01)" in desk.tito("status")[1]
+    desk.tito("export", "01")
+    desk.exported().write_text("x = 1\n", encoding="utf-8")
+    assert state() == "changed by hand"
+    desk.tito("export", "01")
+    assert state() == "in step"
+    desk.exported().unlink()
+    assert state() == "stale"
+
+
+def test_json_of_status(desk):
+    told = as_json(desk, "status")[1]
+    assert set(told) == {"workspace", "modules", "milestones", "hints", "gave_up", "next"}
+    module = told["modules"]["01_tensor"]
+    assert set(module) == {
+        *("name", "title", "total", "passed", "yours", "blank", "points", "of_points"),
+        *("edited", "export", "exercises"),
+    }
+    assert set(module["exercises"]["tensor.double"]) == {"state", "stars", "points", "hints"}
+    assert (module["total"], module["blank"], module["of_points"]) == (4, 4, 20)
+    assert told["next"] == "tensor"
+
+
+def test_tito_alone_says_where_you_are(desk):
+    code, out, _ = desk.tito()
+    assert code == 0
+    assert f"workspace {desk.root}: 0 of 5 exercises passed" in out
+    assert "next: tensor.double" in out
+
+
+TROUBLE = {
+    "a stray file": (
+        lambda desk: desk.root / "src/tinytorch/console.py",
+        0,
+        "console.py: never loaded, for no export wrote it",
+    ),
+    "a folder named tinytorch": (
+        lambda desk: desk.root / "tinytorch" / "__init__.py",
+        1,
+        "Python imports this instead of the real one",
+    ),
+    "a file named numpy.py": (lambda desk: desk.root / "numpy.py", 1, "rename it"),
+    "settings.ini": (lambda desk: desk.root / "settings.ini", 1, "nbdev stumbles over"),
+}
+
+
+@pytest.mark.parametrize(("place", "code", "words"), TROUBLE.values(), ids=TROUBLE)
+def test_doctor_finds_files_in_the_way(desk, place, code, words):
+    desk.tito("export", "01")
+    assert desk.tito("doctor")[0] == 0
+    path = place(desk)
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("", encoding="utf-8")
+    got, out, err = desk.tito("doctor")
+    assert (got, err) == (code, "")
+    assert words in out
+    if code:
+        assert "mend the first one first" in out
+
+
+def test_doctor_finds_a_file_that_is_gone(desk):
+    desk.tito("export", "01")
+    desk.exported().unlink()
+    code, out, _ = desk.tito("doctor")
+    assert code == 1
+    assert "tensor.py is gone: run `tito export tensor` again" in out
+
+
+def test_doctor_finds_the_environment(desk, monkeypatch):
+    monkeypatch.setenv("IN_TEST", "1")
+    code, out, _ = desk.tito("doctor")
+    assert code == 1 and "makes nbdev export nothing: unset it" in out
+
+
+def test_doctor_finds_what_is_missing(desk, monkeypatch):
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *a: None if name == "hypothesis" else find(name)
+    )
+    code, told = as_json(desk, "doctor")
+    assert code == 1
+    row = next(row for row in told if row["what"] == "hypothesis")
+    assert row["state"] == "problem" and "pip install" in row["words"]
+
+
+def test_json_of_doctor(desk):
+    code, told = as_json(desk, "doctor")
+    assert code == 0
+    assert all(set(row) == {"what", "state", "words"} for row in told)
+    assert {row["state"] for row in told} <= {"ok", "note"}
+    assert {"Python", "numpy", "workspace", "import tinytorch"} <= {row["what"] for row in told}
+
+
+def test_doctor_outside_of_a_workspace(desk, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    code, out, _ = desk.tito("doctor")
+    assert code == 0 and "`tito init DIR` makes a folder to learn in" in out
+
+
+@pytest.mark.parametrize("command", ["status", "doctor", "export", "test", "hint", "undo"])
+def test_a_damaged_list_of_exports_is_one_sentence(desk, command):
+    desk.tito("export", "01")
+    (desk.root / ".tito" / "manifest.json").write_bytes(b"{")
+    words = {"export": ["01"], "test": ["01"], "hint": ["double"]}.get(command, [])
+    code, out, err = desk.tito(command, *words)
+    assert "Traceback" not in out + err
+    if command not in ("hint", "undo"):
+        assert code == 1 and "manifest.json is damaged" in out + err
+
+
+@pytest.mark.parametrize("content", [b"{", b"[]", b'{"passed": 3}', b"\xff", b"null"])
+def test_damaged_progress_is_one_sentence(desk, content):
+    desk.tito("hint", "double")
+    (desk.root / ".tito" / "progress.json").write_bytes(content)
+    for command in (["status"], ["hint", "double"], ["test", "01"], []):
+        code, _, err = desk.tito(*command)
+        assert code == 1 and "progress.json is damaged" in err and one_sentence(err)
+    assert desk.tito("export", "01")[0] == 0
+
+
+@pytest.mark.parametrize("content", [b"course = ", b"\xff\xfe", b"[[["])
+def test_damaged_settings_are_one_sentence(desk, content):
+    (desk.root / "tito.toml").write_bytes(content)
+    for command in (["status"], ["test", "01"], [], ["doctor"]):
+        code, _, err = desk.tito(*command)
+        assert code == 1 and "tito.toml cannot be read" in err and one_sentence(err)
+
+
+def test_a_variable_that_names_no_workspace(desk, monkeypatch, tmp_path):
+    monkeypatch.setenv("TINYTORCH_WORKSPACE", str(tmp_path))
+    for command in (["status"], ["test", "01"], ["doctor"], []):
+        code, _, err = desk.tito(*command)
+        assert code == 1 and "where there is no tito.toml" in err and one_sentence(err)
+
+
+MISTAKES = [
+    (["test", "99"], 1, "there is no module '99'"),
+    (["test", "tensr"], 1, "there is no exercise 'tensr'"),
+    (["test", "01", "dubble"], 1, "did you mean tensor.double?"),
+    (["test", "02", "double"], 1, "there is no exercise 'double' in 02_activations"),
+    (["test", "--all", "01"], 2, "name modules or say --all, not both"),
+    (["test", "12"], 1, "12_attention"),
+    (["hint", "relou"], 1, "did you mean activations.relu?"),
+    (["reset"], 2, "NAME"),
+    (["reset", "01", "nothing"], 1, "there is no exercise 'nothing' in 01_tensor"),
+    (["watch"], 2, "NN"),
+    (["start", "77"], 1, "there is no module '77'"),
+    (["status", "nowhere"], 1, "there is no module 'nowhere'"),
+    (["milestone", "run", "moon"], 1, "no milestone is called 'moon'"),
+]
+
+
+@pytest.mark.parametrize(("argv", "code", "words"), MISTAKES)
+def test_a_mistake_is_one_sentence(desk, argv, code, words):
+    before = desk.files()
+    got, out, err = desk.tito(*argv)
+    assert got == code, out + err
+    assert words in err and "Traceback" not in err
+    assert desk.files() == before
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [["start"], ["status"], ["hint", "x"], ["solution", "x"], ["reset", "1"], ["undo"], ["update"]],
+)
+def test_outside_of_a_workspace_the_way_in_is_said(desk, monkeypatch, tmp_path, argv):
+    monkeypatch.chdir(tmp_path)
+    code, out, err = desk.tito(*argv)
+    assert (code, out) == (2, "") and "`tito init DIR` makes one" in err
+
+
+def test_the_module_is_known_by_its_folder(desk, monkeypatch):
+    monkeypatch.chdir(desk.notebook().parent)
+    assert "tensor.double" in desk.tito("test")[1]
+    assert desk.tito("export")[0] == 0
+
+
+# -- milestones
+def test_a_milestone_is_recorded_when_it_passed(desk):
+    code, out, _ = desk.tito("milestone", "run", "proof")
+    assert (code, out) == (0, "recorded: 00_toy_proof\n")
+    told = as_json(desk, "status")[1]["milestones"]
+    assert told["00_toy_proof"]["mix"] == {"yours": {}, "flags": []}
+
+
+@pytest.mark.parametrize("flags", [["1"], ["7"]])
+def test_a_milestone_that_failed_is_not(desk, flags):
+    assert desk.tito("milestone", "run", "proof", *flags)[0] == int(flags[0])
+    assert as_json(desk, "status")[1]["milestones"] == {}
+
+
+def test_a_milestone_of_ones_own_is_not(desk):
+    script = desk.root / "milestones/05_2017_toy/00_toy_proof.py"
+    script.write_text('"""Easy."""\n', encoding="utf-8")
+    code, out, _ = desk.tito("milestone", "run", "proof")
+    assert code == 0 and "is not the course's own script" in out
+    assert as_json(desk, "status")[1]["milestones"] == {}
+
+
+@pytest.mark.parametrize("leave", ["exit(0)", "import os; os._exit(0)", "raise SystemExit"])
+def test_a_milestone_that_the_learners_code_ended_is_not(desk, leave):
+    """`exit()` in a function of theirs gives exit code 0, and proves nothing."""
+    script = '"""Proof."""\n\nimport sys\n\nfrom tinytorch.tensor import double\n\n'
+    script += 'print("loss", double(2))\nsys.exit(1 if double(2) != 4 else 0)\n'
+    for root in (desk.root, desk.course.root):
+        (root / "milestones/05_2017_toy/00_toy_proof.py").write_text(script, encoding="utf-8")
+    desk.answer("tensor.double", "return 2 * x")
+    desk.tito("export", "01")
+    assert desk.tito("milestone", "run", "proof")[0] == 0
+    assert list(as_json(desk, "status")[1]["milestones"]) == ["00_toy_proof"]
+    (desk.root / ".tito" / "progress.json").unlink()
+    desk.edit("double", "return 2 * x", leave)
+    assert "stale" in desk.tito("status")[1]
+    desk.tito("export", "01")
+    code, out, _ = desk.tito("milestone", "run", "proof")
+    assert code == 1 and "not recorded: it ended before its verdict" in out
+    assert as_json(desk, "status")[1]["milestones"] == {}
+
+
+def test_a_milestone_says_what_is_stale(desk):
+    desk.answer("tensor.double", "return 2 * x")
+    out = desk.tito("milestone", "run", "proof")[1]
+    assert "note: 01_tensor is newer than its export: tito test 01" in out
+
+
+def test_an_error_in_a_milestone_is_shown_from_the_script_on(desk):
+    script = '"""Proof."""\n\nfrom tinytorch.tensor import double\n\ndouble([])[3]\n'
+    for root in (desk.root, desk.course.root):
+        (root / "milestones/05_2017_toy/00_toy_proof.py").write_text(script, encoding="utf-8")
+    done = desk.command("milestone", "run", "proof")
+    assert done.returncode == 1
+    assert "IndexError" in done.stderr and "00_toy_proof.py" in done.stderr
+    assert "runpy" not in done.stderr and "inside" not in done.stderr
+
+
+# -- watch
+def test_watch_sees_every_save(desk):
+    desk.answer("tensor.double", "return x * x")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tito", "watch", "01"],
+        cwd=desk.root,
+        env=desk.env({"PYTHONUNBUFFERED": "1"}),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+    )
+
+    def until_it_waits():
+        lines = []
+        for line in process.stdout:
+            lines.append(line)
+            if "waiting for the next save" in line:
+                return "".join(lines)
+        raise AssertionError("it ended: " + "".join(lines))
+
+    try:
+        assert "1 failed, 3 blank" in until_it_waits()
+        desk.edit("double", "return x * x", "return 2 * x")
+        assert "1 passed, 3 blank" in until_it_waits()
+        desk.edit("double", "return 2 * x", "return 2 *")
+        assert "this is not Python" in until_it_waits()
+        desk.edit("double", "return 2 *", "return x + x + 0")
+        assert "1 passed, 3 blank" in until_it_waits()
+        desk.answer("tensor.total")
+        assert "2 passed, 2 blank" in until_it_waits()
+    finally:
+        process.kill()
+        process.communicate()
+
+
+# -- consoles and paths
+SLOW = [pytest.param(coding, marks=pytest.mark.slow) for coding in ("ascii", "cp437")]
+
+
+@pytest.mark.parametrize("coding", ["cp1252", *SLOW])
+def test_a_console_of_windows_shows_every_command(desk, coding):
+    """Nothing is lost but the signs that the console does not have."""
+    toml = desk.course.read("modules/01_tensor/module.toml").decode()
+    arrows = toml.replace("'a'", "'loss \N{RIGHTWARDS ARROW} 0'").replace("Toy", "\N{SNOWMAN} toy")
+    desk.course.write("modules/01_tensor/module.toml", arrows)
+    desk.answer("tensor.double", "assert 0, '\N{SNOWMAN}'")
+    env = {"PYTHONIOENCODING": coding, "PYTHONUTF8": "0"}
+    commands = (
+        *(["test", "01"], ["status"], ["status", "01"], ["hint", "double"], ["doctor"], []),
+        *(["reset", "01"], ["undo"], ["update"], ["export", "--all"], ["start", "--no-open"]),
+        *(["solution", "double", "--give-up"], ["milestone", "list"], ["status", "--json"]),
+        *(["test", "01", "--json"], ["milestone", "run", "proof"], ["undo", "--list"]),
+    )
+    for argv in commands:
+        done = desk.command(*argv, env=env, encoding=None)
+        assert b"Traceback" not in done.stdout + done.stderr, argv
+        assert done.returncode == (1 if argv and argv[0] == "test" else 0), (argv, done.stderr)
+        assert done.stdout
+    out = desk.command("hint", "double", env=env, encoding=None).stdout
+    assert b"loss ? 0" in out or b"loss \x1a 0" in out
+
+
+def test_crlf_everywhere(desk):
+    """A workspace that git checked out on Windows."""
+    desk.solve()
+    for path in desk.root.rglob("*"):
+        if path.is_file():
+            path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    assert desk.tito("test", "01")[0] == 0
+    assert desk.tito("status")[0] == 0
+    assert desk.tito("milestone", "run", "proof")[1].endswith("recorded: 00_toy_proof\n")
+    assert desk.tito("reset", "01", "double")[0] == 0
+    assert desk.tito("undo")[0] == 0
+
+
+def test_json_is_alone_on_stdout(desk):
+    desk.solve()
+    for argv in (["test", "01"], ["export", "01"], ["status"], ["doctor"]):
+        done = desk.command(*argv, "--json")
+        json.loads(done.stdout)
+        assert done.stderr == ""

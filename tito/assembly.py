@@ -1,0 +1,312 @@
+"""A learner's file on a working reference: untouched blanks are given, the rest is theirs.
+
+Both the learner's export and the course's own file are cut into pieces: functions, classes with
+their members, assignments. A piece that is still the stub becomes the course's whole function; a
+changed one is never filled in; what was deleted comes back; what was added stays.
+"""
+
+import ast
+import builtins
+import json
+import symtable
+from collections import Counter
+from dataclasses import dataclass, field
+
+WIDTH = 100
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+IMPORTS = (ast.Import, ast.ImportFrom)
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A statement of a module or of a class, and its lines, decorators included."""
+
+    key: str
+    owner: str  # the class that holds it; "" for the module
+    node: ast.stmt
+
+    @property
+    def first(self):
+        decorators = getattr(self.node, "decorator_list", [])
+        return min([self.node.lineno, *(d.lineno for d in decorators)])
+
+    @property
+    def last(self):
+        return self.node.end_lineno
+
+    @property
+    def is_class(self):
+        return isinstance(self.node, ast.ClassDef)
+
+
+@dataclass
+class Mix:
+    """A module in which own and given pieces stand together; names are exercises' qualnames."""
+
+    text: str
+    yours: list[str] = field(default_factory=list)
+    given: list[str] = field(default_factory=list)
+    edited: list[str] = field(default_factory=list)  # given code that was changed: its keys
+    restored: list[str] = field(default_factory=list)  # what was deleted and came back
+    unknown: list[str] = field(default_factory=list)  # names used that no exported cell defines
+    added: list[str] = field(default_factory=list)  # what the course does not have
+    notes: list[str] = field(default_factory=list)  # what looks odd, in sentences
+
+
+class Source:
+    """A Python text and its pieces by key, in order."""
+
+    def __init__(self, text):
+        self.text, self.lines = text, text.split("\n")
+        self.tree = ast.parse(text)
+        self.pieces = {}
+        self._take("", self.tree.body)
+
+    def _take(self, owner, body):
+        for node in body:
+            name = _name(node)
+            if name is None:
+                continue
+            key = stem = f"{owner}.{name}" if owner else name
+            count = 1
+            while key in self.pieces:
+                count += 1
+                key = f"{stem}#{count}"
+            self.pieces[key] = Piece(key, owner, node)
+            if isinstance(node, ast.ClassDef) and not owner:
+                self._take(key, node.body)
+
+    def lines_of(self, piece):
+        return self.lines[piece.first - 1 : piece.last]
+
+    def code(self, key):
+        """The text of a piece."""
+        return "\n".join(self.lines_of(self.pieces[key]))
+
+    def bound(self):
+        """Every name that the module defines or imports."""
+        table = symtable.symtable(self.text, "module", "exec")
+        return {s.get_name() for s in table.get_symbols() if s.is_assigned() or s.is_imported()}
+
+
+def _name(node):
+    """What a statement defines; None for imports, docstrings, and `__all__`."""
+    if isinstance(node, (*FUNCTIONS, ast.ClassDef)):
+        return node.name
+    if isinstance(node, IMPORTS) or _is_docstring(node):
+        return None
+    if isinstance(node, ast.Assign):
+        name = " = ".join(ast.unparse(target) for target in node.targets)
+    elif isinstance(node, ast.AugAssign | ast.AnnAssign):
+        name = ast.unparse(node.target)
+    else:
+        name = ast.unparse(node)
+    return None if name == "__all__" else name
+
+
+def _is_docstring(node):
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+
+
+def shape(node):
+    """What a statement does, as text: without its place, and without docstrings.
+
+    Of a class only its head counts: its members are pieces of their own.
+    """
+    if isinstance(node, ast.ClassDef):
+        return ast.dump(ast.ClassDef(node.name, node.bases, node.keywords, [], node.decorator_list))
+    if isinstance(node, FUNCTIONS) and _is_docstring(node.body[0]):
+        bare = {**vars(node), "body": node.body[1:]}
+        node = type(node)(**{name: bare[name] for name in node._fields if name in bare})
+    return ast.dump(node)
+
+
+def assemble(own, reference, stubs):
+    """The learner's text on the reference's.
+
+    Args:
+        own: what the learner's notebook exports to.
+        reference: the course's file of the same module.
+        stubs: {exercise's qualname: the shapes that count as untouched}.
+
+    Returns:
+        The Mix.
+    """
+    mine, theirs = Source(own), Source(reference)
+    mix, edits = Mix(own), [*_missing_imports(mine, theirs)]
+    for key, piece in theirs.pieces.items():
+        here = mine.pieces.get(key)
+        if here is None:
+            if piece.owner in mine.pieces or not piece.owner:
+                edits.append(_insertion(mine, theirs, piece))
+            (mix.given if key in stubs else mix.restored).append(key)
+        elif key in stubs and shape(here.node) in stubs[key]:
+            edits.append((here.first, here.last, _fitted(theirs, piece, mine, here)))
+            mix.given.append(key)
+        elif key in stubs:
+            mix.yours.append(key)
+            mix.notes += _other_head(key, here.node, piece.node)
+        elif shape(here.node) != shape(piece.node):
+            mix.edited.append(key)
+    mix.edited += _redefined(mine, theirs)
+    mix.added = [key for key in mine.pieces if key not in theirs.pieces]
+    mix.text = _public(_edited(mine.lines, edits), theirs)
+    mix.text, mix.unknown = _with_names(mix.text)
+    return mix
+
+
+def _other_head(key, here, piece):
+    """What was changed in the lines above a solution: its decorators, its parameters."""
+    mine, theirs = ({ast.unparse(d) for d in n.decorator_list} for n in (here, piece))
+    if gone := theirs - mine:
+        yield f"{key}: the line `@{min(gone)}` above it is gone"
+    mine, theirs = (
+        [a.arg for a in ast.walk(n.args) if isinstance(a, ast.arg)] for n in (here, piece)
+    )
+    if mine != theirs:
+        yield f"{key} takes ({', '.join(mine)}), and should take ({', '.join(theirs)})"
+
+
+def give(text, reference, keys):
+    """The text with these pieces taken from the reference; keys that it lacks are left out."""
+    mine, theirs = Source(text), Source(reference)
+    edits = []
+    for key in keys:
+        here, piece = mine.pieces.get(key), theirs.pieces.get(key)
+        if here and piece and here.is_class:  # the head alone: the members are pieces too
+            head = theirs.lines[piece.first - 1 : piece.node.body[0].lineno - 1]
+            edits.append((here.first, here.node.body[0].lineno - 1, head))
+        elif here and piece:
+            edits.append((here.first, here.last, _fitted(theirs, piece, mine, here)))
+        elif here and "#" in key:  # a second definition that hides the given one
+            edits.append((here.first, here.last, []))
+    return _edited(mine.lines, edits)
+
+
+def _fitted(theirs, piece, mine, here):
+    """The reference's lines, indented as the learner indents."""
+    lines = theirs.lines_of(piece)
+    was, now = (_indent(source.lines[p.first - 1]) for source, p in ((theirs, piece), (mine, here)))
+    if was == now:
+        return lines
+    return [now + line.removeprefix(was) if line.strip() else line for line in lines]
+
+
+def _indent(line):
+    return line[: len(line) - len(line.lstrip())]
+
+
+def _insertion(mine, theirs, piece):
+    """Where a deleted piece comes back: after the nearest piece before it that is still there."""
+    space = [""] if piece.owner else ["", ""]
+    before = None
+    for other in theirs.pieces.values():
+        if other.key == piece.key:
+            break
+        if other.owner == piece.owner and other.key in mine.pieces:
+            before = mine.pieces[other.key]
+    lines = theirs.lines_of(piece)
+    if before:
+        return before.last + 1, before.last, [*space, *lines]
+    if piece.owner:
+        body = mine.pieces[piece.owner].node.body
+        at = body[0].end_lineno if _is_docstring(body[0]) else body[0].lineno - 1
+        return at + 1, at, [*lines, *space]
+    at = _top(mine)
+    return at + 1, at, [*space, *lines, ""]
+
+
+def _top(source):
+    """The last line of the docstring, of `__all__` and of the imports at the top of a module."""
+    at = 0
+    for node in source.tree.body:
+        if not (isinstance(node, IMPORTS) or _name(node) is None):
+            break
+        at = node.end_lineno
+    return at
+
+
+def _missing_imports(mine, theirs):
+    """The reference's imports of names that the learner's text does not have any more."""
+    bound = mine.bound()
+    for node in theirs.tree.body:
+        if isinstance(node, IMPORTS):
+            names = {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
+            if names - bound:
+                at = _top(mine)
+                yield at + 1, at, theirs.lines[node.lineno - 1 : node.end_lineno]
+
+
+def _redefined(mine, theirs):
+    """Given functions that a later definition of the learner's hides."""
+    later = [key for key in mine.pieces if "#" in key and key not in theirs.pieces]
+    return [key for key in later if key.partition("#")[0] in theirs.pieces]
+
+
+def _edited(lines, edits):
+    """The text after replacing each (first, last, new lines); last < first only inserts."""
+    result = list(lines)
+    for index in sorted(range(len(edits)), key=lambda i: (edits[i][0], i), reverse=True):
+        first, last, new = edits[index]
+        result[first - 1 : last] = new
+    return "\n".join(result)
+
+
+def _public(text, theirs):
+    """The text with an `__all__` that has the reference's names, and then the learner's."""
+    mine = Source(text)
+    nodes = [n for n in mine.tree.body if isinstance(n, ast.Assign)]
+    named = [n for n in nodes if ast.unparse(n.targets[0]) == "__all__"]
+    if not named:
+        return text
+    wanted = next(
+        (ast.literal_eval(n.value) for n in theirs.tree.body if _assigns_all(n)),
+        [],
+    )
+    names = dict.fromkeys([*wanted, *ast.literal_eval(named[0].value)])
+    lines = all_line(list(names)).split("\n")
+    return _edited(mine.lines, [(named[0].lineno, named[0].end_lineno, lines)])
+
+
+def all_line(names):
+    """The assignment of `__all__`, on one line if it fits."""
+    quoted = [json.dumps(name, ensure_ascii=False) for name in names]
+    line = f"__all__ = [{', '.join(quoted)}]"
+    if len(line) > WIDTH:
+        line = "\n".join(["__all__ = [", *(f"    {name}," for name in quoted), "]"])
+    return line
+
+
+def _assigns_all(node):
+    return isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"
+
+
+def _with_names(text):
+    """The text with `Blank` imported if it is used, and the names that nothing defines."""
+    unknown = undefined(text)
+    if "Blank" in unknown:
+        source = Source(text)
+        text = _edited(source.lines, [(_top(source) + 1, _top(source), _BLANK)])
+        unknown.remove("Blank")
+    return text, unknown
+
+
+_BLANK = ["from .course import Blank"]
+
+
+def undefined(text):
+    """The global names that a module uses and nowhere defines, imports or takes from Python."""
+    table = symtable.symtable(text, "module", "exec")
+    defined = {s.get_name() for s in table.get_symbols() if s.is_assigned() or s.is_imported()}
+    used, tables = Counter(), [table]
+    while tables:
+        here = tables.pop()
+        tables += here.get_children()
+        top = here is table
+        used.update(
+            s.get_name()
+            for s in here.get_symbols()
+            if s.is_referenced() and (s.is_global() or (top and not s.is_assigned()))
+        )
+    known = {*defined, *dir(builtins), "__file__", "__name__"}
+    return sorted(name for name in used if name not in known)

@@ -1,0 +1,138 @@
+"""tito test in a workspace: what passed, what failed and whose bug it is, what is still blank."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+from tito import TitoError, judge, learner, report, runner, workspace
+from tito.blame import Blame
+from tito.commands import export, status
+from tito.progress import Progress
+
+BLANK, FAILED = 3, 1  # exit codes; 0 means that everything asked for passed
+
+
+def run(found, args):
+    """Export and judge; give the exit code: 0 passed, 1 failed, 3 nothing failed, some blank."""
+    report.quiet(args.json)
+    report.say(f"workspace {found.root}")
+    limit = args.limit or judge.LIMIT
+    asked, told, outcomes = found.asked(args.modules, args.all), {}, set()
+    _bring_up_to_date(found, asked)
+    for module, wanted in asked.items():
+        results = test(found, module, wanted, limit, blame=not args.no_blame)
+        told[module.label] = [vars(result) for result in results]
+        outcomes |= {result.outcome for result in results}
+    if args.json:
+        report.json(told)
+    return FAILED if "failed" in outcomes else BLANK if "blank" in outcomes else 0
+
+
+def _bring_up_to_date(found, asked):
+    """Export what was saved since in the other notebooks: the tests run on them as well."""
+    for module in found.written:
+        if module not in asked and learner.state(module) in ("stale", "not exported"):
+            try:
+                export.say(module, learner.run(module))
+            except TitoError as error:
+                report.say(f"{module.label} stays as it was exported last: {error}", style="yellow")
+
+
+def test(found, module, wanted=None, limit=judge.LIMIT, blame=True):
+    """Judge a module, or some of its exercises, and say it; give the Results."""
+    report.say(f"\n{module.label}", style="bold")
+    exported = learner.run(module)
+    export.say(module, exported)
+    yours = {f"{module.name}.{name}" for name in exported.entry["yours"]}
+    asked = wanted or found.exercises(module)
+    own = [name for name in asked if name in yours]
+    edited = exported.entry["edited"] and not wanted
+    with workspace.frozen(found) as still:
+        module = still.module(module.name)
+        judged = judge.judge(module, own, limit, given=bool(edited)) if own or edited else {}
+        results = [judged.get(name) or judge.Result(name, "blank") for name in asked]
+        results += [judged[judge.OTHER]] if judge.OTHER in judged else []
+        mine = [result for result in results if result.exercise in yours]
+        Progress(found).judged(module, mine)
+        report.table([_row(result) for result in results])
+        if ran := dict.fromkeys(file for result in results for file in result.files):
+            report.say(f"checked on {', '.join(ran)}; what is not there is given")
+        _explain_all(module, [r for r in results if r.outcome == "failed"], limit, blame)
+    _sum_up(found, results)
+    return results
+
+
+def _explain_all(module, failed, limit, blame):
+    """Say why exercises fail; what breaks the whole module is said once."""
+    broken = [result for result in failed if result.check == "import"]
+    finder = Blame(module, failed, limit) if blame and failed else None
+    for result in [*broken[:1], *(r for r in failed if r not in broken)]:
+        _explain(module, result, finder, limit)
+    for result in broken[1:]:
+        result.blame, result.finding = broken[0].blame, broken[0].finding
+
+
+def _row(result):
+    words = {"passed": f"{result.checks} checks", "blank": "given", "failed": ""}
+    return ("  " + result.exercise, result.outcome, words[result.outcome])
+
+
+def _explain(module, result, finder, limit):
+    """Say how an exercise fails, where, on which input, and whose bug it is."""
+    where = "" if result.check in ("quick check", "import", "tests") else result.check
+    report.say(f"\n{result.exercise}: {result.sentence}", style="red")
+    if place := result.place and _place(module, result.place):
+        report.say(f"  at {place}")
+    if where:
+        report.say(f"  in the test {_test_name(where)}")
+    finding = finder.explain(result) if finder and result.check else None
+    wrong = finding is None or not finding.right
+    if wrong and result.exercise != judge.OTHER and result.check not in ("import", "tests", ""):
+        result.witness = runner.witness(module, limit, result)
+    if result.witness:
+        report.say(f"  smallest input: {_short(result.witness['call'])}")
+        report.say(f"  expected {_short(result.witness['expected'])}")
+        report.say(f"  received {_short(result.witness['received'])}")
+    if finding:
+        result.finding, result.blame = asdict(finding), finding.words(result.exercise)
+        report.say(f"  {result.blame}")
+
+
+def _short(text):
+    return text if len(text) < 240 else f"{text[:236]} ..."
+
+
+def _test_name(node):
+    """A test as words: "over any dims, None-False"."""
+    name, _, case = node.rpartition("::")[2].partition("[")
+    words = name.removeprefix("test_").replace("_", " ")
+    return f"`{words}`" + (f", {case.rstrip(']')}" if case else "")
+
+
+def _place(module, place):
+    """A line of the exported file as the cell it came from; "" for a line of the course's."""
+    path, line = place
+    if path != str(module.exported):
+        inside = Path(path).is_relative_to(module.course.root)
+        return f"{module.course.relative(path)}, line {line}" if inside else ""
+    lines = module.exported.read_text(encoding="utf-8").split("\n")[:line]
+    cells = [at for at, text in enumerate(lines) if text.startswith("# %% ")]
+    if not cells:
+        return f"{module.course.relative(path)}, line {line}"
+    return f"cell {lines[cells[-1]][5:]}, `{lines[-1].strip()}`"
+
+
+def _sum_up(found, results):
+    """One line: how many passed, failed, are blank, and what to do next."""
+    counts = dict.fromkeys(("passed", "failed", "blank"), 0)
+    for result in results:
+        counts[result.outcome] += 1
+    report.say("\n" + ", ".join(f"{n} {kind}" for kind, n in counts.items() if n))
+    stuck = next((r for r in results if r.outcome == "failed"), None)
+    stuck = stuck or next((r for r in results if r.outcome == "blank"), None)
+    if not stuck:
+        report.say(f"next: {status.advice(found, status.summary(found))}")
+        return
+    blamed = stuck.finding and [*stuck.finding["culprits"], *stuck.finding["together"]]
+    name = (blamed or [stuck.exercise])[0]
+    if name != judge.OTHER:
+        report.say(f"next: {name}      (help: tito hint {name})")

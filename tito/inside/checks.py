@@ -1,0 +1,164 @@
+"""Run the course's quick checks on the exported file of a module, and tell every outcome.
+
+`python -m tito.inside.checks NOTEBOOK LABEL EXERCISE...`: the checks of the course's own notebook
+run in the namespace of `tinytorch.NAME` as it is imported here, so in a workspace on the
+learner's file. Cells of the notebook that only define something run too; its exported cells and
+its experiments do not.
+"""
+
+import ast
+import contextlib
+import importlib
+import linecache
+import os
+import sys
+import threading
+import traceback
+
+from tito import notebook
+from tito.inside import loaded, sentence, set_limits, tell
+from tito.inside.guard import Guard
+
+DEFINITIONS = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)
+PATIENCE = 10  # seconds that the import of a module may take; it needs a fraction of one
+CONSTANTS = (ast.Constant, ast.Tuple, ast.List, ast.Dict, ast.UnaryOp, ast.USub, ast.Load)
+
+
+def run(path, label, wanted):
+    """Judge the wanted exercises in the notebook's order."""
+    set_limits()
+    book, guard = notebook.read(path, label), Guard()
+    module = _import(f"tinytorch.{book.name}", guard)
+    if module is None:
+        return
+    tell(loaded=loaded())
+    names = vars(module)
+    for cell in book.code:
+        exercises = checked_in(cell.tree)
+        if not cell.exported and not exercises and only_defines(cell.tree):
+            with without_plots():
+                _execute(cell, names)
+        for exercise in exercises:
+            if exercise in wanted:
+                _check(cell, exercise, names, guard)
+    tell(finished=True, loaded=loaded())
+
+
+@contextlib.contextmanager
+def without_plots():
+    """Cells that would import matplotlib find none: that takes longer than all the checks."""
+    missing = "matplotlib" not in sys.modules
+    if missing:
+        sys.modules["matplotlib"] = None
+    yield
+    if missing:
+        del sys.modules["matplotlib"]
+
+
+def _import(name, guard):
+    """The learner's module; None if it cannot be imported, and then the reason is told."""
+    clock = threading.Timer(PATIENCE, _too_long, [threading.get_ident()])
+    clock.daemon = True
+    clock.start()
+    try:
+        module = importlib.import_module(name)
+    except BaseException as error:  # a learner's module may do anything while it is imported
+        words = "it asked Python to exit" if isinstance(error, SystemExit) else sentence(error)
+        tell(error=f"it cannot be imported: {words}", place=_place(error))
+        return None
+    finally:
+        clock.cancel()
+    if complaint := guard.complaint():
+        tell(error=complaint, place=None)
+        return None
+    return module
+
+
+def _too_long(thread):
+    """The import goes on and on: say where it is, and end the process."""
+    frames = traceback.extract_stack(sys._current_frames()[thread])
+    words = f"it cannot be imported: not done after {PATIENCE} s, an endless loop?"
+    tell(error=words, place=_last(frames))
+    os._exit(1)
+
+
+def _check(cell, exercise, names, guard):
+    """Run the checks of one exercise; its outcome is told whatever happens."""
+    from tinytorch import course
+
+    tell(start=f"quick check of {exercise}", exercises=[exercise])
+    course.outcomes.clear()
+    error = None
+    try:
+        _execute(cell, names, exercise)
+    except BaseException as raised:  # not even KeyboardInterrupt is tito's: it is theirs
+        error = raised
+    said, complaint = dict(course.outcomes).get(exercise), guard.complaint()
+    if complaint:
+        tell(check=exercise, outcome="failed", sentence=complaint, place=None)
+    elif error is None and said:
+        tell(check=exercise, outcome=said)
+    else:
+        words = "it asked Python to exit" if isinstance(error, SystemExit) else sentence(error)
+        words = words.removeprefix(f"{exercise}: ")
+        tell(check=exercise, outcome="failed", sentence=words, place=_place(error))
+
+
+def _execute(cell, names, exercise=None):
+    """Run a cell; of a cell with several checks, only those of one exercise."""
+    file = f"cell {cell.id}"
+    linecache.cache[file] = (len(cell.source), None, cell.source.splitlines(True), file)
+    tree = cell.tree
+    if exercise:
+        body = [n for n in tree.body if checked_in(n) in ([], [exercise])]
+        tree = ast.Module(body, [])
+    exec(compile(tree, file, "exec", dont_inherit=True), names)
+
+
+def checked_in(tree):
+    """The exercises that a cell checks with `with check("...")`."""
+    return [
+        item.context_expr.args[0].value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.With)
+        for item in node.items
+        if isinstance(item.context_expr, ast.Call)
+        and getattr(item.context_expr.func, "id", "") == "check"
+    ]
+
+
+def only_defines(tree):
+    """True if a cell holds only imports, definitions and constants: quick, and without output."""
+    return all(_defines(node) for node in tree.body)
+
+
+def _defines(node):
+    if isinstance(node, ast.Try):
+        handlers = [statement for handler in node.handlers for statement in handler.body]
+        return all(_defines(statement) for statement in [*node.body, *handlers])
+    if isinstance(node, ast.Assign):
+        return all(isinstance(part, CONSTANTS) for part in ast.walk(node.value))
+    return is_text(node) or isinstance(node, DEFINITIONS)
+
+
+def is_text(node):
+    """True for a docstring, or any other constant that stands alone."""
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+
+
+def _place(error):
+    """The last line of exported code that an error came through: [file, line]."""
+    frames = traceback.extract_tb(error.__traceback__) if error else []
+    with contextlib.suppress(SyntaxError):
+        if isinstance(error, SyntaxError):
+            return [error.filename, error.lineno]
+    return _last(frames)
+
+
+def _last(frames):
+    own = [f for f in frames if "tinytorch" in f.filename and f.name != "__exit__"]
+    return [own[-1].filename, own[-1].lineno] if own else None
+
+
+if __name__ == "__main__":
+    run(sys.argv[1], sys.argv[2], set(sys.argv[3:]))

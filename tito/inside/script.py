@@ -1,0 +1,43 @@
+"""Run a script as Python itself would, and tell whether it came to an end of its own.
+
+`python script.py PATH FLAGS...`: an exit code says nothing if a learner's function called `exit()`
+half-way, so the end is told only if none of their code asked for it.
+"""
+
+import os
+import runpy
+import sys
+import traceback
+from pathlib import Path
+
+from tinytorch import overlay
+from tito.inside import tell
+
+
+def run(path, flags):
+    """Run the script to its end, and tell its exit code if that end is its own."""
+    sys.argv, sys.path[0] = [path, *flags], str(Path(path).parent)
+    try:
+        runpy.run_path(path, run_name="__main__")
+    except SystemExit as stop:
+        if not _learners(stop):
+            tell(finished=stop.code or 0)
+        raise
+    except Exception as error:
+        trace = error.__traceback__
+        while trace.tb_next and trace.tb_frame.f_code.co_filename != path:
+            trace = trace.tb_next  # not our frames, nor runpy's
+        sys.excepthook(type(error), error.with_traceback(trace), trace)
+        sys.exit(1)
+    tell(finished=0)
+
+
+def _learners(stop):
+    """True if it was the learner's code that asked Python to exit."""
+    files = Path(os.environ[overlay.VARIABLE], overlay.FILES)
+    places = [Path(frame.filename) for frame in traceback.extract_tb(stop.__traceback__)]
+    return any(place.is_relative_to(files) for place in places)
+
+
+if __name__ == "__main__":
+    run(sys.argv[1], sys.argv[2:])

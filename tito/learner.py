@@ -1,0 +1,194 @@
+"""From a learner's notebook to `src/tinytorch/name.py`: their code, the course's in the gaps."""
+
+import ast
+import contextlib
+import difflib
+import json
+from collections import Counter, defaultdict
+from dataclasses import asdict, dataclass
+
+from tito import TitoError, assembly, export, files, notebook, refusals
+from tito.assembly import FUNCTIONS, shape
+from tito.notebook import Problem, Refused
+
+
+@dataclass(frozen=True)
+class Export:
+    """An exported module: its manifest entry, and whether its file is another than before."""
+
+    entry: dict
+    changed: bool
+
+
+def reference_text(module):
+    """The course's own file of a module."""
+    return (module.course.source.package / f"{module.name}.py").read_text(encoding="utf-8")
+
+
+def reference_book(module):
+    """The course's own notebook of a module, with solutions."""
+    own = module.course.source.module(module.name)
+    return export.read(own)
+
+
+def book(module):
+    """The learner's notebook."""
+    return notebook.read_learners(module.notebook, module.course.relative(module.notebook))
+
+
+def run(module):
+    """Export a learner's notebook, unless the file is in step with it already.
+
+    Raises:
+        Refused: the notebook cannot be exported; the last good file stays.
+        TitoError: it is not there, or the file cannot be written.
+    """
+    workspace, old = module.course, module.course.manifest.get(module.name)
+    if old and state(module) == "in step":
+        return Export(old, False)
+    sources = _sources(module)  # before it is read: a save from now on makes the export stale
+    mix = mixed(module)
+    changed = not export.in_step(module, mix.text)
+    if changed:
+        files.write(module.exported, mix.text)
+    told = asdict(mix) | {"file": files.digest(mix.text), **sources}
+    pieces = assembly.Source(told.pop("text"))
+    told["pieces"] = {n: files.digest(pieces.code(n)) for n in (*mix.yours, *mix.given)}
+    workspace.record(module.name, told)
+    return Export(told, changed)
+
+
+def refresh(module):
+    """Export a module again that was exported before, if that is possible."""
+    vars(module.course).pop("manifest", None)
+    if module.name in module.course.manifest:
+        with contextlib.suppress(TitoError):  # the next command that needs it says why
+            run(module)
+
+
+def state(module):
+    """How the exported file stands to the notebook, from their digests alone.
+
+    "in step", "stale" (the notebook or the course is newer), "changed by hand" (the file),
+    "untouched" (nothing was written in the notebook yet), "not exported", or "gone" (the notebook).
+    """
+    if not module.notebook.is_file():
+        return "gone"
+    entry = module.course.manifest.get(module.name)
+    if entry is None:
+        base = module.course.base(module.notebook)
+        same = base.is_file() and _said(base) == _said(module.notebook)
+        return "untouched" if same else "not exported"
+    if not module.exported.is_file() or {k: entry.get(k) for k in KEYS} != _sources(module):
+        return "stale"
+    if files.digest(module.exported.read_bytes()) != entry["file"]:
+        return "changed by hand"
+    return "in step"
+
+
+KEYS = ("notebook", "course")
+
+
+def _sources(module):
+    """The digests of what an export is made from."""
+    return {
+        "notebook": _said(module.notebook),
+        "course": files.digest(reference_text(module)),
+    }
+
+
+def _said(path):
+    """The digest of a notebook's cells: outputs, counts and metadata change with every run."""
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return "unreadable"  # whoever exports it says why
+    try:
+        cells = json.loads(content.decode("utf-8-sig"))["cells"]
+        told = [[c.get("id"), c["cell_type"], "".join(c["source"])] for c in cells]
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return files.digest(content)  # no notebook, by now
+    return files.digest(json.dumps(told))
+
+
+def mixed(module):
+    """The Mix of a learner's notebook with the course; nothing is written.
+
+    Raises:
+        Refused: the notebook cannot be exported.
+    """
+    own = book(module)
+    shapes = stubs(module)
+    if problems := [*refusals.problems(own, learners=True), *_twice(own, shapes)]:
+        raise Refused(problems)
+    mix = assembly.assemble(export.text(own), reference_text(module), shapes)
+    mix.notes += _absent(own, mix)
+    try:
+        compile(mix.text, own.label, "exec", dont_inherit=True)
+    except SyntaxError as error:
+        reason = f"with the given pieces it is not Python: {error.msg}, line {error.lineno}"
+        raise Refused([Problem(own.label, reason)]) from None
+    return mix
+
+
+def _absent(own, mix):
+    """Why exercises count as blank although something of them may have been written."""
+    exported = {name for cell in own.exported for name, _ in cell.functions}
+    elsewhere = {name: cell for cell in own.code if not cell.exported for name, _ in cell.functions}
+    for name in mix.given:
+        exercise = f"{own.name}.{name}"
+        if name in elsewhere and name in exported:
+            yield f"{exercise}: you wrote it in the cell {elsewhere[name].id}, but its own is blank"
+        elif name in elsewhere:
+            cell = elsewhere[name].id
+            yield f"{exercise} counts as blank: its cell {cell} does not begin with `#| export`"
+        elif name not in exported:
+            close = difflib.get_close_matches(name, exported & set(mix.added), 1, 0.7)
+            renamed = f"did you rename it {close[0]}?" if close else "its cell is gone:"
+            yield f"{exercise} counts as blank: {renamed} `tito reset {name}` puts it back"
+
+
+def stubs(module):
+    """The shapes that count as untouched, of every exercise: {qualname: {shape}}.
+
+    They are those of the installed course, and those of the notebook as init or update wrote it.
+    """
+    found = defaultdict(set)
+    for exercise in reference_book(module).exercises:
+        blanked = ast.parse(exercise.cell.blanked([exercise]))
+        found[exercise.qualname].add(shape(node_of(blanked, exercise.qualname)))
+    base = module.course.base(module.notebook)
+    if base.is_file():
+        for cell in notebook.read_learners(base, "the notebook as it was").exported:
+            for qualname, node in cell.functions:
+                if qualname in found:
+                    found[qualname].add(shape(node))
+    return dict(found)
+
+
+def node_of(tree, qualname):
+    """The function or method of a name, the last one if there are several."""
+    body = tree.body
+    for part in qualname.split("."):
+        node = [n for n in body if getattr(n, "name", None) == part][-1]
+        body = getattr(node, "body", [])
+    return node
+
+
+def _twice(own, exercises):
+    """Exercises that are defined in two places: which one counts?"""
+    places = defaultdict(list)
+    for cell in own.exported:
+        for qualname, node in cell.functions:
+            if qualname in exercises and isinstance(node, FUNCTIONS):
+                places[qualname].append(cell)
+    for qualname, cells in places.items():
+        if len(cells) > 1:
+            where = " and ".join(dict.fromkeys(cell.id for cell in cells))
+            told = Counter(cell.id for cell in cells)
+            where = where if len(told) > 1 else f"{where} twice"
+            reason = (
+                f"{own.name}.{qualname} is defined in {where}: keep one, or take "
+                "`#| export` off the other's cell"
+            )
+            yield Problem(own.label, reason, cells[-1].id)

@@ -1,0 +1,81 @@
+"""What a learner has reached: exercises that passed, hints taken, solutions seen, milestones."""
+
+import json
+import time
+
+from tito import TitoError
+from tito.files import dumps, write
+
+FILE = "progress.json"
+
+
+class Progress:
+    """The file `.tito/progress.json`; every change is written at once."""
+
+    def __init__(self, workspace):
+        self.workspace = workspace
+        self.path = workspace.state / FILE
+        empty = {"passed": {}, "hints": {}, "solutions": {}, "milestones": {}}
+        try:
+            self.data = empty | json.loads(self.path.read_text(encoding="utf-8"))
+            if not all(isinstance(self.data[key], dict) for key in empty):
+                raise TypeError("it is not what tito writes")
+        except FileNotFoundError:
+            self.data = empty
+        except (OSError, ValueError, TypeError) as error:
+            raise TitoError(f"{self.path} is damaged ({error}): delete or mend it") from None
+
+    def _save(self):
+        write(self.path, dumps(self.data))
+
+    # -- exercises
+    def judged(self, module, results):
+        """Remember which exercises passed, and with which text; with another they have not."""
+        pieces = self.workspace.manifest[module.name]["pieces"]
+        for result in results:
+            text = pieces[result.exercise.partition(".")[2]]
+            if result.outcome == "passed":
+                self.data["passed"][result.exercise] = text
+            elif self.data["passed"].get(result.exercise) == text:
+                del self.data["passed"][result.exercise]
+        self.data["last"] = module.name
+        self._save()
+
+    def passed(self, module):
+        """The exercises of a module that passed as they stand in the exported file."""
+        entry = self.workspace.manifest.get(module.name, {"yours": [], "pieces": {}})
+        ids = [(f"{module.name}.{name}", entry["pieces"][name]) for name in entry["yours"]]
+        return [name for name, text in ids if self.data["passed"].get(name) == text]
+
+    def open(self):
+        """Own exercises that have not passed as they stand: {module: their ids}."""
+        found = {}
+        for module in self.workspace.written:
+            entry, passed = self.workspace.manifest.get(module.name, {}), self.passed(module)
+            names = [f"{module.name}.{name}" for name in entry.get("yours", ())]
+            found[module] = [name for name in names if name not in passed]
+        return {module: names for module, names in found.items() if names}
+
+    # -- help
+    def hints(self, exercise):
+        """How many hints were taken."""
+        return self.data["hints"].get(exercise, 0)
+
+    def took_hint(self, exercise, level):
+        self.data["hints"][exercise] = level
+        self._save()
+
+    def saw_solution(self, exercise, how):
+        """`how` is "passed" or "gave up"; giving up is never forgotten."""
+        if self.data["solutions"].get(exercise) != "gave up":
+            self.data["solutions"][exercise] = how
+        self._save()
+
+    def gave_up(self, exercise):
+        return self.data["solutions"].get(exercise) == "gave up"
+
+    # -- milestones
+    def reached(self, milestone, mix):
+        told = {"when": time.strftime("%Y-%m-%d %H:%M:%S"), "mix": mix}
+        self.data["milestones"][milestone] = told
+        self._save()

@@ -1,0 +1,246 @@
+"""The learner's folder: notebooks to write in, what was exported from them, and their progress.
+
+Everything that a learner wrote is replaced whole and in one step, and before a command takes
+anything away it keeps a snapshot: `tito undo` brings it back.
+"""
+
+import contextlib
+import difflib
+import json
+import os
+import shutil
+import tempfile
+import time
+import tomllib
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+from tinytorch import overlay
+from tito import TitoError, UsageError
+from tito.course import Course, Module
+from tito.course import find as find_course
+from tito.files import dumps, write
+
+STATE = ".tito"
+BASE = "base"  # what init and update wrote: the notebooks as they were before anybody typed
+SNAPSHOTS = "snapshots"
+KEPT = 20  # snapshots
+
+
+@dataclass(frozen=True)
+class Workspace(Course):
+    """A learner's view of the course: own notebooks and exports, the course's words and tests."""
+
+    reference: Course
+
+    @property
+    def source(self):
+        return self.reference
+
+    @property
+    def state(self):
+        return self.root / STATE
+
+    def base(self, path):
+        """The file as init or update wrote it."""
+        return self.state / BASE / Path(path).relative_to(self.root)
+
+    @property
+    def written(self):
+        """The modules that the course has; a learner's notebook may be gone."""
+        return [self.module(module.name) for module in self.reference.written]
+
+    def module(self, token):
+        """The module meant by `1`, `01`, `tensor`, `01_tensor` or a path of its folder."""
+        return Module(self.reference.module(token).name, self)
+
+    @cached_property
+    def manifest(self):
+        """What was exported so far, as tinytorch itself reads it."""
+        try:
+            return overlay.manifest(self.root)
+        except ImportError as error:
+            raise TitoError(str(error)) from None
+
+    def here(self):
+        """The module in whose folder the working directory lies; None if in none."""
+        found = self.module_around(Path.cwd())
+        return found and self.module(found.name)
+
+    def last(self):
+        """The module that was judged last; None if none was yet."""
+        from tito.progress import Progress
+
+        name = Progress(self).data.get("last")
+        return next((module for module in self.written if module.name == name), None)
+
+    def exercises(self, module):
+        """The ids of a module's exercises, in the order of its lesson."""
+        return [f"{module.name}.{name}" for name in module.words()["exercises"]]
+
+    def exercise(self, token, module=None):
+        """(module, id) of the exercise meant by `tensor.matmul`, or `matmul` where that is clear.
+
+        Raises:
+            TitoError: there is none, or there are several.
+        """
+        modules = [module] if module else self.written
+        known = {name: m for m in modules for name in self.exercises(m)}
+        ends = [n for n in known if n == token] or [n for n in known if n.endswith(f".{token}")]
+        if len(ends) == 1:
+            return known[ends[0]], ends[0]
+        if ends:
+            raise TitoError(f"{token!r} could be {' or '.join(ends)}: say which")
+        short = {name.partition(".")[2]: name for name in known}
+        close = difflib.get_close_matches(token, [*known, *short], n=1)
+        guess = f" (did you mean {short.get(close[0], close[0])}?)" if close else ""
+        where = f" in {module.label}" if module else ""
+        raise TitoError(
+            f"there is no exercise {token!r}{where}{guess}: `tito status NN` lists them"
+        )
+
+    def asked(self, tokens, everything=False):
+        """What a command line means: {module: ids of its exercises, or None for all of them}.
+
+        Each token is a module, or an exercise, of the module named before it if one was.
+
+        Raises:
+            UsageError: nothing is named, the working directory is in no module's folder, and no
+                module was worked on before.
+            TitoError: a token means nothing, or two things.
+        """
+        if everything and tokens:
+            raise UsageError("name modules or say --all, not both")
+        if everything:
+            return dict.fromkeys(self.written)
+        meant, module = {}, self.here()
+        if not tokens and module:
+            return {module: None}
+        if not tokens and (last := self.last()):
+            return {last: None}
+        if not tokens:
+            raise UsageError("which module? Name one (01, tensor), or stand in its folder")
+        module = None
+        for token in tokens:
+            if _is_module(token):
+                module = self.module(token)
+                meant.setdefault(module, None)
+            else:
+                owner, name = self.exercise(token, module)
+                meant[owner] = [*(meant.get(owner) or []), name]
+        return meant
+
+    def record(self, name, entry):
+        """Enter an exported module into the manifest, as it is on the disk by now."""
+        vars(self).pop("manifest", None)  # a `tito watch` is old, and others export meanwhile
+        self.manifest[name] = entry
+        write(self.root / overlay.MANIFEST, dumps(self.manifest))
+
+
+def find():
+    """The workspace at or above the working directory; None outside of every workspace.
+
+    Raises:
+        TitoError: TINYTORCH_WORKSPACE names none, its tito.toml is damaged, or no course is there.
+    """
+    named = os.environ.get(overlay.VARIABLE)
+    if named == "off":
+        return None
+    root = Path(named).resolve() if named else overlay.above(Path.cwd())
+    if root is None:
+        return None
+    if not (root / overlay.MARK).is_file():
+        raise TitoError(f"{overlay.VARIABLE} is {named!r}, where there is no {overlay.MARK}")
+    _settings(root)
+    return at(root)
+
+
+def at(root):
+    """The workspace in a folder."""
+    return Workspace(root, root / overlay.FILES, writable=True, reference=find_course())
+
+
+def required():
+    """The workspace, for a command that makes sense nowhere else.
+
+    Raises:
+        UsageError: the working directory is in no workspace.
+    """
+    if found := find():
+        return found
+    raise UsageError("this is no workspace: `tito init DIR` makes one, then `cd DIR`")
+
+
+def _settings(root):
+    """What tito.toml says."""
+    path = root / overlay.MARK
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise TitoError(f"{path} cannot be read ({error}): mend or empty it") from None
+
+
+def _is_module(token):
+    word = Path(token).stem if "/" in token or "\\" in token else token
+    return word.isdecimal() or word in overlay.NAMES or word[:2].isdecimal()
+
+
+@contextlib.contextmanager
+def frozen(workspace):
+    """A copy of what is exported, which stays as it is while other commands export anew."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
+        root = Path(scratch).resolve()
+        for name in workspace.manifest:
+            file = overlay.FILES / f"{name}.py"
+            if (workspace.root / file).is_file():
+                write(root / file, (workspace.root / file).read_bytes())
+        for path in (workspace.root / overlay.MANIFEST, *workspace.state.glob("progress.json")):
+            if path.is_file():
+                write(root / path.relative_to(workspace.root), path.read_bytes())
+        (root / overlay.MARK).touch()
+        yield replace(at(root), reference=workspace.reference)
+
+
+# -- snapshots
+def snapshot(workspace, what, paths, keep=None):
+    """Keep copies of files that a step is about to change or remove; give the snapshot's folder.
+
+    A file that is not there yet is listed, so that undoing removes it again. Only the last KEPT
+    snapshots stay, and the one in `keep`.
+    """
+    number = max([int(p.name) for p in snapshots(workspace)], default=0) + 1
+    folder = workspace.state / SNAPSHOTS / f"{number:04d}"
+    unfinished = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
+    files = {}
+    for path in paths:
+        name = path.relative_to(workspace.root).as_posix()
+        files[name] = path.is_file()
+        if files[name]:
+            (unfinished / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(path, unfinished / name)
+    told = {"what": what, "when": time.strftime("%Y-%m-%d %H:%M:%S"), "files": files}
+    write(unfinished / "snapshot.json", dumps(told))
+    os.replace(unfinished, folder)  # only now does it exist
+    for old in {*snapshots(workspace)[:-KEPT]} - {keep}:
+        shutil.rmtree(old, ignore_errors=True)
+    return folder
+
+
+def snapshots(workspace):
+    """The finished snapshots, the oldest first."""
+    found = (workspace.state / SNAPSHOTS).glob("[0-9][0-9][0-9][0-9]*")
+    kept = [path for path in found if path.name.isdecimal() and path.is_dir()]
+    return sorted(kept, key=lambda path: int(path.name))
+
+
+def restore(workspace, folder):
+    """Bring the files of a snapshot back; give what it was taken for, when, and the names."""
+    told = json.loads((folder / "snapshot.json").read_text(encoding="utf-8"))
+    for name, existed in told["files"].items():
+        path = workspace.root / name
+        if existed:
+            write(path, (folder / name).read_bytes())
+        else:
+            path.unlink(missing_ok=True)
+    return told
