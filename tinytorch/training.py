@@ -73,7 +73,7 @@ def perplexity(loss):
     56.0
     """
     loss = float(loss)
-    return math.exp(loss) if loss < 700 else math.inf
+    return math.inf if loss > 709 else math.exp(loss)
 
 
 # %% count_targets

@@ -77,7 +77,11 @@ def layout(arrays):
     entries, end = {}, 0
     for name, array in arrays.items():
         begin, end = end, end + array.nbytes
-        entries[name] = {"dtype": CODES[array.dtype.name], "shape": list(array.shape), "data_offsets": [begin, end]}
+        entries[name] = {
+            "dtype": CODES[array.dtype.name],
+            "shape": list(array.shape),
+            "data_offsets": [begin, end],
+        }
     return entries
 
 

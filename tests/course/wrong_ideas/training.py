@@ -492,3 +492,224 @@ def state_dict(self):
     state["generators"] = self.progress["epoch_began"]
     state["progress"], state["journal"] = dict(self.progress), list(self.journal.rows)
     return {**state, "schedule": schedule}
+
+
+@wrong("training.perplexity", "gives up long before it must")
+def perplexity(loss):
+    return math.exp(float(loss)) if float(loss) < 100 else math.inf
+
+
+@wrong("training.evaluate", "counts the parts of a batch")
+def evaluate(model, batches, mean_loss, count):
+    was_training, total, seen = model.training, 0.0, 0
+    model.eval()
+    with no_grad():
+        for batch in batches:
+            total += len(batch) * mean_loss(batch).item()
+            seen += len(batch)
+    model.train(was_training)
+    return total / seen
+
+
+@wrong("training.evaluate", "tells the outermost module alone")
+def evaluate(model, batches, mean_loss, count):
+    was_training, total, seen = model.training, 0.0, 0
+    model.training = False
+    with no_grad():
+        for batch in batches:
+            total += count(batch) * mean_loss(batch).item()
+            seen += count(batch)
+    model.train(was_training)
+    return total / seen
+
+
+@wrong("training.accumulate", "counts the parts of a batch")
+def accumulate(batches, mean_loss, count):
+    loss, total = 0.0, sum(len(batch) for batch in batches)
+    for batch in batches:
+        part = mean_loss(batch) * (len(batch) / total)
+        part.backward()
+        loss += part.item()
+    return loss
+
+
+@wrong("training.decay_groups", "looks at the first word alone")
+def decay_groups(model, weight_decay=0.01, spare=()):
+    spare = [spare] if isinstance(spare, str) else list(spare)
+    decayed, spared = [], []
+    for name, p in model.named_parameters():
+        spares = p.ndim < 2 or (spare and spare[0] in name)
+        (spared if spares else decayed).append(p)
+    return [
+        {"params": decayed, "weight_decay": weight_decay},
+        {"params": spared, "weight_decay": 0.0},
+    ]
+
+
+@wrong("training.decay_groups", "wants all words in a name")
+def decay_groups(model, weight_decay=0.01, spare=()):
+    spare = [spare] if isinstance(spare, str) else list(spare)
+    decayed, spared = [], []
+    for name, p in model.named_parameters():
+        spares = p.ndim < 2 or (spare and all(word in name for word in spare))
+        (spared if spares else decayed).append(p)
+    return [
+        {"params": decayed, "weight_decay": weight_decay},
+        {"params": spared, "weight_decay": 0.0},
+    ]
+
+
+@wrong("training.decay_groups", "puts a vector in once for each word")
+def decay_groups(model, weight_decay=0.01, spare=()):
+    spare = [spare] if isinstance(spare, str) else list(spare)
+    decayed, spared = [], []
+    for name, p in model.named_parameters():
+        words = [word for word in spare or [""] if p.ndim < 2 or (word and word in name)]
+        spared += [p] * len(words)
+        decayed += [] if words else [p]
+    return [
+        {"params": decayed, "weight_decay": weight_decay},
+        {"params": spared, "weight_decay": 0.0},
+    ]
+
+
+@wrong("training.decay_groups", "looks at the beginning of a name alone")
+def decay_groups(model, weight_decay=0.01, spare=()):
+    spare = [spare] if isinstance(spare, str) else list(spare)
+    decayed, spared = [], []
+    for name, p in model.named_parameters():
+        spares = p.ndim < 2 or any(name.startswith(word) for word in spare)
+        (spared if spares else decayed).append(p)
+    return [
+        {"params": decayed, "weight_decay": weight_decay},
+        {"params": spared, "weight_decay": 0.0},
+    ]
+
+
+@wrong("training.layout", "knows two types alone")
+def layout(arrays):
+    entries, end = {}, 0
+    for name, array in arrays.items():
+        begin, end = end, end + array.nbytes
+        code = "F32" if array.dtype.kind == "f" else "I64"
+        entries[name] = {"dtype": code, "shape": list(array.shape), "data_offsets": [begin, end]}
+    return entries
+
+
+@wrong("training.cut_arrays", "goes on where the last one ended")
+def cut_arrays(entries, body):
+    arrays, begin = {}, 0
+    for name, entry in entries.items():
+        end = begin + entry["data_offsets"][1] - entry["data_offsets"][0]
+        flat = np.frombuffer(body[begin:end], STORED[entry["dtype"]])
+        arrays[name], begin = flat.reshape(entry["shape"]).copy(), end
+    return arrays
+
+
+@wrong("training.cut_arrays", "knows two types alone")
+def cut_arrays(entries, body):
+    arrays = {}
+    for name, entry in entries.items():
+        begin, end = entry["data_offsets"]
+        kind = "<f4" if entry["dtype"].startswith("F") else "<i8"
+        arrays[name] = np.frombuffer(body[begin:end], kind).reshape(entry["shape"]).copy()
+    return arrays
+
+
+@wrong("training.Stepper.train_step", "limits the gradient after each piece")
+def train_step(self, batches):
+    self.model.train()
+    parameters, number = self.optimizer.in_order(), self.step + 1
+    self.optimizer.zero_grad()
+    counts, loss = [self.count(batch) for batch in batches], 0.0
+    for batch, kept in zip(batches, counts):
+        part = self.mean_loss(batch) * (kept / sum(counts))
+        part.backward()
+        loss += part.item()
+        norm = clip_grad_norm_(parameters, self.max_norm)
+    self.set_lr(number)
+    self.optimizer.step()
+    self.progress["step"] = number
+    lr, targets = self.optimizer.param_groups[0]["lr"], sum(counts)
+    return {"loss": loss, "norm": float(norm), "lr": plain(lr), "targets": targets}
+
+
+@wrong("training.Stepper.train_step", "clears the gradients behind the step")
+def train_step(self, batches):
+    self.model.train()
+    parameters, number = self.optimizer.in_order(), self.step + 1
+    loss = accumulate(batches, self.mean_loss, self.count)
+    norm = clip_grad_norm_(parameters, self.max_norm)
+    self.set_lr(number)
+    self.optimizer.step()
+    self.optimizer.zero_grad()
+    self.progress["step"] = number
+    lr, targets = self.optimizer.param_groups[0]["lr"], sum(map(self.count, batches))
+    return {"loss": loss, "norm": float(norm), "lr": plain(lr), "targets": targets}
+
+
+@wrong("training.Stepper.train_step", "forgets whose limit it is")
+def train_step(self, batches):
+    self.model.train()
+    parameters, number = self.optimizer.in_order(), self.step + 1
+    self.optimizer.zero_grad()
+    loss = accumulate(batches, self.mean_loss, self.count)
+    norm = clip_grad_norm_(parameters, max_norm)
+    self.set_lr(number)
+    self.optimizer.step()
+    self.progress["step"] = number
+    lr, targets = self.optimizer.param_groups[0]["lr"], sum(map(self.count, batches))
+    return {"loss": loss, "norm": float(norm), "lr": plain(lr), "targets": targets}
+
+
+@wrong("training.Resumable.state_dict", "leaves the buffers out")
+def state_dict(self):
+    schedule = self.schedule.state_dict() if hasattr(self.schedule, "state_dict") else None
+    arrays = {name: tensor.array.copy() for name, tensor in self.model.named_parameters()}
+    state = {"model": arrays, "optimizer": self.optimizer.state_dict()}
+    state["generators"] = self.generator_states()
+    state["progress"], state["journal"] = dict(self.progress), list(self.journal.rows)
+    return {**state, "schedule": schedule}
+
+
+@wrong("training.Resumable.state_dict", "returns before the schedule is in")
+def state_dict(self):
+    arrays = {name: tensor.array.copy() for name, tensor in self.model.state_dict().items()}
+    return {
+        "model": arrays,
+        "optimizer": self.optimizer.state_dict(),
+        "generators": self.generator_states(),
+        "progress": dict(self.progress),
+        "journal": list(self.journal.rows),
+    }
+
+
+@wrong("training.Resumable.state_dict", "does not call what gives the dice")
+def state_dict(self):
+    schedule = self.schedule.state_dict() if hasattr(self.schedule, "state_dict") else None
+    arrays = {name: tensor.array.copy() for name, tensor in self.model.state_dict().items()}
+    state = {"model": arrays, "optimizer": self.optimizer.state_dict()}
+    state["generators"] = self.generator_states
+    state["progress"], state["journal"] = dict(self.progress), list(self.journal.rows)
+    return {**state, "schedule": schedule}
+
+
+@wrong("training.Resumable.state_dict", "keeps a part of the progress")
+def state_dict(self):
+    schedule = self.schedule.state_dict() if hasattr(self.schedule, "state_dict") else None
+    arrays = {name: tensor.array.copy() for name, tensor in self.model.state_dict().items()}
+    state = {"model": arrays, "optimizer": self.optimizer.state_dict()}
+    state["generators"] = self.generator_states()
+    state["progress"] = {name: self.progress[name] for name in ("step", "epoch", "batch")}
+    state["journal"] = list(self.journal.rows)
+    return {**state, "schedule": schedule}
+
+
+@wrong("training.Resumable.state_dict", "keeps the last rows of the journal")
+def state_dict(self):
+    schedule = self.schedule.state_dict() if hasattr(self.schedule, "state_dict") else None
+    arrays = {name: tensor.array.copy() for name, tensor in self.model.state_dict().items()}
+    state = {"model": arrays, "optimizer": self.optimizer.state_dict()}
+    state["generators"] = self.generator_states()
+    state["progress"], state["journal"] = dict(self.progress), list(self.journal.rows[-2:])
+    return {**state, "schedule": schedule}
