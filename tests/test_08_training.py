@@ -120,6 +120,14 @@ class TestPerplexity:
     def test_too_large_is_inf(self, loss):
         assert perplexity(loss) == math.inf
 
+    def test_what_fits_is_not_inf(self):
+        assert perplexity(709.0) == math.exp(709.0)
+
+    def test_leaves_the_loss_alone(self):
+        loss = Tensor([2.0])
+        perplexity(loss)
+        assert loss.item() == 2.0
+
     def test_grows_with_the_loss(self):
         values = [perplexity(loss) for loss in (0, 0.5, 1, 5, 50, 500)]
         assert values == sorted(values) and values[0] == 1
@@ -268,7 +276,9 @@ class TestDecayGroups:
         assert spared == ["scale", "norm.weight", "norm.bias", "head.bias"]
 
     def test_by_name_as_well(self):
-        decayed, spared = self.names(0.1, ["tok", "head"])
+        words = ["tok", "head"]
+        decayed, spared = self.names(0.1, words)
+        assert words == ["tok", "head"]
         assert decayed == ["kernel"]
         assert {"tokens", "head.weight", "norm.weight"} <= set(spared)
 
