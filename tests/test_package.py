@@ -18,7 +18,7 @@ import tinytorch
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "tinytorch"
-HANDWRITTEN = {"__init__", "console", "course", "functions"}
+HANDWRITTEN = {"__init__", "console", "course", "functions", "io"}
 FILES = sorted(PACKAGE.rglob("*.py"))
 EXPORTED = [f for f in PACKAGE.glob("*.py") if f.stem not in HANDWRITTEN]
 CORE = "tensor activations layers losses dataloader autograd optimizers tokenization embeddings"
@@ -33,9 +33,10 @@ def python(code, *flags):
 
 def test_import_needs_numpy_alone():
     """Neither the package nor any of its rooms imports more than NumPy and the standard library."""
+    names = [*CORE.split(), "training", "nn", "optim", "io", "console"]
     loaded = python(
         "import tinytorch, sys; "
-        f"[__import__('tinytorch.' + n) for n in {[*CORE.split(), 'nn', 'optim', 'console']}]; "
+        f"[__import__('tinytorch.' + n) for n in {names}]; "
         "print(*{m.partition('.')[0] for m in sys.modules})"
     ).split()
     others = {m for m in loaded if m not in sys.stdlib_module_names and not m.startswith("_")}
@@ -62,6 +63,14 @@ def test_public_names_exist():
         assert getattr(tinytorch, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'tensr'"):
         tinytorch.tensr  # noqa: B018
+
+
+@pytest.mark.parametrize("name", ["save", "load"])
+def test_no_pickle_is_offered(name):
+    with pytest.raises(AttributeError, match=rf"no attribute '{name}': .*io\.{name}_safetensors"):
+        getattr(tinytorch, name)
+    assert getattr(tinytorch.io, f"{name}_safetensors").__module__ == "tinytorch.training"
+    assert "io" not in tinytorch.__all__  # Python has a module of that name
 
 
 def test_tensor_is_a_function_whatever_was_imported_before():
@@ -97,7 +106,7 @@ def test_every_public_name_has_a_docstring(path):
     assert not missing
 
 
-@pytest.mark.parametrize("room", ["", ".nn", ".nn.functional", ".optim"])
+@pytest.mark.parametrize("room", ["", ".nn", ".nn.functional", ".optim", ".io"])
 def test_names_for_users_are_explained(room):
     """Shapes, errors or an example: one sentence is not enough for what a user calls."""
     space = importlib.import_module(f"tinytorch{room}")

@@ -43,9 +43,13 @@ _SPELT = {  # our name where the plain one would hide a builtin of Python
     "int": "int32",
     "bool": "bool_",
 }
-_ROOMS = ("nn", "optim", "autograd")
+_ROOMS = ("nn", "optim", "autograd", "io")
+_REFUSED = {  # what PyTorch has and this library has not, on purpose
+    "save": "a pickle can run any code; use io.save_safetensors(model.state_dict(), path)",
+    "load": "a pickle can run any code; use model.load_state_dict(io.load_safetensors(path))",
+}
 
-__all__ = sorted({*_HOME, *_ROOMS} - set(dir(builtins)))  # `import *` hides nothing of Python's
+__all__ = sorted({*_HOME, *_ROOMS} - {*dir(builtins), "io"})  # `import *` hides nothing of Python's
 
 
 class _Package(types.ModuleType):
@@ -67,7 +71,8 @@ def __getattr__(name):
         return getattr(module, _SPELT.get(name, name))
     if name in _ROOMS:
         return importlib.import_module(f"tinytorch.{name}")
-    raise AttributeError(f"module 'tinytorch' has no attribute {name!r}")
+    why = f": {_REFUSED[name]}" if name in _REFUSED else ""
+    raise AttributeError(f"module 'tinytorch' has no attribute {name!r}{why}")
 
 
 def __dir__():
