@@ -54,10 +54,8 @@ def run(module):
         lost = sorted(set(old["yours"] if old else ()) - set(mix.yours))
         if lost and module.exported.is_file():
             folder = snapshot(workspace, f"export {module.label}", [module.exported])
-            told = f"{', '.join(lost)} was yours in the last export, which is kept: tito undo"
-            mix.notes.append(
-                f"{told} {folder.name} writes it to {module.course.relative(module.exported)}"
-            )
+            told = f"{', '.join(lost)}: yours in the export before this one, which is kept:"
+            mix.notes.append(f"{told} `tito undo {folder.name}` writes that file again")
         files.write(module.exported, mix.text)
     told = asdict(mix) | {"file": files.digest(mix.text), **sources}
     pieces = assembly.Source(told.pop("text"))
@@ -151,8 +149,8 @@ def _absent(own, mix):
             cell = elsewhere[name].id
             yield f"{exercise} counts as blank: its cell {cell} does not begin with `#| export`"
         elif name not in exported:
-            close = difflib.get_close_matches(name, exported & set(mix.added), 1, 0.7)
-            renamed = f"did you rename it {close[0]}?" if close else "its cell is gone:"
+            close = difflib.get_close_matches(name, exported & set(mix.added), 1, 0.5)
+            renamed = f"did you rename it {close[0]}?" if close else "it is not there any more:"
             yield f"{exercise} counts as blank: {renamed} `tito reset {name}` puts it back"
 
 

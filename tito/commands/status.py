@@ -121,10 +121,8 @@ def _say(found, told):
     if old := [label for label, m in told["modules"].items() if m["export"] in STALE]:
         report.say(f"newer than what was exported: {', '.join(old)} (tito test {old[0][:2]})")
     if gone := [label for label, m in told["modules"].items() if m["export"] == "gone"]:
-        report.say(
-            f"gone: {', '.join(gone)} (tito start {gone[0][:2]} writes a blank one; what you "
-            f"exported last is in {overlay.FILES.as_posix()}/)"
-        )
+        kept = f"what you exported last is in {overlay.FILES.as_posix()}/"
+        report.say(f"gone: {', '.join(gone)} (tito start {gone[0][:2]} writes a blank one; {kept})")
     report.say(f"next: {advice(found, told)}")
 
 
