@@ -243,7 +243,11 @@ class TestTopologicalOrder:
             topological_order(y.made_by)
             return clock() - start
 
-        short, long = (min(seconds(n) for _ in range(3)) for n in (1000, 8000))
+        short = long = math.inf
+        for _ in range(8):  # what else the machine does makes a run longer, never shorter
+            short, long = min(short, seconds(1000)), min(long, seconds(8000))
+            if long < 20 * short:
+                break
         assert long < 40 * short, f"8 times the nodes took {long / short:.0f} times the time"
 
     def test_refuses_a_freed_graph(self):
@@ -654,7 +658,7 @@ class TestGetitemRule:
                 times.append(clock() - start)
             return min(times)
 
-        assert seconds(slice(0, 2000)) < 0.7 * seconds_of_add_at(), "a slice needs no np.add.at"
+        assert seconds(slice(0, 2000)) < 0.7 * seconds_of_add_at(), "a slice took as long as np.add.at"
 
     @pytest.mark.parametrize("index", INDICES.values(), ids=INDICES)
     def test_through_the_walk(self, index):

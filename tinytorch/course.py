@@ -7,6 +7,8 @@ function into the running notebook, so that a blank never stops the lesson.
 
 import ast
 import ctypes
+import difflib
+import inspect
 import os
 import sys
 import textwrap
@@ -25,7 +27,8 @@ PYTHON = Path(os.__file__).parent
 PATIENCE = 10  # seconds for the checks of one exercise; they need a fraction of one
 NO_RETURN = "None came out: does your function end with `return`, and the result behind it?"
 USUAL = {  # what Python and NumPy say -> what it usually means in an exercise
-    "NoneType": NO_RETURN,
+    "'function' object has no attribute 'on_arrays'": "the line `@primitive` above its `def` is "
+    "gone: put it back",
     "truth value of an array": "Python's max, min, `if`, `and` want one number; "
     "np.maximum, np.minimum, np.where and & work place by place",
 }
@@ -93,7 +96,8 @@ class check:
                 f"not done after {PATIENCE} s: does each round of a loop get ahead?"
             )
         if error is None:
-            self._say("passed", f"passed: {self.exercise}")
+            given = " (given)" if _is_given(self.exercise, sys._getframe(1).f_globals) else ""
+            self._say("passed", f"passed: {self.exercise}{given}")
         elif isinstance(error, Blank):
             self._say("blank", self._blank_line(error.exercise))
         elif isinstance(error, CheckFailed) or not isinstance(error, Exception):
@@ -131,8 +135,11 @@ def _sentence(error, trace):
     if isinstance(error, RecursionError):
         return "your function calls itself on the same thing again and again, and never ends"
     frames = traceback.extract_tb(trace)
-    own = [f for f in frames if f.line and not _is_library(Path(f.filename))]
-    where = f" at `{own[-1].line}`" if own else ""
+    own = [f for f in frames if not _is_library(Path(f.filename))]
+    if "NoneType" in told and own and own[-1].filename == frames[0].filename:
+        usual += f" ({NO_RETURN})"  # the check stumbled over the exercise's own result
+    lines = [f.line for f in own if f.line]
+    where = f" at `{lines[-1]}`" if lines else ""
     return f"{type(error).__name__}{where}: {told}{usual}"
 
 
@@ -165,11 +172,13 @@ def close(got, want, tol=1e-6):
 def give(exercise):
     """Put the course's own function for `exercise`, such as "tensor.matmul", into the notebook.
 
-    A method is put into its class, which must have been defined (run its cell first).
+    A method is put into its class, which must have been defined (run its cell first). The module
+    may be left out where only one module has the function: "matmul".
 
     Raises:
         ValueError: there is no such exercise, or its class is not defined yet.
     """
+    exercise = _whole_name(exercise)
     module, _, qualname = exercise.partition(".")
     source = function_source(REFERENCE / f"{module}.py", qualname)
     names = sys._getframe(1).f_globals
@@ -179,15 +188,55 @@ def give(exercise):
     elif owner not in names:
         raise ValueError(f"{exercise} belongs to the class {owner}: run the cell of {owner} first")
     else:
-        setattr(names[owner], name, _method(source, name, names[owner], names))
+        setattr(names[owner], name, _method(source, exercise, names[owner], names))
     print(f"given: {exercise}")
 
 
-def _method(source, name, owner, names):
+def _whole_name(exercise):
+    """The exercise with its module in front; an unknown one is refused, with the most similar."""
+    known = _functions()
+    if exercise in known:
+        return exercise
+    found = [name for name in known if name.partition(".")[2] == exercise]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise ValueError(f"{exercise!r} is in several modules: write {' or '.join(found)}")
+    short = {name.partition(".")[2]: name for name in known}
+    similar = difflib.get_close_matches(exercise, [*known, *short], 1)
+    hint = f": did you mean {short.get(similar[0], similar[0])!r}?" if similar else ""
+    raise ValueError(f"there is no {exercise!r} in the course{hint}")
+
+
+def _functions():
+    """All functions and methods of the course's modules, as "module.name", in order."""
+    names = []
+    for path in sorted(REFERENCE.glob("*.py")):
+        if path.stem not in ("__init__", "console", "course", "functions", "overlay"):
+            for node in ast.parse(path.read_text(encoding="utf-8")).body:
+                owner = f"{node.name}." if isinstance(node, ast.ClassDef) else ""
+                nodes = node.body if owner else [node]
+                functions = [n for n in nodes if isinstance(n, ast.FunctionDef)]
+                names += [f"{path.stem}.{owner}{f.name}" for f in functions]
+    return names
+
+
+def _is_given(exercise, names):
+    """True if the function that stands for the exercise among `names` came from `give`."""
+    first, *rest = exercise.split(".")[1:]
+    found = names.get(first)
+    for part in rest:
+        found = getattr(found, part, None)
+    code = getattr(inspect.unwrap(found), "__code__", None) if callable(found) else None
+    return code is not None and code.co_filename == f"<given {exercise}>"
+
+
+def _method(source, exercise, owner, names):
     """Compile a method as if it stood in the class body, so that `super()` works."""
+    name = exercise.rpartition(".")[2]
     inside = f"def build(__class__):\n{textwrap.indent(source, '    ')}\n    return {name}\n"
     local = {}
-    exec(compile(inside, f"<given {owner.__name__}.{name}>", "exec"), names, local)
+    exec(compile(inside, f"<given {exercise}>", "exec"), names, local)
     return local["build"](owner)
 
 

@@ -708,9 +708,10 @@ def common_dtype(args, arrays):
 
 def checked(name, args, array):
     """The result of a primitive as an array that is no wider than what went in."""
+    if isinstance(array, Tensor) or np.asarray(array).dtype.kind not in "fiub":
+        lost = "is a `return`, `raise` or `.on_arrays` missing?"
+        raise TypeError(f"{name} returned {array!r:.40}, which is no array of numbers: {lost}")
     array = np.asarray(array)
-    if array.dtype.kind not in "fiub":
-        raise TypeError(f"{name} returned no numbers but {array!r:.40}: is its `return` missing?")
     return narrowed(name, args, array) if array.dtype == float64 else array
 
 
@@ -736,12 +737,11 @@ def shared_version(array, args):
 def explained(error, name, arrays):
     """The error with the operation's name and the shapes, each said once."""
     text = str(error).removeprefix(f"{name}: ")
-    arrays = arrays[0] if isinstance(arrays[0], list) else arrays
-    shapes = [a.shape for a in arrays if isinstance(a, np.ndarray)]
+    shapes = [a.shape for a in tensors_in(arrays) if isinstance(a, np.ndarray)]
     if "could not be broadcast" in text:
         text = clash(name, shapes) or text
     if any(str(shape).replace(" ", "") not in text.replace(" ", "") for shape in shapes):
-        text += f" (shapes {', '.join(map(str, shapes))})"
+        text += f" (shape{'s' * (len(shapes) > 1)} {', '.join(map(str, shapes))})"
     kind = next(kind for kind in ERRORS if isinstance(error, kind))
     return kind(f"{name}: {text}").with_traceback(error.__traceback__)
 

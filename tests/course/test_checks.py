@@ -5,6 +5,7 @@ import pytest
 
 from tinytorch import course
 from tinytorch.course import CheckFailed, check, close
+from tinytorch.tensor import PRIMITIVES
 
 
 def failing(test):
@@ -81,3 +82,61 @@ def test_ctrl_c_is_no_failure():
 def test_close_is_strict(got, want):
     assert close(want, want)
     assert not close(got, want)
+
+
+def test_none_as_an_index_is_no_forgotten_return():
+    names = {}
+    exec(compile("def mean(x, dim):\n    return x.shape[dim]", "a cell", "exec"), names)
+    sentence = failing(lambda: names["mean"](np.zeros(2), None))
+    assert "NoneType" in sentence and "does your function end" not in sentence
+
+
+def test_a_lost_primitive_line_is_named():
+    assert "put it back" in failing(lambda: failing.on_arrays)
+
+
+NOTEBOOK = """
+from tinytorch.tensor import *
+from tinytorch.tensor import primitive, ERRORS
+import tinytorch
+from tinytorch.course import check
+"""
+
+
+@pytest.mark.parametrize("exercise", ["tensor.matmul", "matmul"])
+def test_what_was_given_is_said(exercise, capsys):
+    names, own = {}, PRIMITIVES["matmul"]
+    exec(NOTEBOOK, names)
+    try:
+        exec(f"tinytorch.give({exercise!r})\nwith check('tensor.matmul'):\n    pass", names)
+    finally:
+        PRIMITIVES["matmul"] = own
+    assert capsys.readouterr().out == "given: tensor.matmul\npassed: tensor.matmul (given)\n"
+    assert course.outcomes[-1] == ("tensor.matmul", "passed")
+    exec("matmul = print\nwith check('tensor.matmul'):\n    pass", names)
+    assert capsys.readouterr().out == "passed: tensor.matmul\n"
+
+
+def test_a_given_method_is_said(capsys):
+    names = {}
+    exec("import tinytorch\nfrom tinytorch.course import check\nclass Module: pass", names)
+    exec(
+        "tinytorch.give('Module.parameters')\nwith check('layers.Module.parameters'):\n    pass",
+        names,
+    )
+    assert capsys.readouterr().out.endswith("passed: layers.Module.parameters (given)\n")
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ("matmull", "did you mean 'tensor.matmul'?"),
+        ("tensor.brodcast_shape", "did you mean 'tensor.broadcast_shape'?"),
+        ("tensr.matmul", "did you mean 'tensor.matmul'?"),
+        ("qqqq", "there is no 'qqqq' in the course"),
+    ],
+)
+def test_a_misspelt_exercise_gets_the_right_spelling(asked, words):
+    with pytest.raises(ValueError) as refused:
+        course.give(asked)
+    assert words in str(refused.value)

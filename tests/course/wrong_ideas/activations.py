@@ -193,3 +193,25 @@ def softmax(x, dim=-1):
 def log_softmax(x, dim=-1):
     x -= x.max(axis=dim, keepdims=True)
     return x - np.log(np.exp(x).sum(axis=dim, keepdims=True))
+
+
+@wrong("activations.relu", "multiplies by a mask, so that 0 meets inf")
+def relu(x):
+    return x * (x > 0)
+
+
+@wrong("activations.silu", "calls the lifted sigmoid, which gives a Tensor")
+def silu(x):
+    return x * sigmoid(x)
+
+
+@wrong("activations.softmax", "loses the dimension of the largest score")
+def softmax(x, dim=-1):
+    exponentials = np.exp(x - x.max(axis=dim))
+    return exponentials / exponentials.sum(axis=dim)
+
+
+@wrong("activations.log_softmax", "loses the dimension of the largest score")
+def log_softmax(x, dim=-1):
+    shifted = x - x.max(axis=dim)
+    return shifted - np.log(np.exp(shifted).sum(axis=dim))

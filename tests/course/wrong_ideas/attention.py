@@ -374,3 +374,137 @@ def forward(self, x, source=None, mask=None, padding=None, is_causal=False, retu
     if return_weights:
         return output, attention_weights(query, key, mask, is_causal)
     return output
+
+
+@wrong("attention.scaled_dot_product_attention", "takes a scale of 0 for none")
+def scaled_dot_product_attention(
+    query, key, value, mask=None, is_causal=False, dropout=None, scale=None
+):
+    mask = permitted(scores_shape(query, key, value, scale), mask, is_causal)
+    scale = scale or 1 / math.sqrt(query.shape[-1])
+    scores = (query * scale) @ key.swapaxes(-1, -2)
+    if mask is not None:
+        scores += np.where(mask, 0, -np.inf).astype(scores.dtype)
+    weights = softmax_rows(scores)
+    mixed = thinned(weights, dropout) @ value
+    return mixed, (weights, scale)
+
+
+@wrong("attention.scaled_dot_product_attention", "takes the second size for the width")
+def scaled_dot_product_attention(
+    query, key, value, mask=None, is_causal=False, dropout=None, scale=None
+):
+    mask = permitted(scores_shape(query, key, value, scale), mask, is_causal)
+    if scale is None:
+        scale = 1 / math.sqrt(query.shape[1])
+    scores = (query * scale) @ key.swapaxes(-1, -2)
+    if mask is not None:
+        scores += np.where(mask, 0, -np.inf).astype(scores.dtype)
+    weights = softmax_rows(scores)
+    mixed = thinned(weights, dropout) @ value
+    return mixed, (weights, scale)
+
+
+@wrong("attention.scaled_dot_product_attention", "takes the root by NumPy")
+def scaled_dot_product_attention(
+    query, key, value, mask=None, is_causal=False, dropout=None, scale=None
+):
+    mask = permitted(scores_shape(query, key, value, scale), mask, is_causal)
+    if scale is None:
+        scale = 1 / np.sqrt(query.shape[-1])
+    scores = (query * scale) @ key.swapaxes(-1, -2)
+    if mask is not None:
+        scores += np.where(mask, 0, -np.inf).astype(scores.dtype)
+    weights = softmax_rows(scores)
+    mixed = thinned(weights, dropout) @ value
+    return mixed, (weights, scale)
+
+
+@wrong("attention.scaled_dot_product_attention", "hides with a large number")
+def scaled_dot_product_attention(
+    query, key, value, mask=None, is_causal=False, dropout=None, scale=None
+):
+    mask = permitted(scores_shape(query, key, value, scale), mask, is_causal)
+    if scale is None:
+        scale = 1 / math.sqrt(query.shape[-1])
+    scores = (query * scale) @ key.swapaxes(-1, -2)
+    if mask is not None:
+        scores += np.where(mask, 0, -1e9).astype(scores.dtype)
+    weights = softmax_rows(scores)
+    mixed = thinned(weights, dropout) @ value
+    return mixed, (weights, scale)
+
+
+@wrong("attention.scaled_dot_product_attention", "reverses all dimensions of the keys")
+def scaled_dot_product_attention(
+    query, key, value, mask=None, is_causal=False, dropout=None, scale=None
+):
+    mask = permitted(scores_shape(query, key, value, scale), mask, is_causal)
+    if scale is None:
+        scale = 1 / math.sqrt(query.shape[-1])
+    scores = (query * scale) @ key.T
+    if mask is not None:
+        scores += np.where(mask, 0, -np.inf).astype(scores.dtype)
+    weights = softmax_rows(scores)
+    mixed = thinned(weights, dropout) @ value
+    return mixed, (weights, scale)
+
+
+@wrong("attention.scaled_dot_product_attention", "returns before the given line")
+def scaled_dot_product_attention(
+    query, key, value, mask=None, is_causal=False, dropout=None, scale=None
+):
+    mask = permitted(scores_shape(query, key, value, scale), mask, is_causal)
+    if scale is None:
+        scale = 1 / math.sqrt(query.shape[-1])
+    scores = (query * scale) @ key.swapaxes(-1, -2)
+    if mask is not None:
+        scores += np.where(mask, 0, -np.inf).astype(scores.dtype)
+    weights = softmax_rows(scores)
+    return thinned(weights, dropout) @ value
+
+
+@wrong("attention.scaled_dot_product_attention", "mixes from the wrong side")
+def scaled_dot_product_attention(
+    query, key, value, mask=None, is_causal=False, dropout=None, scale=None
+):
+    mask = permitted(scores_shape(query, key, value, scale), mask, is_causal)
+    if scale is None:
+        scale = 1 / math.sqrt(query.shape[-1])
+    scores = (query * scale) @ key.swapaxes(-1, -2)
+    if mask is not None:
+        scores += np.where(mask, 0, -np.inf).astype(scores.dtype)
+    weights = softmax_rows(scores)
+    mixed = value @ thinned(weights, dropout)
+    return mixed, (weights, scale)
+
+
+@wrong("attention.scaled_dot_product_attention_rule", "gives the gradients in another order")
+def scaled_dot_product_attention_rule(g, query, key, value, dropout, note):
+    weights, scale = note
+    g_value = thinned(weights, dropout).swapaxes(-1, -2) @ g
+    g_scores = thinned(g @ value.swapaxes(-1, -2), dropout)
+    g_scores = weights * (g_scores - (g_scores * weights).sum(axis=-1, keepdims=True))
+    return g_scores.swapaxes(-1, -2) @ (scale * query), scale * (g_scores @ key), g_value
+
+
+@wrong("attention.scaled_dot_product_attention_rule", "loses the dimension of the sum")
+def scaled_dot_product_attention_rule(g, query, key, value, dropout, note):
+    weights, scale = note
+    g_value = thinned(weights, dropout).swapaxes(-1, -2) @ g
+    g_scores = thinned(g @ value.swapaxes(-1, -2), dropout)
+    g_scores = weights * (g_scores - (g_scores * weights).sum(axis=-1))
+    return scale * (g_scores @ key), g_scores.swapaxes(-1, -2) @ (scale * query), g_value
+
+
+@wrong("attention.combine_masks", "joins with a mask that may be None")
+def combine_masks(padding, causal=None):
+    return padding[:, None, None, :] & causal
+
+
+@wrong("attention.combine_masks", "asks a mask whether it is true")
+def combine_masks(padding, causal=None):
+    padding = padding[:, None, None, :]
+    if causal:
+        padding = padding & causal
+    return padding

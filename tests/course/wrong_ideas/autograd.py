@@ -513,3 +513,64 @@ def cross_entropy_rule(g, targets, ignore_index, label_smoothing, reduction, not
     count = max(int(kept.sum()), 1) if reduction == "mean" else 1
     weight = np.where(kept, np.float32(1 / count), 0)
     return (np.exp(note) - wanted) * weight[..., None]
+
+
+@wrong("autograd.topological_order", "puts the bare inputs on the list, and no pairs")
+def topological_order(root):
+    order, seen, todo = [], set(), [(root, False)]
+    while todo:
+        node, inputs_listed = todo.pop()
+        if inputs_listed:
+            order.append(node)
+        elif node not in seen:
+            seen.add(node)
+            todo.append((node, True))
+            todo.extend(inputs_of(node))
+    return order
+
+
+@wrong("autograd.topological_order", "forgets its return")
+def topological_order(root):
+    order, seen, todo = [], set(), [(root, False)]
+    while todo:
+        node, inputs_listed = todo.pop()
+        if inputs_listed:
+            order.append(node)
+        elif node not in seen:
+            seen.add(node)
+            todo.append((node, True))
+            todo.extend((source, False) for source in inputs_of(node))
+
+
+@wrong("autograd.backward", "returns its dictionary before the given last line")
+def backward(loss, gradient=None, retain_graph=False, create_graph=False, into=hand_over):
+    root, seed = start(loss, gradient, create_graph)
+    gradients = {root: seed}
+    for node in reversed(topological_order(root)):
+        if isinstance(node, Call):
+            g = gradients.pop(node)
+            for source, part in local_gradients(node, g, retain_graph):
+                gradients[source] = gradients[source] + part if source in gradients else part
+    return gradients
+
+
+@wrong("autograd.matmul_rule", "gives an array's transpose two dimensions, where it wants all")
+def matmul_rule(g, x, y):
+    if x.ndim == 1 or y.ndim == 1:
+        return vector_product_rule(g, x, y)
+    return g @ y.transpose(-1, -2), x.transpose(-1, -2) @ g
+
+
+@wrong("autograd.getitem_rule", "adds one by one for every index")
+def getitem_rule(g, x_shape, index):
+    back = np.zeros(x_shape, dtype=g.dtype)
+    np.add.at(back, index, g)
+    return back
+
+
+@wrong("autograd.cross_entropy_rule", "has no dimension for the classes in the weights")
+def cross_entropy_rule(g, targets, ignore_index, label_smoothing, reduction, note):
+    kept = targets != ignore_index
+    wanted = wanted_probabilities(np.where(kept, targets, 0), note, label_smoothing)
+    count = max(int(kept.sum()), 1) if reduction == "mean" else 1
+    return (np.exp(note) - wanted) * np.where(kept, g / count, 0)

@@ -345,3 +345,16 @@ def forward(self, x):
         return x * 0
     keep = rand(x.shape, generator=self.generator) >= self.p
     return keep * 1.0 / (1 - self.p)
+
+
+@wrong("layers.Module.named_parameters", "passes over what has one dimension in its parts")
+def named_parameters(self, prefix=""):
+    found = {}
+    for name, value in vars(self).items():
+        if isinstance(value, Parameter):
+            found.setdefault(value, dotted(prefix, name))
+    for name, child in self.named_children():
+        for path, parameter in child.named_parameters(dotted(prefix, name)):
+            if parameter.ndim > 1:
+                found.setdefault(parameter, path)
+    return [(name, parameter) for parameter, name in found.items()]

@@ -375,3 +375,119 @@ def cat(tensors, dim=0):
         shapes = [t.shape for t in tensors]
         raise ValueError(f"all sizes but that of dim {dim} must agree, and the shapes are {shapes}")
     return np.concatenate(tensors, axis=dim)
+
+
+@wrong("tensor.broadcast_shape", "returns the error instead of raising it")
+def broadcast_shape(first, second):
+    result = []
+    for back in range(1, max(len(first), len(second)) + 1):
+        a = first[-back] if back <= len(first) else 1
+        b = second[-back] if back <= len(second) else 1
+        if a != b and a != 1 and b != 1:
+            return no_broadcast(first, second, back)
+        result.append(b if a == 1 else a)
+    return tuple(reversed(result))
+
+
+@wrong("tensor.matmul", "makes float32 of everything")
+def matmul(x, y):
+    if x.shape[-1] != (y.shape[-2] if y.ndim > 1 else y.shape[0]):
+        raise ValueError(f"the inner sizes differ, {x.shape[-1]} and {y.shape}")
+    return (x @ y).astype(np.float32)
+
+
+@wrong("tensor.matmul", "returns the error instead of raising it")
+def matmul(x, y):
+    inner = y.shape[-2] if y.ndim > 1 else y.shape[0]
+    if x.shape[-1] != inner:
+        return ValueError(f"the inner sizes differ, {x.shape[-1]} and {inner}")
+    return x @ y
+
+
+@wrong("tensor.mean", "uses the lifted sum, which gives a Tensor")
+def mean(x, dim=None, keepdim=False):
+    dims = dims_of(dim, x.ndim)
+    return tensor_sum(x, dims, keepdim) / math.prod(x.shape[d] for d in dims)
+
+
+@wrong("tensor.mean", "sums along dim, which may be ()")
+def mean(x, dim=None, keepdim=False):
+    dims = dims_of(dim, x.ndim)
+    axis = dim if isinstance(dim, tuple) else dims
+    return x.sum(axis=axis, keepdims=keepdim) / math.prod(x.shape[d] for d in dims)
+
+
+@wrong("tensor.var", "sums along dim, which may be ()")
+def var(x, dim=None, unbiased=True, keepdim=False):
+    dims = dims_of(dim, x.ndim)
+    count = math.prod(x.shape[d] for d in dims)
+    distance = x - mean.on_arrays(x, dim, True)
+    total = (distance * distance).sum(axis=dim, keepdims=keepdim)
+    return total / (count - 1 if unbiased else count)
+
+
+@wrong("tensor.var", "never divides by 0")
+def var(x, dim=None, unbiased=True, keepdim=False):
+    dims = dims_of(dim, x.ndim)
+    count = math.prod(x.shape[d] for d in dims)
+    distance = x - mean.on_arrays(x, dim, True)
+    total = (distance * distance).sum(axis=dims, keepdims=keepdim)
+    return total / (max(count - 1, 1) if unbiased else count)
+
+
+@wrong("tensor.var", "forgets .on_arrays")
+def var(x, dim=None, unbiased=True, keepdim=False):
+    dims = dims_of(dim, x.ndim)
+    count = math.prod(x.shape[d] for d in dims)
+    distance = x - mean(x, dim, True)
+    total = (distance * distance).sum(dims, keepdim)
+    return total / (count - 1 if unbiased else count)
+
+
+@wrong("tensor.reshape", "makes negative sizes positive")
+def reshape(x, shape):
+    sizes = list(one_tuple((shape,)))
+    if -1 in sizes:
+        known = math.prod(s for s in sizes if s != -1)
+        sizes[sizes.index(-1)] = x.size // known
+    if math.prod(sizes) != x.size:
+        raise ValueError(f"{x.size} elements do not fit into {shape}")
+    return x.reshape([abs(s) for s in sizes])
+
+
+@wrong("tensor.transpose", "uses a lifted function, which gives a Tensor")
+def transpose(x, dim0, dim1):
+    order = list(range(x.ndim))
+    order[dim0], order[dim1] = order[dim1], order[dim0]
+    return clone(np.transpose(x, order))
+
+
+@wrong("tensor.cat", "compares only the first two")
+def cat(tensors, dim=0):
+    if not tensors:
+        raise ValueError("there is nothing to join: the list is empty")
+    dim = dims_of(dim, tensors[0].ndim)[0]
+    rest = [t.shape[:dim] + t.shape[dim + 1 :] for t in tensors]
+    if len(rest) > 1 and rest[0] != rest[1]:
+        raise ValueError(f"these shapes do not agree: {[t.shape for t in tensors]}")
+    return np.concatenate(tensors, axis=dim)
+
+
+@wrong("tensor.cat", "asserts instead of raising a ValueError")
+def cat(tensors, dim=0):
+    dim = dims_of(dim, tensors[0].ndim)[0]
+    rest = [t.shape[:dim] + t.shape[dim + 1 :] for t in tensors]
+    assert all(r == rest[0] for r in rest), [t.shape for t in tensors]
+    return np.concatenate(tensors, axis=dim)
+
+
+@wrong("tensor.masked_fill", "stretches the mask to the shape of x, which may be the smaller one")
+def masked_fill(x, mask, value):
+    result = x.copy()
+    np.copyto(result, value, where=mask)
+    return result
+
+
+@wrong("tensor.masked_fill", "multiplies by the booleans, and makes float64")
+def masked_fill(x, mask, value):
+    return x * ~mask + value * mask
