@@ -658,7 +658,9 @@ class TestGetitemRule:
                 times.append(clock() - start)
             return min(times)
 
-        assert seconds(slice(0, 2000)) < 0.7 * seconds_of_add_at(), "a slice took as long as np.add.at"
+        assert seconds(slice(0, 2000)) < 0.7 * seconds_of_add_at(), (
+            "a slice was as slow as np.add.at"
+        )
 
     @pytest.mark.parametrize("index", INDICES.values(), ids=INDICES)
     def test_through_the_walk(self, index):

@@ -184,6 +184,8 @@ class TestAttention:
         query, key, value = tensors((2, 9), (3, 9), (3, 4))
         usual = scaled_dot_product_attention(query, key, value)
         near(usual, scaled_dot_product_attention(query, key, value, scale=1 / 3))
+        flat = scaled_dot_product_attention(query, key, value, scale=0.0)
+        near(flat, np.broadcast_to(value.array.mean(axis=-2, keepdims=True), flat.shape))
         other = scaled_dot_product_attention(query, key, value, scale=1.0)
         assert np.abs(usual.array - other.array).max() > 0.01
 

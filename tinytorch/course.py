@@ -27,8 +27,8 @@ PYTHON = Path(os.__file__).parent
 PATIENCE = 10  # seconds for the checks of one exercise; they need a fraction of one
 NO_RETURN = "None came out: does your function end with `return`, and the result behind it?"
 USUAL = {  # what Python and NumPy say -> what it usually means in an exercise
-    "'function' object has no attribute 'on_arrays'": "the line `@primitive` above its `def` is "
-    "gone: put it back",
+    "'function' object has no attribute 'on_arrays'": "the line `@primitive` or "
+    "`@elementwise` above its `def` is gone: put it back",
     "truth value of an array": "Python's max, min, `if`, `and` want one number; "
     "np.maximum, np.minimum, np.where and & work place by place",
 }

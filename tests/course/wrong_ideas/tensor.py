@@ -491,3 +491,8 @@ def masked_fill(x, mask, value):
 @wrong("tensor.masked_fill", "multiplies by the booleans, and makes float64")
 def masked_fill(x, mask, value):
     return x * ~mask + value * mask
+
+
+@wrong("tensor.mean", "takes NumPy's own, which warns where there is nothing")
+def mean(x, dim=None, keepdim=False):
+    return np.asarray(x.mean(axis=dims_of(dim, x.ndim), keepdims=keepdim))
