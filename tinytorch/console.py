@@ -23,8 +23,12 @@ class Refusal(Exception):
     """Bad input: one sentence that says what, why, and what to try."""
 
 
-class Diverged(Exception):
-    """The training broke: there is nothing to judge."""
+class Failed(Exception):
+    """Something that the verdict leans on does not work: there is nothing to judge."""
+
+
+class Diverged(Failed):
+    """The training broke."""
 
 
 def run(main):
@@ -40,8 +44,9 @@ def run(main):
     except Refusal as refusal:
         print(f"{Path(sys.argv[0]).name}: {refusal}", file=sys.stderr)
         code = BAD_USAGE
-    except Diverged as error:
-        print(f"\nFAILED: {error}; try a smaller --lr", file=sys.stderr)
+    except Failed as error:
+        advice = "; try a smaller --lr" if isinstance(error, Diverged) else ""
+        print(f"\nFAILED: {error}{advice}", file=sys.stderr)
         code = 1
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads on
@@ -125,6 +130,19 @@ def new_file(path):
     if not folder.is_dir() or not os.access(folder, os.W_OK):
         raise argparse.ArgumentTypeError(f"no file can be written in the folder {folder}")
     return path
+
+
+def lossless(tokenizer, texts):
+    """Make sure that a tokenizer gives every text back, sign by sign.
+
+    Raises:
+        Failed: it does not, and then a low loss would mean nothing.
+    """
+    for text in texts:
+        back = tokenizer.decode(tokenizer.encode(text))
+        if back != text:
+            told = f"the tokenizer makes {back[:30]!r} of {text[:30]!r}"
+            raise Failed(f"{told}, and on lost letters no loss means anything")
 
 
 # -- progress

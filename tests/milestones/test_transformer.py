@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from tinytorch import console
+from tinytorch.tokenization import CharTokenizer
+
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = (
     next(
@@ -250,3 +253,13 @@ def test_all_trained_questions_are_answered():
     right, total = (int(word) for word in line.split()[1:4:2])
     assert total == 230
     assert right / total >= 0.95, out
+
+
+def test_a_tokenizer_that_loses_letters_is_not_judged_by_its_loss():
+    class AlwaysZero(CharTokenizer):
+        def encode(self, text):
+            return [0] * len(text)
+
+    console.lossless(CharTokenizer("abc"), ["abc", "cab"])
+    with pytest.raises(console.Failed, match="the tokenizer makes 'aaa' of 'abc'"):
+        console.lossless(AlwaysZero("abc"), ["abc"])
