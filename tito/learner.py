@@ -76,10 +76,11 @@ def state(module):
     """How the exported file stands to the notebook, from their digests alone.
 
     "in step", "stale" (the notebook or the course is newer), "changed by hand" (the file),
-    "untouched" (nothing was written in the notebook yet), "not exported", or "gone" (the notebook).
+    "untouched" (nothing was written in the notebook yet), "not exported", "gone" (the notebook), or
+    "new" (the course has the module since an update of its own).
     """
     if not module.notebook.is_file():
-        return "gone"
+        return "gone" if module.course.base(module.notebook).is_file() else "new"
     entry = module.course.manifest.get(module.name)
     if entry is None:
         base = module.course.base(module.notebook)

@@ -88,10 +88,12 @@ class Workspace(Course):
         modules = [module] if module else self.written
         known = {name: m for m in modules for name in self.exercises(m)}
         ends = [n for n in known if n == token] or [n for n in known if n.endswith(f".{token}")]
+        if len(ends) > 1 and (last := self.last()):  # what was worked on is meant
+            ends = [name for name in ends if known[name] == last] or ends
         if len(ends) == 1:
             return known[ends[0]], ends[0]
         if ends:
-            raise TitoError(f"{token!r} could be {' or '.join(ends)}: say which")
+            raise TitoError(f"{token!r} could be {' or '.join(ends)}: write it out")
         short = {name.partition(".")[2]: name for name in known}
         close = difflib.get_close_matches(token, [*known, *short], n=1)
         guess = f" (did you mean {short.get(close[0], close[0])}?)" if close else ""
@@ -123,7 +125,7 @@ class Workspace(Course):
             raise UsageError("which module? Name one (01, tensor), or stand in its folder")
         module = None
         for token in tokens:
-            if _is_module(token):
+            if is_module(token):
                 module = self.module(token)
                 meant.setdefault(module, None)
             else:
@@ -181,7 +183,8 @@ def _settings(root):
         raise TitoError(f"{path} cannot be read ({error}): mend or empty it") from None
 
 
-def _is_module(token):
+def is_module(token):
+    """True for what names a module: a number, its name, its folder."""
     word = Path(token).stem if "/" in token or "\\" in token else token
     return word.isdecimal() or word in overlay.NAMES or word[:2].isdecimal()
 

@@ -656,3 +656,30 @@ def test_json_is_alone_on_stdout(desk):
         done = desk.command(*argv, "--json")
         json.loads(done.stdout)
         assert done.stderr == ""
+
+
+def test_a_module_that_is_new_in_the_course(desk):
+    notebook = desk.notebook("02_activations")
+    base = desk.root / ".tito" / "base" / notebook.relative_to(desk.root)
+    fresh = notebook.read_bytes()
+    notebook.unlink()
+    assert "gone: 02_activations" in desk.tito("status")[1]
+    base.unlink()
+    assert "new in the course: 02_activations (tito update brings it)" in desk.tito("status")[1]
+    assert re.search("activations.ipynb +note +new in the course", desk.tito("doctor")[1])
+    assert desk.tito("update")[0] == 0
+    assert notebook.read_bytes() == base.read_bytes() == fresh
+
+
+def test_what_another_exercise_holds_up_is_not_counted_as_failed(desk):
+    desk.answer("tensor.double", "return x")
+    desk.answer("activations.relu", "return total([max(double(x), 0)]) / 2")
+    assert desk.tito("export", "01")[0] == 0
+    code, out, _ = desk.tito("test", "02")
+    assert (code, "\n1 held up\n" in out) == (1, True), out
+    assert "next: tensor.double" in out
+
+
+def test_a_hint_for_a_module_is_one_for_its_next_exercise(desk):
+    assert desk.tito("hint", "01")[1].startswith("tensor.double\n")
+    assert desk.tito("hint", "02")[1].startswith("activations.relu\n")

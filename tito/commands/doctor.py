@@ -167,6 +167,9 @@ def _folder(found):
             yield name, BAD, words
     for module in found.written:
         label, fix = found.relative(module.notebook), f"`tito reset {module.number:02d}`"
+        if learner.state(module) == "new":
+            yield label, NOTE, "new in the course: `tito update` brings it"
+            continue
         try:
             learner.book(module)
         except TitoError as error:

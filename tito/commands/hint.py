@@ -13,8 +13,7 @@ def add_arguments(parser):
 
 def run(args):
     found = workspace.required()
-    wanted = next_exercise(found) if args.exercise is None else args.exercise
-    module, name = found.exercise(wanted)
+    module, name = asked(found, args.exercise)
     hints = module.words()["exercises"][name.partition(".")[2]]["hints"]
     progress = Progress(found)
     level = min(progress.hints(name) + 1, len(hints))
@@ -26,3 +25,15 @@ def run(args):
         flag = "" if name in progress.passed(module) else " --give-up"
         report.say(f"that was the last; `tito solution {name}{flag}` shows how the course wrote it")
     return 0
+
+
+def asked(found, token):
+    """(module, id) of the exercise that is meant: without a name, or with a module's, the next."""
+    if token is None:
+        return found.exercise(next_exercise(found))
+    if not workspace.is_module(token):
+        return found.exercise(token)
+    module = found.module(token)
+    passed = Progress(found).passed(module)
+    exercises = found.exercises(module)
+    return module, next((name for name in exercises if name not in passed), exercises[0])

@@ -130,9 +130,10 @@ def _place(module, place):
 
 def _sum_up(found, results):
     """One line: how many passed, failed, are blank, and what to do next."""
-    counts = dict.fromkeys(("passed", "failed", "blank"), 0)
+    counts = dict.fromkeys(("passed", "failed", "held up", "blank"), 0)
     for result in results:
-        counts[result.outcome] += 1
+        held = result.finding and result.finding["right"] and result.finding["culprits"]
+        counts["held up" if held else result.outcome] += 1
     report.say("\n" + ", ".join(f"{n} {kind}" for kind, n in counts.items() if n))
     stuck = next((r for r in results if r.outcome == "failed"), None)
     stuck = stuck or next((r for r in results if r.outcome == "blank"), None)

@@ -120,6 +120,8 @@ def _say(found, told):
         report.say(f"solutions shown before you passed (no points): {', '.join(told['gave_up'])}")
     if old := [label for label, m in told["modules"].items() if m["export"] in STALE]:
         report.say(f"newer than what was exported: {', '.join(old)} (tito test {old[0][:2]})")
+    if new := [label for label, m in told["modules"].items() if m["export"] == "new"]:
+        report.say(f"new in the course: {', '.join(new)} (tito update brings it)")
     if gone := [label for label, m in told["modules"].items() if m["export"] == "gone"]:
         kept = f"what you exported last is in {overlay.FILES.as_posix()}/"
         report.say(f"gone: {', '.join(gone)} (tito start {gone[0][:2]} writes a blank one; {kept})")
