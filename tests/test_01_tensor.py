@@ -1653,7 +1653,7 @@ def _seconds(function, rounds=5):
     import sys
     import time
 
-    clock = time.perf_counter if sys.platform == "win32" else time.process_time  # not of others
+    clock = time.perf_counter if sys.platform == "win32" else time.thread_time  # not of others
     best = math.inf
     for _ in range(rounds):
         start = clock()

@@ -45,7 +45,7 @@ from tinytorch.tensor import (
 )
 
 # The time that this process works, however busy the machine is; Windows counts it too coarsely.
-clock = time.perf_counter if sys.platform == "win32" else time.process_time
+clock = time.perf_counter if sys.platform == "win32" else time.thread_time
 small_shapes = hnp.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=3)
 
 
