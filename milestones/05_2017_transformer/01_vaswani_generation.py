@@ -201,7 +201,7 @@ def main():
     final = plain_loss(model, samples)
     worse = max(final, mean)  # the first measured in plain Python, the other while learning
     passed = worse < THRESHOLD
-    what = "loss, the worse of the last epoch's and that of all pairs:"
+    what = "loss (the worse of the last epoch's and that of all pairs)"
     code = console.verdict(what, worse, THRESHOLD, passed, unit="")
     advice = "Try more --epochs, or look at the samples."
     print("Next: tito milestone run dialogue" if passed else advice)

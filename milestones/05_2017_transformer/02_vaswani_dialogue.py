@@ -250,7 +250,7 @@ def main():
     final = plain_loss(model, [sample(text, tokenizer) for text in new_order])
     worse = max(final, mean)  # the first measured in plain Python, the other while learning
     passed = worse < THRESHOLD
-    what = "loss, the worse of the last epoch's and that of dialogues in a new order:"
+    what = "loss (the worse of the last epoch's and of dialogues in a new order)"
     code = console.verdict(what, worse, THRESHOLD, passed, unit="")
     print("Next: README.md, what you understand now" if passed else "Try more --epochs.")
     if flags.chat:
