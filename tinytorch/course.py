@@ -211,13 +211,13 @@ def _whole_name(exercise):
 def _functions():
     """All functions and methods of the course's modules, as "module.name", in order."""
     names = []
-    for path in sorted(REFERENCE.glob("*.py")):
-        if path.stem not in ("__init__", "console", "course", "functions", "overlay"):
-            for node in ast.parse(path.read_text(encoding="utf-8")).body:
-                owner = f"{node.name}." if isinstance(node, ast.ClassDef) else ""
-                nodes = node.body if owner else [node]
-                functions = [n for n in nodes if isinstance(n, ast.FunctionDef)]
-                names += [f"{path.stem}.{owner}{f.name}" for f in functions]
+    for module in overlay.NAMES:
+        path = REFERENCE / f"{module}.py"
+        for node in ast.parse(path.read_text(encoding="utf-8")).body if path.is_file() else ():
+            owner = f"{node.name}." if isinstance(node, ast.ClassDef) else ""
+            nodes = node.body if owner else [node]
+            functions = [n for n in nodes if isinstance(n, ast.FunctionDef)]
+            names += [f"{module}.{owner}{f.name}" for f in functions]
     return names
 
 

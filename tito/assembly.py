@@ -12,8 +12,9 @@ import symtable
 from collections import Counter
 from dataclasses import dataclass, field
 
+from tito.notebook import FUNCTIONS, is_text
+
 WIDTH = 100
-FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 IMPORTS = (ast.Import, ast.ImportFrom)
 
 
@@ -93,7 +94,7 @@ def _name(node):
     """What a statement defines; None for imports, docstrings, and `__all__`."""
     if isinstance(node, (*FUNCTIONS, ast.ClassDef)):
         return node.name
-    if isinstance(node, IMPORTS) or _is_docstring(node):
+    if isinstance(node, IMPORTS) or is_text(node):
         return None
     if isinstance(node, ast.Assign):
         name = " = ".join(ast.unparse(target) for target in node.targets)
@@ -104,10 +105,6 @@ def _name(node):
     return None if name == "__all__" else name
 
 
-def _is_docstring(node):
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-
-
 def shape(node):
     """What a statement does, as text: without its place, and without docstrings.
 
@@ -115,7 +112,7 @@ def shape(node):
     """
     if isinstance(node, ast.ClassDef):
         return ast.dump(ast.ClassDef(node.name, node.bases, node.keywords, [], node.decorator_list))
-    if isinstance(node, FUNCTIONS) and _is_docstring(node.body[0]):
+    if isinstance(node, FUNCTIONS) and is_text(node.body[0]):
         bare = {**vars(node), "body": node.body[1:]}
         node = type(node)(**{name: bare[name] for name in node._fields if name in bare})
     return ast.dump(node)
@@ -210,7 +207,7 @@ def _insertion(mine, theirs, piece):
         return before.last + 1, before.last, [*space, *lines]
     if piece.owner:
         body = mine.pieces[piece.owner].node.body
-        at = body[0].end_lineno if _is_docstring(body[0]) else body[0].lineno - 1
+        at = body[0].end_lineno if is_text(body[0]) else body[0].lineno - 1
         return at + 1, at, [*lines, *space]
     at = _top(mine)
     return at + 1, at, [*space, *lines, ""]

@@ -5,17 +5,13 @@ If not, the learner's pieces are halved to a smallest set that makes the check f
 accused only if its own checks fail too while everything else is given.
 """
 
-import contextlib
-import tempfile
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
 
 from tinytorch import overlay
-from tito import assembly, files, judge, learner, runner
+from tito import assembly, judge, learner, runner, workspace
 from tito.progress import Progress
-from tito.workspace import at
 
 MOST = 3  # culprits that one failing check is searched for, and pieces that fail together
 QUICK = ("quick check", "import")  # what a Result calls the checks that are no tests
@@ -151,9 +147,9 @@ class Blame:
     def _failing(self, checks, pieces, limit):
         """Which of these checks fail where only these pieces are the learner's own."""
         failing, waiting, begin = set(), list(checks), time.monotonic()
-        with self.variant(pieces) as workspace:
+        with self.variant(pieces) as mix:
             while waiting:
-                failed, waiting = self._run(workspace.module(self.module.name), waiting, limit)
+                failed, waiting = self._run(mix.module(self.module.name), waiting, limit)
                 failing |= failed
         if not pieces:  # where all is given nothing is endless
             self.patience = min(limit, 3 + 3 * (time.monotonic() - begin))
@@ -167,8 +163,7 @@ class Blame:
             told, begun = _outcomes(run, "check"), [e["exercises"][0] for e in run.all("start")]
         else:
             names = {check: check[1] for check in checks}
-            asked = {"only": None, "skip": [], "without": [], "tests": list(names.values())}
-            run = runner.selected_tests(module, limit, asked)
+            run = runner.selected_tests(module, limit, {"tests": list(names.values())})
             told, begun = _outcomes(run, "test"), [e["start"] for e in run.all("start")]
         if run.all("error") or (run.ending and not begun):
             return set(checks), []
@@ -180,9 +175,9 @@ class Blame:
     def _verdict(self, piece):
         """What is wrong with a piece by its own checks, all else given; None if they pass."""
         name, _, key = piece.partition(".")
-        with self.variant(frozenset([piece])) as workspace:
-            module = workspace.module(name)
-            exercises = workspace.exercises(module)
+        with self.variant(frozenset([piece])) as mix:
+            module = mix.module(name)
+            exercises = mix.exercises(module)
             own = piece in exercises
             asked = [piece] if own else exercises
             results = judge.judge(module, asked, self.limit, given=not own)
@@ -194,19 +189,14 @@ class Blame:
         call = witness["call"] if witness else ""
         return failed[0].sentence + f" (smallest input {call})" * (0 < len(call) < SHOWN)
 
-    @contextlib.contextmanager
     def variant(self, pieces):
         """A scratch workspace in which only these pieces are the learner's own."""
-        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
-            root, manifest = Path(scratch).resolve(), {}
-            for name, entry in self.workspace.manifest.items():
-                kept = frozenset(key for key in _own(entry) if f"{name}.{key}" in pieces)
-                if kept:
-                    files.write(root / overlay.FILES / f"{name}.py", self.text(name, kept))
-                    manifest[name] = entry
-            (root / overlay.MARK).touch()
-            files.write(root / overlay.MANIFEST, files.dumps(manifest))
-            yield replace(at(root), reference=self.workspace.reference)
+        manifest, texts = {}, {}
+        for name, entry in self.workspace.manifest.items():
+            kept = frozenset(key for key in _own(entry) if f"{name}.{key}" in pieces)
+            if kept:
+                manifest[name], texts[name] = entry, self.text(name, kept)
+        return workspace.scratch(self.workspace, manifest, texts)
 
     def _text(self, name, kept):
         """The learner's file of a module with all but the kept pieces given."""

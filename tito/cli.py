@@ -5,7 +5,7 @@ import importlib
 import os
 import sys
 
-from tito import TitoError, UsageError, course, report
+from tito import TitoError, UsageError, course, guess, report
 
 LEARN = {
     "init": "make a workspace: a folder to learn in",
@@ -41,7 +41,7 @@ def main(argv=None):
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a console that cannot print an arrow
-    report.quiet(False)
+    report.quiet(False)  # where several commands run in one process, each speaks for itself
     try:
         code = _run(sys.argv[1:] if argv is None else argv)
         sys.stdout.flush()
@@ -61,11 +61,10 @@ def _run(argv):
     command = importlib.import_module(f"tito.commands.{chosen}") if chosen in COMMANDS else None
     if chosen and command is None:
         raise UsageError(
-            f"there is no command {chosen!r}{_guess(chosen)}: `tito --help` lists them"
+            f"there is no command {chosen!r}{guess(chosen, list(COMMANDS))}: `tito --help` lists them"
         )
     parser = _parser(chosen, command)
     args = parser.parse_args(argv)
-    report.quiet(False)  # where several commands run in one process, each speaks for itself
     if args.version:
         print(f"tito {course.version()}")
     elif command is None:
@@ -73,13 +72,6 @@ def _run(argv):
     else:
         return command.run(args)
     return 0
-
-
-def _guess(word):
-    import difflib
-
-    close = difflib.get_close_matches(word, COMMANDS, n=1)
-    return f" (did you mean {close[0]}?)" if close else ""
 
 
 def _where_you_are(parser):

@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 
 from tinytorch.overlay import NAMES
-from tito import TitoError, UsageError
+from tito import TitoError, UsageError, guess
 
 HOME = Path(__file__).resolve().parent
 
@@ -142,7 +142,8 @@ class Course:
                     return module
                 missing = self.relative(module.notebook)
                 raise TitoError(f"module {module.label} is not built yet: there is no {missing}")
-        raise TitoError(f"there is no module {token!r}{_guess(word)}: `tito modules` lists them")
+        meant = guess(word, NAMES)
+        raise TitoError(f"there is no module {token!r}{meant}: `tito modules` lists them")
 
     def module_around(self, folder):
         """The module in whose folder, or below, `folder` lies; None if there is none."""
@@ -156,13 +157,6 @@ class Course:
         """Every milestone script, in order."""
         scripts = (self.root / "milestones").glob("[0-9]*/*.py")
         return sorted(s for s in scripts if not s.name.startswith("_"))
-
-
-def _guess(word):
-    import difflib
-
-    close = difflib.get_close_matches(word, NAMES, n=1)
-    return f" (did you mean {close[0]}?)" if close else ""
 
 
 def find():

@@ -111,8 +111,7 @@ def _tests(module, exercises, limit, known=None):
     """
     if known is None and not exercises:
         return {}
-    selection = {"only": exercises if known is None else None, "skip": [], "tests": None}
-    selection["without"] = sorted(known or ())
+    selection = {"only": exercises if known is None else None, "without": sorted(known or ())}
     events, files = [], {}
     while True:
         run = runner.selected_tests(module, limit, selection)

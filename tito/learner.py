@@ -8,8 +8,8 @@ from collections import Counter, defaultdict
 from dataclasses import asdict, dataclass
 
 from tito import TitoError, assembly, export, files, notebook, refusals
-from tito.assembly import FUNCTIONS, shape
-from tito.notebook import Problem, Refused
+from tito.assembly import shape
+from tito.notebook import FUNCTIONS, Problem, Refused
 from tito.workspace import snapshot
 
 

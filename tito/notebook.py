@@ -19,6 +19,11 @@ _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
+def is_text(node):
+    """True for a docstring, or any other constant that stands alone."""
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+
+
 @dataclass(frozen=True)
 class Problem:
     """One reason not to export a notebook, and where it stands."""

@@ -19,7 +19,12 @@ from tito.inside import EVENTS, SELECTION, TOKEN
 
 START_UP = 60  # seconds until the first cell or test begins; imports on a busy machine are slow
 # A second BLAS thread is no help to small matrices, and a busy machine makes both wait.
-THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+THREADS = (
+    "OPENBLAS_NUM_THREADS",
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+)
 PRINTED = 16 * 2**20  # bytes that a run may print
 
 
@@ -50,21 +55,17 @@ def cells(module, limit):
 
 def tests(module, limit):
     """Run a module's pytest file, for `limit` seconds per test at most."""
-    arguments = [*PYTEST, str(module.tests)]
+    arguments = ["-m", "pytest", *PYTEST, str(module.tests)]
     return _run(module, arguments, limit, each=True, folder=module.course.root)
 
 
-PYTEST = (
-    "-m",
-    "pytest",
-    "-p",
-    "tito.inside.plugin",
-    "-p",
-    "no:cacheprovider",
-    "--tb=short",
-    "--color=no",
-)
-
+PYTEST = ("-p", "tito.inside.plugin", "-p", "no:cacheprovider", "--tb=short", "--color=no")
+ALL = {  # what `tito.inside.plugin` keeps of the tests that pytest has collected
+    "only": None,  # tests that are about one of these exercises; None for all
+    "tests": None,  # these tests; None for all
+    "skip": [],  # not these tests
+    "without": [],  # no test that is only about these exercises
+}
 PYTEST_INI = """[pytest]
 addopts = -q -m "not slow"
 filterwarnings = error
@@ -85,7 +86,7 @@ def selected_tests(module, limit, selection):
     """Run the tests of a module that are selected, on the exported file of a workspace.
 
     Neither the learner's pytest settings nor their plugins take part. `selection` is a dictionary
-    with the keys of `tito.inside.plugin`.
+    with some of the keys of ALL.
     """
     scratch, more = _selected(selection)
     arguments = ["-m", "pytest", *_selecting(module)]
@@ -104,8 +105,7 @@ def witness(module, limit, result):
         notebook = course.module(module.name).notebook
         run = _run(module, [*arguments, str(notebook), notebook.name], limit, each=False)
     else:
-        selection = {"only": None, "skip": [], "without": [], "tests": [result.check]}
-        scratch, more = _selected(selection)
+        scratch, more = _selected({"tests": [result.check]})
         arguments += _selecting(module)
         run = _run(module, arguments, limit, each=False, files=scratch, more=more)
     return next((event["witness"] for event in run.all("witness")), None)
@@ -113,16 +113,15 @@ def witness(module, limit, result):
 
 def _selecting(module):
     """pytest's arguments for tests that a file selects."""
-    plugins = ["-p", "tito.inside.plugin", "-p", "no:cacheprovider"]
+    arguments = [*PYTEST, "-c", "pytest.ini", f"--rootdir={module.tests.parent}"]
     if importlib.util.find_spec("_hypothesis_pytestplugin"):
-        plugins += ["-p", "hypothesispytest"]  # it tells the runs of a parametrized test apart
-    own = ("-c", "pytest.ini", f"--rootdir={module.tests.parent}", "--tb=short", "--color=no")
-    return [*plugins, *own, str(module.tests)]
+        arguments += ["-p", "hypothesispytest"]  # it tells the runs of a parametrized test apart
+    return [*arguments, str(module.tests)]
 
 
 def _selected(selection):
     """The files in the scratch folder and the environment for tests that a file selects."""
-    scratch = {"pytest.ini": PYTEST_INI, "selection.json": json.dumps(selection)}
+    scratch = {"pytest.ini": PYTEST_INI, "selection.json": json.dumps(ALL | selection)}
     more = {SELECTION: "selection.json", "PYTEST_ADDOPTS": ""}
     return scratch, more | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
 

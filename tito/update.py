@@ -6,7 +6,6 @@ by comparing. What both changed is a conflict: the learner's cell stays, and the
 below it as text.
 """
 
-import ast
 import difflib
 import json
 import re
@@ -14,6 +13,7 @@ from dataclasses import dataclass, field
 
 from tito.assembly import Source
 from tito.files import dumps
+from tito.notebook import is_text
 
 
 @dataclass
@@ -140,6 +140,5 @@ def body(source, key):
     if piece is None or not hasattr(piece.node, "body"):
         return None
     first, *rest = piece.node.body
-    told = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and rest
-    start = first.end_lineno if told else first.lineno - 1
+    start = first.end_lineno if rest and is_text(first) else first.lineno - 1
     return source.lines[start : piece.last]

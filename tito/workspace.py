@@ -5,7 +5,6 @@ anything away it keeps a snapshot: `tito undo` brings it back.
 """
 
 import contextlib
-import difflib
 import json
 import os
 import shutil
@@ -17,7 +16,7 @@ from functools import cached_property
 from pathlib import Path
 
 from tinytorch import overlay
-from tito import TitoError, UsageError
+from tito import TitoError, UsageError, guess
 from tito.course import Course, Module
 from tito.course import find as find_course
 from tito.files import dumps, write
@@ -94,13 +93,9 @@ class Workspace(Course):
             return known[ends[0]], ends[0]
         if ends:
             raise TitoError(f"{token!r} could be {' or '.join(ends)}: write it out")
-        short = {name.partition(".")[2]: name for name in known}
-        close = difflib.get_close_matches(token, [*known, *short], n=1)
-        guess = f" (did you mean {short.get(close[0], close[0])}?)" if close else ""
-        where = f" in {module.label}" if module else ""
-        raise TitoError(
-            f"there is no exercise {token!r}{where}{guess}: `tito status NN` lists them"
-        )
+        meant = {word: name for name in known for word in (name, name.partition(".")[2])}
+        where = f" in {module.label}{guess(token, meant)}" if module else guess(token, meant)
+        raise TitoError(f"there is no exercise {token!r}{where}: `tito status NN` lists them")
 
     def asked(self, tokens, everything=False):
         """What a command line means: {module: ids of its exercises, or None for all of them}.
@@ -192,16 +187,23 @@ def is_module(token):
 @contextlib.contextmanager
 def frozen(workspace):
     """A copy of what is exported, which stays as it is while other commands export anew."""
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
-        root = Path(scratch).resolve()
-        for name in workspace.manifest:
-            file = overlay.FILES / f"{name}.py"
-            if (workspace.root / file).is_file():
-                write(root / file, (workspace.root / file).read_bytes())
-        for path in (workspace.root / overlay.MANIFEST, *workspace.state.glob("progress.json")):
-            if path.is_file():
-                write(root / path.relative_to(workspace.root), path.read_bytes())
+    exported = [workspace.root / overlay.FILES / f"{name}.py" for name in workspace.manifest]
+    files = {path.stem: path.read_bytes() for path in exported if path.is_file()}
+    with scratch(workspace, workspace.manifest, files) as copy:
+        for path in workspace.state.glob("progress.json"):
+            write(copy.state / path.name, path.read_bytes())
+        yield copy
+
+
+@contextlib.contextmanager
+def scratch(workspace, manifest, files):
+    """A workspace of the same course that lasts for a `with`, and these exported files in it."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        root = Path(folder).resolve()
         (root / overlay.MARK).touch()
+        write(root / overlay.MANIFEST, dumps(manifest))
+        for name, content in files.items():
+            write(root / overlay.FILES / f"{name}.py", content)
         yield replace(at(root), reference=workspace.reference)
 
 

@@ -17,7 +17,8 @@ import numpy as np
 import tinytorch
 from tinytorch import course
 from tito import notebook as notebooks
-from tito.inside.checks import checked_in, is_text, only_defines
+from tito.inside.checks import checked_in, only_defines
+from tito.notebook import is_text
 
 ROOT = Path(__file__).parents[2]
 WRONG_IDEAS = Path(__file__).parent / "wrong_ideas"

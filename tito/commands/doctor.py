@@ -122,8 +122,7 @@ def _threads():
         name = numpy.show_config(mode="dicts")["Build Dependencies"]["blas"]["name"]
     except (ImportError, KeyError, TypeError):
         name = "unknown BLAS"
-    names = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
-    told = [f"{n}={os.environ[n]}" for n in names if n in os.environ]
+    told = [f"{n}={os.environ[n]}" for n in runner.THREADS if n in os.environ]
     yield (
         "BLAS threads",
         GOOD,

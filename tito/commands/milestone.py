@@ -2,10 +2,9 @@
 
 import argparse
 import ast
-import difflib
 import sys
 
-from tito import TitoError, course, report, runner, workspace
+from tito import TitoError, course, guess, report, runner, workspace
 from tito.commands import status
 from tito.progress import Progress
 
@@ -83,10 +82,8 @@ def _script(found, name):
     if len(matches) == 1:
         return matches[0]
     if not matches:
-        words = {part: s for s in scripts for part in (s.stem, *s.stem.split("_"))}
-        close = difflib.get_close_matches(word, words, n=1)
-        guess = f" (did you mean {close[0]}?)" if close else ""
-        raise TitoError(f"no milestone is called {name!r}{guess}: `tito milestone list` shows all")
+        meant = guess(word, [part for s in scripts for part in (s.stem, *s.stem.split("_"))])
+        raise TitoError(f"no milestone is called {name!r}{meant}: `tito milestone list` shows all")
     raise TitoError(f"{name!r} could be {' or '.join(s.stem for s in matches)}: say more of it")
 
 

@@ -8,6 +8,9 @@ import contextlib
 import json
 import os
 import sys
+from pathlib import Path
+
+from tinytorch import overlay
 
 EVENTS, TOKEN = "TITO_EVENTS", "TITO_TOKEN"  # names of environment variables
 SELECTION = "TITO_SELECTION"
@@ -31,6 +34,12 @@ def loaded():
     """The files of the modules of tinytorch that this process has loaded: {name: path}."""
     found = {n: m for n, m in sys.modules.items() if n.startswith("tinytorch.")}
     return {n: getattr(module, "__file__", None) or "" for n, module in found.items()}
+
+
+def is_learners(file):
+    """True for a file that an export of the workspace wrote."""
+    root = os.environ.get(overlay.VARIABLE, "off")
+    return root != "off" and Path(file).is_relative_to(Path(root, overlay.FILES))
 
 
 def sentence(error):

@@ -16,7 +16,7 @@ import threading
 import traceback
 
 from tito import notebook
-from tito.inside import loaded, sentence, set_limits, tell
+from tito.inside import is_learners, loaded, sentence, set_limits, tell
 from tito.inside.guard import Guard
 
 DEFINITIONS = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)
@@ -138,25 +138,18 @@ def _defines(node):
         return all(_defines(statement) for statement in [*node.body, *handlers])
     if isinstance(node, ast.Assign):
         return all(isinstance(part, CONSTANTS) for part in ast.walk(node.value))
-    return is_text(node) or isinstance(node, DEFINITIONS)
-
-
-def is_text(node):
-    """True for a docstring, or any other constant that stands alone."""
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    return notebook.is_text(node) or isinstance(node, DEFINITIONS)
 
 
 def _place(error):
-    """The last line of exported code that an error came through: [file, line]."""
-    frames = traceback.extract_tb(error.__traceback__) if error else []
-    with contextlib.suppress(SyntaxError):
-        if isinstance(error, SyntaxError):
-            return [error.filename, error.lineno]
-    return _last(frames)
+    """The last line of the learner's files that an error came through: [file, line]."""
+    if isinstance(error, SyntaxError):
+        return [error.filename, error.lineno]
+    return _last(traceback.extract_tb(error.__traceback__) if error else [])
 
 
 def _last(frames):
-    own = [f for f in frames if "tinytorch" in f.filename and f.name != "__exit__"]
+    own = [f for f in frames if is_learners(f.filename)]
     return [own[-1].filename, own[-1].lineno] if own else None
 
 

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tinytorch import overlay
-from tito.inside import SELECTION, loaded, sentence, set_limits, tell
+from tito.inside import SELECTION, is_learners, loaded, sentence, set_limits, tell
 from tito.inside.guard import OF_PYTEST, Guard
 
 GUARD = pytest.StashKey()
@@ -28,8 +27,7 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(config, items):
-    """Keep the tests that the file SELECTION asks for: {"only": ids or None, "skip": tests,
-    "without": ids, "tests": tests or None}."""
+    """Keep the tests that the file SELECTION asks for; `runner.ALL` says how."""
     if SELECTION not in os.environ:
         return
     asked = json.loads(Path(os.environ[SELECTION]).read_text(encoding="utf-8"))
@@ -78,10 +76,9 @@ def pytest_runtest_makereport(item, call):
 def _foul(item, call, report):
     """What the learner's code did that no code under test may do, in a sentence; else None."""
     complaint = item.config.stash[GUARD].complaint()
-    if report.skipped and call.excinfo and report.when == "call":
-        root = os.environ.get(overlay.VARIABLE, "off")
-        own = [entry for entry in call.excinfo.traceback if str(entry.path).startswith(root)]
-        complaint = complaint or (own and "your code told pytest to skip the test") or None
+    skipped = call.excinfo.traceback if report.skipped and report.when == "call" else ()
+    if not complaint and any(is_learners(entry.path) for entry in skipped):
+        return "your code told pytest to skip the test"
     return complaint
 
 

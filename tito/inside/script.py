@@ -4,14 +4,12 @@
 half-way, so the end is told only if none of their code asked for it.
 """
 
-import os
 import runpy
 import sys
 import traceback
 from pathlib import Path
 
-from tinytorch import overlay
-from tito.inside import tell
+from tito.inside import is_learners, tell
 
 
 def run(path, flags):
@@ -34,9 +32,7 @@ def run(path, flags):
 
 def _learners(stop):
     """True if it was the learner's code that asked Python to exit."""
-    files = Path(os.environ[overlay.VARIABLE], overlay.FILES)
-    places = [Path(frame.filename) for frame in traceback.extract_tb(stop.__traceback__)]
-    return any(place.is_relative_to(files) for place in places)
+    return any(is_learners(frame.filename) for frame in traceback.extract_tb(stop.__traceback__))
 
 
 if __name__ == "__main__":
