@@ -9,6 +9,8 @@ import sys
 import pytest
 from conftest import one_sentence
 
+from tito import assembly, runner
+
 IDS = ["tensor.double", "tensor.total", "tensor.Box.__init__", "tensor.Box.peek"]
 RESULT = {"exercise", "outcome", "sentence", "check", "place", "checks", "blame"}
 
@@ -133,6 +135,65 @@ def test_export_names_what_is_odd(desk):
     assert "given code that was deleted, and came back: LIMIT" in desk.tito("export", "01")[1]
 
 
+def test_an_exercise_that_an_export_loses_is_kept(desk):
+    """Its cell was deleted; `src` still had it, so the file is kept before it is replaced."""
+    desk.answer("tensor.double", "return 2 * x")
+    desk.tito("export", "01")
+    before, data = desk.exported().read_bytes(), desk.data()
+    desk.save(data | {"cells": [c for c in data["cells"] if c["id"] != "double"]})
+    out = desk.tito("export", "01")[1]
+    number = re.search(r"double: yours in the export before this one.*`tito undo (\d+)`", out)
+    assert number and b"2 * x" not in desk.exported().read_bytes(), out
+    assert desk.tito("undo", number[1])[0] == 0
+    assert desk.exported().read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("head", "words"),
+    [
+        ("def double(x):", "double: the line `@np.vectorize` above it is gone"),
+        ("@np.vectorize\ndef double(y):", "double takes (y), and should take (x)"),
+    ],
+)
+def test_a_head_that_was_changed_is_said(head, words):
+    course = "@np.vectorize\ndef double(x):\n    return x + x\n"
+    mix = assembly.assemble(f"{head}\n    return 2 * 2\n", course, {"double": set()})
+    assert (mix.yours, mix.notes) == (["double"], [words])
+
+
+# -- test
+def test_the_other_notebooks_that_were_saved_are_exported_too(desk):
+    """`relu` is judged on `double` as it stands in the notebook, not as it was exported once."""
+    desk.solve()
+    desk.answer("activations.relu", "return total([max(double(x), 0)]) / 2")
+    desk.tito("export", "--all")
+    desk.edit("double", "return 2 * x", "return 3 * x")
+    code, out, _ = desk.tito("test", "02")
+    assert (code, "src/tinytorch/tensor.py written" in out) == (1, True), out
+    assert "return 3 * x" in desk.exported().read_text(encoding="utf-8")
+    desk.edit("double", "return 3 * x", "return 2 *")
+    code, out, _ = desk.tito("test", "02")
+    assert code == 1 and "01_tensor stays as it was exported last: " in out
+    assert "return 3 * x" in desk.exported().read_text(encoding="utf-8")
+
+
+def test_an_export_meanwhile_does_not_change_what_is_judged(desk, monkeypatch):
+    """Another command writes the files while `tito test` runs: a watch, a second terminal."""
+    desk.solve()
+    desk.answer("activations.relu", "return total([max(double(x), 0)]) / 2")
+    desk.tito("export", "--all")
+    real = runner.checks
+
+    def checks(module, limit, exercises):
+        text = desk.exported().read_text(encoding="utf-8")
+        desk.exported().write_text(text.replace("return 2 * x", "return 9 * x"), encoding="utf-8")
+        return real(module, limit, exercises)
+
+    monkeypatch.setattr(runner, "checks", checks)
+    assert desk.tito("test", "02")[0] == 0
+    assert "return 9 * x" in desk.exported().read_text(encoding="utf-8")
+
+
 # -- hint and solution
 def test_hints_come_one_by_one_and_are_remembered(desk):
     toml = desk.course.read("modules/01_tensor/module.toml").decode()
@@ -157,6 +218,9 @@ def test_a_solution_is_shown_after_a_pass(desk):
     desk.tito("test", "01")
     code, out, _ = desk.tito("solution", "double")
     assert (code, "return x + x" in out) == (0, True)
+    desk.edit("double", "return 2 * x", "return 3 * x")
+    desk.tito("test", "01")
+    assert desk.tito("solution", "double")[0] == 0, "it passed once, and is being tried anew"
     assert as_json(desk, "status")[1]["gave_up"] == []
 
 
@@ -523,6 +587,17 @@ def test_a_milestone_is_recorded_when_it_passed(desk):
     assert (code, out) == (0, "recorded: 00_toy_proof\n")
     told = as_json(desk, "status")[1]["milestones"]
     assert told["00_toy_proof"]["mix"] == {"yours": {}, "flags": []}
+
+
+def test_a_milestone_on_given_code_takes_no_record_away(desk):
+    desk.answer("tensor.double")
+    desk.tito("export", "01")
+    desk.tito("milestone", "run", "proof", "0")
+    desk.tito("reset", "01", "double")
+    desk.tito("export", "01")
+    assert desk.tito("milestone", "run", "proof")[0] == 0
+    told = as_json(desk, "status")[1]["milestones"]["00_toy_proof"]
+    assert told["mix"] == {"yours": {"tensor": ["double"]}, "flags": ["0"]}
 
 
 @pytest.mark.parametrize("flags", [["1"], ["7"]])
