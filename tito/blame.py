@@ -30,11 +30,14 @@ class Finding:
     together: tuple = ()
     unclear: str = ""  # why nothing was found
 
-    def words(self, exercise):
-        """The finding in one sentence."""
+    def words(self, exercise, known=()):
+        """The finding in one sentence; of `known` culprits the reader knows already why."""
         if self.right is False:
             return "everything else was given, and it still fails: the mistake is here"
-        said = [f"your {name} is wrong: {why}" for name, why in self.culprits.items()]
+        said = [
+            f"your {name} is wrong{', as said above' if name in known else f': {why}'}"
+            for name, why in self.culprits.items()
+        ]
         if len(self.together) == 1:
             (name,) = self.together
             said.append(f"it fails with your {name}, which passes its own checks: look there")

@@ -60,9 +60,8 @@ def _run(argv):
     chosen = next((word for word in argv if not word.startswith("-")), None)
     command = importlib.import_module(f"tito.commands.{chosen}") if chosen in COMMANDS else None
     if chosen and command is None:
-        raise UsageError(
-            f"there is no command {chosen!r}{guess(chosen, list(COMMANDS))}: `tito --help` lists them"
-        )
+        meant = guess(chosen, list(COMMANDS))
+        raise UsageError(f"there is no command {chosen!r}{meant}: `tito --help` lists them")
     parser = _parser(chosen, command)
     args = parser.parse_args(argv)
     if args.version:

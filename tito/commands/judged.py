@@ -15,9 +15,9 @@ BLANK, FAILED = 3, 1  # exit codes; 0 means that everything asked for passed
 def run(found, args):
     """Export and judge; give the exit code: 0 passed, 1 failed, 3 nothing failed, some blank."""
     report.quiet(args.json)
-    report.say(f"workspace {found.root}")
     limit = args.limit or judge.LIMIT
     asked, told, outcomes = found.asked(args.modules, args.all), {}, set()
+    report.say(f"workspace {found.root}")
     _bring_up_to_date(found, asked)
     for module, wanted in asked.items():
         results = test(found, module, wanted, limit, blame=not args.no_blame)
@@ -63,13 +63,20 @@ def test(found, module, wanted=None, limit=judge.LIMIT, blame=True):
 
 
 def _explain_all(module, failed, limit, blame):
-    """Say why exercises fail; what breaks the whole module is said once."""
-    broken = [result for result in failed if result.check == "import"]
+    """Say why exercises fail; what breaks the whole module is explained once."""
     finder = Blame(module, failed, limit) if blame and failed else None
-    for result in [*broken[:1], *(r for r in failed if r not in broken)]:
-        _explain(module, result, finder, limit)
-    for result in broken[1:]:
-        result.blame = f"the module cannot be imported: see {broken[0].exercise}"
+    known, broken = set(), {}  # culprits that were explained; {what keeps all from running: first}
+    for result in failed:
+        first = broken.get(result.sentence)
+        if first is None:
+            _explain(module, result, finder, limit, known)
+            known |= set(result.finding["culprits"] if result.finding else ())
+        else:
+            result.blame = f"the same as {first.exercise}"
+            result.finding = first.finding if first.finding and first.finding["right"] else None
+            report.say(f"\n{result.exercise}: {result.blame}", style="red")
+        if result.check in ("import", "tests"):
+            broken.setdefault(result.sentence, result)
 
 
 def _row(result):
@@ -77,7 +84,7 @@ def _row(result):
     return ("  " + result.exercise, result.outcome, words[result.outcome])
 
 
-def _explain(module, result, finder, limit):
+def _explain(module, result, finder, limit, known):
     """Say how an exercise fails, where, on which input, and whose bug it is."""
     where = "" if result.check in ("quick check", "import", "tests") else result.check
     report.say(f"\n{result.exercise}: {result.sentence}", style="red")
@@ -101,7 +108,7 @@ def _explain(module, result, finder, limit):
         report.say(f"  received {_short(result.witness['received'])}")
     if finding:
         result.finding, result.blame = asdict(finding), finding.words(result.exercise)
-        report.say(f"  {result.blame}")
+        report.say(f"  {finding.words(result.exercise, known)}")
 
 
 def _short(text):

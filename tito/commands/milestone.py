@@ -8,6 +8,8 @@ from tito import TitoError, course, guess, report, runner, workspace
 from tito.commands import status
 from tito.progress import Progress
 
+MOST = 6  # exercises that a note names
+
 
 def add_arguments(parser):
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
@@ -47,7 +49,8 @@ def _say_open(found, open_ones):
     for label in status.stale(found):
         report.say(f"note: {label} is newer than its export: tito test {label[:2]}", "yellow")
     if open_ones:
-        names = ", ".join(name for names in open_ones.values() for name in names)
+        ids = [name for names in open_ones.values() for name in names]
+        names = ", ".join(ids[:MOST]) + f" and {len(ids) - MOST} more" * (len(ids) > MOST)
         numbers = " ".join(f"{module.number:02d}" for module in open_ones)
         report.say(f"note: not passed as they stand: {names} (tito test {numbers})", "yellow")
 

@@ -233,6 +233,43 @@ def train(self, text, vocab_size=None, num_merges=None, special_tokens=None):
     self.__init__(merges, special)
 
 
+@wrong("tokenization.BPETokenizer.train", "merges nothing in the index")
+def train(self, text, vocab_size=None, num_merges=None, special_tokens=None):
+    special = checked_special(self.special_tokens if special_tokens is None else special_tokens)
+    limit = merges_wanted(vocab_size, num_merges, len(special))
+    index = PairIndex(count_words(text, special))
+    merges = []
+    while len(merges) < limit:
+        most = max(index.counts.values(), default=0)
+        if most < 2:
+            break
+        pair = min(pair for pair, count in index.counts.items() if count == most)
+        merges.append(pair)
+    self.__init__(merges, special)
+
+
+@wrong("tokenization.BPETokenizer.encode_word", "takes the rank for the new id")
+def encode_word(self, word):
+    ids = list(word)
+    while len(ids) > 1:
+        pair = min(pairwise(ids), key=self.rank)
+        if pair not in self.ranks:
+            break
+        ids = merge(ids, pair, self.ranks[pair])
+    return ids
+
+
+@wrong("tokenization.BPETokenizer.encode_word", "looks for a pair in a single byte")
+def encode_word(self, word):
+    ids = list(word)
+    while True:
+        pair = min(pairwise(ids), key=self.rank)
+        if pair not in self.ranks:
+            break
+        ids = merge(ids, pair, 256 + self.ranks[pair])
+    return ids
+
+
 @wrong("tokenization.BPETokenizer.encode_word", "merges the highest rank first")
 def encode_word(self, word):
     ids = list(word)
@@ -278,6 +315,12 @@ def encode_word(self, word):
 @wrong("tokenization.BPETokenizer.encode_word", "leaves the bytes as they are")
 def encode_word(self, word):
     return list(word)
+
+
+@wrong("tokenization.BPETokenizer.decode", "takes every id for a byte")
+def decode(self, ids):
+    ids = id_row(ids, self.vocab_size).tolist()
+    return bytes(ids).decode("utf-8", errors="replace")
 
 
 @wrong("tokenization.BPETokenizer.decode", "decodes each token by itself")
