@@ -7,6 +7,7 @@ __all__ = [
     "causal_mask",
     "combine_masks",
     "softmax_rows",
+    "exponentials",
     "thinned",
     "scores_shape",
     "boolean",
@@ -76,7 +77,9 @@ def combine_masks(padding, causal=None):
 
 # %% attention-given
 def softmax_rows(scores):
-    """softmax along the last dimension, written into `scores` itself; a row of -inf gives zeros.
+    """softmax along the last dimension; a row of -inf gives zeros. It may write into `scores`.
+
+    The largest of a row is taken off only where scores are too large, or too small, for exp.
 
     >>> softmax_rows(np.array([[0.0, 0.0], [-np.inf, 0.0], [-np.inf, -np.inf]]))
     array([[0.5, 0.5],
@@ -84,10 +87,19 @@ def softmax_rows(scores):
            [0. , 0. ]])
     """
     lowest = float(np.finfo(scores.dtype).min)  # finite: -inf minus it is -inf, not nan
-    scores -= scores.max(axis=-1, keepdims=True, initial=lowest)
-    np.exp(scores, out=scores)
-    scores /= np.maximum(scores.sum(axis=-1, keepdims=True), 1)  # at least 1, but in an empty row
-    return scores
+    small = scores.max(initial=0) < 60  # exp(60) is 1e26, and a float32 goes up to 3e38
+    weights, sums = exponentials(scores) if small else (None, np.zeros(1))
+    if sums.min(initial=1) < 1e-20:  # a row with all scores below -46, or an empty one
+        scores -= scores.max(axis=-1, keepdims=True, initial=lowest)
+        weights, sums = exponentials(scores)
+    weights *= 1 / np.where(sums == 0, 1, sums)
+    return weights
+
+
+def exponentials(scores):
+    """exp(scores), and their sum in every row (..., 1): a product with ones is a sum."""
+    weights = np.exp(scores)
+    return weights, (weights @ np.ones(scores.shape[-1], scores.dtype))[..., None]
 
 
 def thinned(weights, dropout):

@@ -250,7 +250,8 @@ def answers_of(call, g):
     name, function = call.primitive, RULES.get(call.primitive)
     if function is None:
         raise NotImplementedError(f"{name} has no slope, or nobody has written {name}_rule yet")
-    answers = function(g, *[told(call, asked) for asked in function.asks])
+    kept = call.kept
+    answers = function(g, *[kept[n] if n in kept else told(call, n) for n in function.asks])
     answers = tuple(answers) if isinstance(answers, (tuple, list)) else (answers,)
     if len(answers) > len(call.inputs):
         raise ValueError(f"{name}_rule gave {len(answers)} gradients for {len(call.inputs)} inputs")
@@ -258,9 +259,7 @@ def answers_of(call, g):
 
 
 def told(call, name):
-    """What a rule asks for: a thing that the call kept, or what the graph itself can tell."""
-    if name in call.kept:
-        return call.kept[name]
+    """What a rule asks for and no call keeps: the graph itself can tell it."""
     if name == "x_shape":
         return getattr(call.inputs[0], "shape", None)
     if name == "needs":
@@ -271,6 +270,8 @@ def told(call, name):
 def fitted(answer, source, call):
     """A gradient in the shape and dtype of its source; a wrong one is refused by its name."""
     g, name, shape, dtype = np.asarray(answer), call.primitive, source.shape, source.dtype
+    if g.shape == shape and g.dtype == dtype:
+        return g
     if answer is None:
         raise ValueError(f"{name}_rule gave no gradient for an input of shape {shape}")
     if g.shape != shape and g.ndim >= len(shape):
@@ -279,7 +280,7 @@ def fitted(answer, source, call):
         raise ValueError(f"{name}_rule gave a gradient of {g.shape} for an input of {shape}")
     if g.dtype not in (dtype, call.dtype):
         raise TypeError(f"{name}_rule gave {g.dtype} for {dtype}: is a NumPy scalar inside?")
-    return g if g.dtype == dtype else g.astype(dtype)
+    return g.astype(dtype, copy=False)
 
 
 def owned(array, taken):
@@ -293,8 +294,9 @@ def owned(array, taken):
 
 def memory_of(array):
     """A number for the memory an array looks into: the same for an array and all its views."""
-    while isinstance(array.base, np.ndarray):
-        array = array.base
+    base = array.base
+    while isinstance(base, np.ndarray):
+        array, base = base, base.base
     return id(array)
 
 

@@ -13,6 +13,7 @@ __all__ = [
     "int32",
     "uint8",
     "ERRORS",
+    "AS_IT_IS",
     "SPELLINGS",
     "elementwise",
     "eq",
@@ -41,9 +42,8 @@ __all__ = [
     "Parameter",
     "Call",
     "remember",
-    "origin",
     "tensors_in",
-    "wanting_gradient",
+    "wants_gradient",
     "primitive",
     "complete",
     "plain",
@@ -548,6 +548,9 @@ class Call:
         result: None, or a weak reference to the result, for `retain_grad()`.
     """
 
+    __slots__ = ("primitive", "inputs", "kept", "shape", "dtype", "versions", "result")
+    __slots__ += ("__weakref__",)
+
     def __repr__(self):
         named = [
             "constant" if s is None else f"{getattr(s, 'primitive', 'leaf')} {s.shape}"
@@ -561,26 +564,27 @@ def remember(result, lifted, args, arrays, note):
     rule = RULES.get(lifted.name)
     asks = lifted.places if rule is None else rule.asks
     sources, values = (*args, result, None), (*arrays, result.array, note)
-    kept, watched = {}, []
+    kept, versions = {}, []
     for name in asks:
-        if name in lifted.places:
-            source, kept[name] = sources[lifted.places[name]], values[lifted.places[name]]
-            watched += source if isinstance(source, tuple) else (source,)  # x[rows, columns]
+        place = lifted.places.get(name)
+        if place is not None:
+            kept[name], source = values[place], sources[place]
+            if isinstance(source, Tensor):
+                versions.append((source.version, source.version[0]))
+            elif isinstance(source, tuple):  # x[rows, columns]
+                versions += [(t.version, t.version[0]) for t in source if isinstance(t, Tensor)]
     if "shapes" in asks:
         kept["shapes"] = [np.shape(array) for array in tensors_in(arrays)]
     call = Call()
     call.primitive, call.shape, call.dtype = lifted.name, result.array.shape, result.array.dtype
-    call.inputs = tuple([origin(argument) for argument in tensors_in(args)])
-    call.kept, call.result = kept, None
-    call.versions = tuple([(t.version, t.version[0]) for t in watched if isinstance(t, Tensor)])
+    call.inputs = tuple(
+        [
+            t.made_by or t if isinstance(t, Tensor) and t.requires_grad else None
+            for t in tensors_in(args)
+        ]
+    )
+    call.kept, call.versions, call.result = kept, tuple(versions), None
     result.made_by, result.requires_grad = call, True
-
-
-def origin(argument):
-    """What an argument was: a leaf, the call that made it, or None where no gradient is wanted."""
-    if isinstance(argument, Tensor) and argument.requires_grad:
-        return argument.made_by or argument
-    return None
 
 
 def tensors_in(arguments):
@@ -588,13 +592,17 @@ def tensors_in(arguments):
     return arguments[0] if isinstance(arguments[0], (list, tuple)) else arguments
 
 
-def wanting_gradient(arguments):
-    """The arguments whose gradient will be asked for."""
-    return [t for t in tensors_in(arguments) if isinstance(t, Tensor) and t.requires_grad]
+def wants_gradient(arguments):
+    """True if the gradient of an argument will be asked for."""
+    for t in tensors_in(arguments):
+        if isinstance(t, Tensor) and t.requires_grad:
+            return True
+    return False
 
 
 # %% primitive
 ERRORS = (IndexError, ValueError, TypeError, OverflowError)  # what NumPy raises
+AS_IT_IS = {int, float, bool, str, type(None), np.ndarray}  # kinds that NumPy takes unchanged
 
 
 def primitive(function=None, *, name=None, promote=False):
@@ -613,7 +621,10 @@ def primitive(function=None, *, name=None, promote=False):
     def lifted(*args, **kwargs):
         if kwargs or len(args) != count:
             args = complete(lifted, args, kwargs)
-        arrays = [a.array if isinstance(a, Tensor) else plain(a) for a in args]
+        arrays = [
+            a.array if isinstance(a, Tensor) else a if type(a) in AS_IT_IS else plain(a)
+            for a in args
+        ]
         if promote:
             arrays = promoted(lifted, args, arrays)
         try:
@@ -626,7 +637,7 @@ def primitive(function=None, *, name=None, promote=False):
         result = wrap(array)
         if array.base is not None or array is arrays[0]:
             result.version = shared_version(array, args)
-        if _switch.on and wanting_gradient(args) and array.dtype.kind == "f":
+        if _switch.on and wants_gradient(args) and array.dtype.kind == "f":
             remember(result, lifted, args, arrays, note)
         return result
 
@@ -635,6 +646,7 @@ def primitive(function=None, *, name=None, promote=False):
     count = len(parameters)
     lifted.parameters = tuple(parameters)
     lifted.usual = tuple(p.default for p in parameters.values())
+    lifted.needed = lifted.usual.count(inspect.Parameter.empty)
     lifted.places = {name: i for i, name in enumerate((*parameters, "out", "note"))}
     lifted.on_arrays = function
     PRIMITIVES[lifted.name] = lifted
@@ -649,6 +661,8 @@ def complete(lifted, args, kwargs):
     """All arguments in order: named ones put in place, defaults filled in."""
     names = lifted.parameters
     values = [*args, *lifted.usual[len(args) :]]
+    if not kwargs and len(args) >= lifted.needed and len(values) == len(names):
+        return values
     for word, value in kwargs.items():
         name = SPELLINGS.get(word, word)
         if name not in names[len(args) :]:

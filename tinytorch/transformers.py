@@ -56,7 +56,8 @@ def row_mean(x):
            [1.]])
     """
     width = x.shape[-1]
-    return (x @ np.ones(width, x.dtype))[..., None] / width
+    mean = x.reshape(-1, width) @ np.full(width, 1 / width, x.dtype)  # (N, D) @ (D,) -> (N,)
+    return mean.reshape(*x.shape[:-1], 1)
 
 
 # %% layer_norm
