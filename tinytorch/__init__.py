@@ -9,7 +9,7 @@ import importlib
 import sys
 import types
 
-from . import overlay
+from . import machine, overlay
 
 __version__ = "0.1.0"
 
@@ -26,6 +26,7 @@ _NAMES = {  # module -> the public names that `tinytorch.name` finds there
         is_grad_enabled linspace max min norm ones_like randint randperm set_grad_enabled split
         std topk tril triu zeros_like""",
     "course": "give data_file",
+    "machine": "get_num_threads set_num_threads",
     "overlay": "show_mix",
 }
 _HOME = {name: module for module, names in _NAMES.items() for name in names.split()}
@@ -62,6 +63,7 @@ class _Package(types.ModuleType):
 
 
 sys.modules[__name__].__class__ = _Package
+machine.keep_memory()
 overlay.install()  # in a workspace, the learner's files come first
 
 

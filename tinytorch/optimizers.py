@@ -4,11 +4,14 @@
 """Walk downhill without stumbling."""
 
 __all__ = [
+    "SHORT",
     "sgd_update",
     "plain",
     "refuse_settings",
     "listed",
     "refuse_parameters",
+    "Pack",
+    "fit_together",
     "Optimizer",
     "momentum_update",
     "SGD",
@@ -108,6 +111,70 @@ def refuse_parameters(params, taken):
         taken.add(p)
 
 
+# %% pack
+SHORT = 5000  # elements: a parameter with fewer travels in a pack
+
+
+class Pack:
+    """Short parameters that are moved as one long array, and their state, long arrays too.
+
+    Args:
+        params: Tensors of one dtype.
+        states: of each one a dictionary; arrays of the parameter's shape, and equal numbers.
+
+    Attributes:
+        state: name -> long array, or number.
+        parts: of each parameter its own dictionary again, with views into the long arrays.
+    """
+
+    def __init__(self, params, states):
+        self.params, self.ends = params, np.cumsum([p.array.size for p in params]).tolist()
+        self.state = {
+            name: np.concatenate([state[name] for state in states], axis=None)
+            if isinstance(value, np.ndarray)
+            else value
+            for name, value in states[0].items()
+        }
+        self.parts = states
+        self.share()
+
+    def cut(self, long):
+        """Views into a long array, one for each parameter, in its shape."""
+        begins = [0, *self.ends]
+        return [
+            long[begin:end].reshape(p.array.shape)
+            for p, begin, end in zip(self.params, begins, self.ends)
+        ]
+
+    def share(self):
+        """Put what the state is now into the dictionaries of the parameters."""
+        for name, value in self.state.items():
+            long = isinstance(value, np.ndarray)
+            for part, own in zip(self.parts, self.cut(value) if long else [value] * len(self.ends)):
+                part[name] = own
+
+    def move(self, update, settings):
+        """One step for all of them."""
+        param = np.concatenate([p.array for p in self.params], axis=None)
+        grad = np.concatenate([p.grad.array for p in self.params], axis=None)
+        names = set(self.state)
+        update(param, grad, self.state, **settings)
+        if names != set(self.state):
+            self.share()
+        for p, moved in zip(self.params, self.cut(param)):
+            p.array[...] = moved
+        for part in self.parts:
+            part.update({n: v for n, v in self.state.items() if not isinstance(v, np.ndarray)})
+
+
+def fit_together(params, states):
+    """True if parameters can travel in a pack: one dtype, and states of the same age."""
+    ages = [{n: v for n, v in s.items() if not isinstance(v, np.ndarray)} for s in states]
+    alike = all(s.keys() == states[0].keys() for s in states) and all(a == ages[0] for a in ages)
+    kinds = {array.dtype for p in params for array in (p.array, p.grad.array)}
+    return alike and len(kinds) == 1 and all(p.shape == p.grad.shape for p in params)
+
+
 # %% optimizer
 class Optimizer:
     """Parameters in groups, the settings of each group, and a state for each parameter.
@@ -121,15 +188,18 @@ class Optimizer:
         param_groups: list of dictionaries, the groups; settings may be changed between steps.
         state: parameter -> dictionary of what a kind of optimizer remembers about it.
         keeps: the names in those dictionaries; each kind of optimizer says its own.
+        elementwise: whether `update` treats every number by itself, so that short parameters may
+            be moved together.
 
     Raises:
         ValueError, TypeError: no parameters at all, or such that cannot be trained.
     """
 
-    keeps = ()
+    keeps, elementwise = (), False
 
     def __init__(self, params, defaults):
         self.defaults, self.param_groups, self.state = dict(defaults), [], {}
+        self.packs = {}  # number of a group -> its Pack
         params = listed(params)
         groups = params if params and isinstance(params[0], dict) else [{"params": params}]
         for group in groups:
@@ -179,12 +249,27 @@ class Optimizer:
 
     def step(self):
         """Change every parameter that has a gradient, in place; the graph learns nothing of it."""
-        for group in self.param_groups:
+        for number, group in enumerate(self.param_groups):
             settings = {name: plain(group[name]) for name in self.defaults}
-            for p in group["params"]:
-                if p.requires_grad and p.grad is not None:
+            moving = [p for p in group["params"] if p.requires_grad and p.grad is not None]
+            pack = self.pack(number, [p for p in moving if p.array.size < SHORT])
+            if pack:
+                pack.move(self.update, settings)
+            for p in moving:
+                if not (pack and p.array.size < SHORT):
                     self.update(p.array, p.grad.array, self.state.setdefault(p, {}), **settings)
-                    p.version[0] += 1  # a graph that kept the old numbers will notice
+                p.version[0] += 1  # a graph that kept the old numbers will notice
+
+    def pack(self, number, params):
+        """The Pack of these parameters of a group; None if each has to move by itself."""
+        if not self.elementwise or len(params) < 2:
+            return None
+        states = [self.state.setdefault(p, {}) for p in params]
+        found = self.packs.get(number)
+        if found is None or list(map(id, found.parts)) != list(map(id, states)):
+            found = Pack(params, states) if fit_together(params, states) else None
+            self.packs[number] = found
+        return found
 
     def update(self, param, grad, state, **settings):
         """Change one array in place; each kind of optimizer says how."""
@@ -276,7 +361,7 @@ class SGD(Optimizer):
     tensor([0.8, 1.6], requires_grad=True)
     """
 
-    keeps = ("velocity",)
+    keeps, elementwise = ("velocity",), True
 
     def __init__(self, params, lr=1e-3, momentum=0.0, *, weight_decay=0.0, nesterov=False):
         settings = {"lr": lr, "momentum": momentum, "weight_decay": weight_decay}
@@ -362,7 +447,7 @@ class Adam(Optimizer):
     tensor([0.9, 1.9], requires_grad=True)
     """
 
-    keeps = ("step", "m", "v")
+    keeps, elementwise = ("step", "m", "v"), True
 
     def __init__(self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0):
         settings = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}

@@ -158,9 +158,9 @@ def broadcast_shape(first, second):
 
 # %% tables
 class _Switch(threading.local):
-    """Recording on or off, for each thread on its own."""
+    """Recording on or off, for each thread on its own; and a generator, if it has its own."""
 
-    on = True
+    on, generator = True, None
 
 
 _switch = _Switch()
@@ -594,10 +594,7 @@ def tensors_in(arguments):
 
 def wants_gradient(arguments):
     """True if the gradient of an argument will be asked for."""
-    for t in tensors_in(arguments):
-        if isinstance(t, Tensor) and t.requires_grad:
-            return True
-    return False
+    return True in [t.requires_grad for t in tensors_in(arguments) if isinstance(t, Tensor)]
 
 
 # %% primitive
@@ -1435,8 +1432,8 @@ def manual_seed(seed):
 
 
 def numpy_generator(generator=None):
-    """The NumPy generator behind a Generator; the default one for None."""
-    return (default_generator if generator is None else generator).numpy
+    """The NumPy generator behind a Generator; the thread's own or the default one for None."""
+    return (generator or _switch.generator or default_generator).numpy
 
 
 def rand(*size, generator=None, dtype=None, requires_grad=False, device=None):

@@ -1,0 +1,205 @@
+"""The machine's memory and threads, and a batch whose parts are computed side by side."""
+
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+
+import tinytorch
+from tinytorch import Tensor, machine, parallel
+from tinytorch.layers import Dropout, Linear
+from tinytorch.losses import cross_entropy, mse_loss
+from tinytorch.transformers import GPT
+
+
+@pytest.fixture
+def threads():
+    """What was set is set back."""
+    before = machine.get_num_threads()
+    yield
+    tinytorch.set_num_threads(before)
+
+
+def batch(samples=5, length=6, vocab=9):
+    rng = np.random.default_rng(3)
+    return [Tensor(rng.integers(0, vocab, (samples, length))) for _ in "xy"]
+
+
+def gradients(parts, dropout=0.0, **more):
+    """(loss, {name: gradient}) of a small GPT."""
+    tinytorch.manual_seed(0)
+    model = GPT(9, embed_dim=8, num_heads=2, num_layers=2, max_length=6, dropout=dropout)
+
+    def mean_loss(x, y):
+        return cross_entropy(model(x), y)
+
+    loss = parallel.backward(mean_loss, *batch(), parts=parts, **more)
+    return loss, {name: p.grad.array for name, p in model.named_parameters()}
+
+
+# -- in_threads
+def test_results_come_in_the_order_of_the_parts():
+    assert parallel.in_threads(lambda n: n * n, range(5)) == [0, 1, 4, 9, 16]
+    assert parallel.in_threads(lambda n: n, []) == []
+
+
+def test_every_part_has_a_thread_and_the_first_one_is_the_callers():
+    meet = threading.Barrier(3, timeout=20)  # passes only if all three work at the same time
+
+    def work(part):
+        meet.wait()
+        return threading.get_ident()
+
+    found = parallel.in_threads(work, range(3))
+    assert len(set(found)) == 3 and found[0] == threading.get_ident()
+
+
+def test_recording_is_off_in_the_threads_where_it_is_off_here():
+    x = Tensor([1.0], requires_grad=True)
+    assert all(y.requires_grad for y in parallel.in_threads(lambda n: x * 2, range(2)))
+    with tinytorch.no_grad():
+        assert not any(y.requires_grad for y in parallel.in_threads(lambda n: x * 2, range(2)))
+    assert (x * 2).requires_grad
+
+
+def test_random_numbers_of_a_seed_are_the_same_and_differ_from_part_to_part():
+    def numbers():
+        tinytorch.manual_seed(4)
+        return [t.array.tolist() for t in parallel.in_threads(lambda n: tinytorch.rand(3), "abc")]
+
+    first = numbers()
+    assert first == numbers()
+    assert len({tuple(row) for row in first}) == 3
+
+
+def test_an_error_waits_for_the_others_and_the_first_one_comes():
+    ended = []
+
+    def work(part):
+        if part:
+            ended.append(part)
+            raise ValueError(f"part {part}")
+
+    with pytest.raises(ValueError, match="part 1"):
+        parallel.in_threads(work, range(3))
+    assert sorted(ended) == [1, 2]
+
+
+# -- backward
+@pytest.mark.parametrize("parts", [2, 3, 5, 50])
+def test_the_gradient_of_parts_is_that_of_the_batch(parts):
+    want_loss, want = gradients(1)
+    loss, got = gradients(parts)
+    assert loss == pytest.approx(want_loss, rel=1e-6)
+    for name in want:
+        np.testing.assert_allclose(got[name], want[name], rtol=0, atol=1e-6, err_msg=name)
+
+
+def test_one_part_is_backward_to_the_bit():
+    tinytorch.manual_seed(0)
+    model = GPT(9, embed_dim=8, num_heads=2, num_layers=2, max_length=6)
+    x, y = batch()
+    loss = cross_entropy(model(x), y)
+    loss.backward()
+    got_loss, got = gradients(1)
+    assert got_loss == loss.item()
+    assert all((p.grad.array == got[name]).all() for name, p in model.named_parameters())
+
+
+def test_the_same_number_of_parts_gives_the_same_bits_with_dropout():
+    (loss, first), (again, second) = gradients(2, dropout=0.3), gradients(2, dropout=0.3)
+    assert loss == again and all((first[n] == second[n]).all() for n in first)
+
+
+def test_targets_that_do_not_count_weigh_nothing():
+    """The first half has one target that counts and the second four: no plain mean of both."""
+    logits = Tensor(np.random.default_rng(0).standard_normal((8, 3)), requires_grad=True)
+    targets = Tensor([-100, -100, -100, 1, 0, 1, 2, 2])
+    cross_entropy(logits, targets).backward()
+    want, logits.grad = logits.grad.array, None
+
+    def count(_, targets):
+        return (targets.array != -100).sum()
+
+    def mean_loss(rows, targets):
+        return cross_entropy(logits[rows], targets)
+
+    rows = Tensor(np.arange(8))
+    loss = parallel.backward(mean_loss, rows, targets, parts=2, count=count)
+    np.testing.assert_allclose(logits.grad.array, want, atol=1e-7)
+    assert loss == pytest.approx(cross_entropy(logits, targets).item(), rel=1e-6)
+    with pytest.raises(ValueError, match="no target that counts"):
+        parallel.backward(mean_loss, rows[:3], targets[:3], parts=2, count=count)
+
+
+def test_gradients_are_added_to_what_is_there():
+    layer, (x, y) = Linear(3, 2), (Tensor(np.ones((4, 3))), Tensor(np.zeros((4, 2))))
+    parallel.backward(lambda x, y: mse_loss(layer(x), y), x, y, parts=2)
+    once = layer.weight.grad.array.copy()
+    parallel.backward(lambda x, y: mse_loss(layer(x), y), x, y, parts=2)
+    np.testing.assert_allclose(layer.weight.grad.array, 2 * once, rtol=1e-6)
+
+
+def test_an_error_leaves_the_gradients_as_they_were():
+    layer, x = Linear(3, 2), Tensor(np.ones((4, 3)))
+    x.array[3] = np.nan
+
+    def mean_loss(part):
+        if np.isnan(part.array).any():
+            raise ValueError("nan")
+        return layer(part).sum()
+
+    with pytest.raises(ValueError, match="nan"):
+        parallel.backward(mean_loss, x, parts=2)
+    assert layer.weight.grad is None
+
+
+def test_tensors_of_different_sizes_are_refused():
+    with pytest.raises(ValueError, match="one first size"):
+        parallel.backward(mse_loss, Tensor([1.0, 2.0]), Tensor([1.0]))
+
+
+# -- machine
+def test_a_small_batch_is_not_cut(threads):
+    tinytorch.set_num_threads(2)
+    assert tinytorch.get_num_threads() == 2
+    assert [parallel.parts_for(n) for n in (15_999, 16_000)] == [1, 2]
+
+
+@pytest.mark.parametrize("count", [0, -1, 1.5, "2"])
+def test_a_number_of_threads_that_is_none(count):
+    with pytest.raises(ValueError, match="whole number of at least 1"):
+        tinytorch.set_num_threads(count)
+
+
+def test_a_drop_is_drawn_anew_in_every_part():
+    tinytorch.manual_seed(1)
+    drop = Dropout(0.5)
+    kept = parallel.in_threads(lambda n: drop(Tensor(np.ones(64))).array.tolist(), range(2))
+    assert kept[0] != kept[1]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only glibc gives free memory back at once")
+def test_free_memory_is_kept_for_the_next_array():
+    code = """
+import resource, numpy as np
+{first}
+def faults(): return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+def work(): [np.ones(2**20, "f") for _ in range(8)]
+work()
+before = faults()
+work()
+print(faults() - before)
+"""
+    told = [
+        subprocess.run(
+            [sys.executable, "-c", code.format(first=first)], capture_output=True, text=True
+        ).stdout
+        for first in ("", "import tinytorch")
+    ]
+    without, with_it = map(int, told)
+    if without < 1000:
+        pytest.skip("this C library keeps its memory anyway")
+    assert with_it < 100, f"{with_it} page faults, and {without} without tinytorch"

@@ -1,0 +1,80 @@
+"""What this library asks of the machine: memory that stays, and how many threads compute.
+
+Large arrays come and go with every step of training. Where the C library is glibc (Linux), it gives
+each one back to the system as soon as it is free, and the next one costs thousands of page faults:
+a step of a small GPT takes half as long again. `keep_memory` asks it to keep what is free for the
+next array. Results are the same to the bit; elsewhere it does nothing.
+
+NumPy's matrix products may use threads of their own (BLAS threads). For the small matrices of this
+course they are no help, and they collapse when another program needs a core. `set_num_threads(n)`
+gives the products one thread, and lets `parallel.in_threads` work on n parts of a batch at a time.
+"""
+
+import ctypes
+from pathlib import Path
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # names of settings, from glibc's malloc.h
+LARGE = 2**30  # bytes
+LARGE_ONCE = 2**25  # bytes; more was refused before glibc 2.35
+SETTERS = (  # what the function is called, by how OpenBLAS was built
+    "scipy_openblas_set_num_threads64_",
+    "scipy_openblas_set_num_threads",
+    "openblas_set_num_threads64_",
+    "openblas_set_num_threads",
+)
+
+_workers = None  # None: not set, and BLAS does as it likes
+
+
+def keep_memory():
+    """Keep freed memory for the next array; True if the C library understood."""
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):  # no glibc: macOS, Windows, musl
+        return False
+    kept = mallopt(M_MMAP_THRESHOLD, LARGE) or mallopt(M_MMAP_THRESHOLD, LARGE_ONCE)
+    return bool(kept and mallopt(M_TRIM_THRESHOLD, LARGE))
+
+
+def get_num_threads():
+    """How many parts of a batch are computed at a time; what BLAS does if nobody has said."""
+    return _workers or 1
+
+
+def set_num_threads(count):
+    """Compute with `count` threads: that many parts of a batch, and BLAS with one thread in each.
+
+    Returns:
+        True if the BLAS of this NumPy could be told; if not, set OPENBLAS_NUM_THREADS=1 (or
+        MKL_NUM_THREADS, VECLIB_MAXIMUM_THREADS) before Python starts.
+
+    Raises:
+        ValueError: count is not a whole number of at least 1.
+    """
+    global _workers
+    if not isinstance(count, int) or count < 1:
+        raise ValueError(f"a number of threads is a whole number of at least 1, not {count!r}")
+    _workers = count
+    return _set_blas_threads(1)
+
+
+def _set_blas_threads(count):
+    """Tell the OpenBLAS that came with NumPy; True if there is one."""
+    setters = list(_setters())
+    for setter in setters:
+        setter(count)
+    return bool(setters)
+
+
+def _setters():
+    """The functions of NumPy's own OpenBLAS that set its number of threads."""
+    import numpy
+
+    home = Path(numpy.__file__).parent
+    for folder in (home.parent / "numpy.libs", home / ".dylibs"):
+        for path in folder.glob("*openblas*"):
+            library = ctypes.CDLL(str(path))  # it is loaded already: this is the same one
+            for name in SETTERS:
+                if hasattr(library, name):
+                    yield getattr(library, name)
+                    break

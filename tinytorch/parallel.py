@@ -1,0 +1,114 @@
+"""Data parallelism: the parts of a batch are computed side by side, and their gradients added.
+
+NumPy lets go of Python's lock while it computes, so threads really run at the same time. Each one
+walks its own graph, from its own part of the batch to its own dictionary of gradients; nothing is
+shared but the parameters, which nobody changes meanwhile. The sum is taken in the order of the
+parts, so the same number of parts always gives the same result. Over several machines it is the
+same idea: there the gradients travel (Dean et al. 2012; Goyal et al. 2017).
+"""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from .autograd import backward as walk
+from .autograd import hand_over
+from .machine import get_num_threads
+from .tensor import Generator, Tensor, _switch, numpy_generator
+
+WORTH_IT = 16_000  # numbers in one layer, batch * tokens * width: below, a second thread costs time
+
+_pools = {}  # process -> its threads; a forked process has none of its parent's
+
+
+def parts_for(numbers):
+    """How many parts a batch is worth: as many as `set_num_threads` said, or 1 if it is small.
+
+    Args:
+        numbers: how many numbers the output of one layer has, such as batch * tokens * width.
+    """
+    return get_num_threads() if numbers >= WORTH_IT else 1
+
+
+def in_threads(work, parts):
+    """[work(part) for part in parts], side by side; the first part in the thread that asks.
+
+    In every thread recording is on or off as it is here, and random numbers come from a generator
+    of the part's own, drawn from the one of `manual_seed`: the same seed gives the same numbers.
+
+    Raises:
+        What `work` raises, after all parts have ended; of several errors that of the first part.
+    """
+    parts, on = list(parts), _switch.on
+    if len(parts) < 2:
+        return [work(part) for part in parts]
+    seeds = numpy_generator().integers(2**63, size=len(parts)).tolist()
+
+    def inside(part, seed):
+        before = _switch.on, _switch.generator
+        _switch.on, _switch.generator = on, Generator(seed)
+        try:
+            return work(part)
+        finally:
+            _switch.on, _switch.generator = before
+
+    pool = _pools.get(os.getpid()) or _pools.setdefault(os.getpid(), ThreadPoolExecutor(32))
+    waiting = [pool.submit(inside, *each) for each in zip(parts[1:], seeds[1:])]
+    try:
+        first = inside(parts[0], seeds[0])
+    finally:
+        errors = [future.exception() for future in waiting]  # this waits for all of them
+    if found := [error for error in errors if error is not None]:
+        raise found[0]
+    return [first, *(future.result() for future in waiting)]
+
+
+def backward(mean_loss, *batch, parts=None, count=None):
+    """`mean_loss(*batch).backward()`, the batch cut into parts that are computed side by side.
+
+    The gradient is that of L = sum over the parts of (count / total) * mean loss, added to .grad.
+
+    Args:
+        mean_loss: function of the tensors of a part -> its mean loss, a Tensor of one number.
+        batch: Tensors; their first dimension is cut into parts of nearly one size.
+        parts: how many; as many as `set_num_threads` said if None.
+        count: function of the tensors of a part -> over how many targets its mean is taken; how
+            many samples it has if None.
+
+    Returns:
+        L, a Python number.
+
+    Raises:
+        ValueError: the tensors differ in their first size, or no target counts.
+    """
+    sizes = {len(tensor) for tensor in batch}
+    if len(sizes) != 1:
+        raise ValueError(f"the tensors of a batch have one first size, and these have {sizes}")
+    (size,) = sizes
+    parts = max(1, min(size, get_num_threads() if parts is None else parts))
+    ends = [size * (n + 1) // parts for n in range(parts)]
+    pieces = [tuple(t[a:b] for t in batch) for a, b in zip([0, *ends], ends)]
+    counts = [int(count(*piece)) if count else len(piece[0]) for piece in pieces]
+    if not sum(counts):
+        raise ValueError("nothing to learn from: the batch has no target that counts")
+    shares = [number / sum(counts) for number in counts]
+    found = in_threads(lambda n: _walked(mean_loss, pieces[n], shares[n]), range(parts))
+    (loss, gradients), *others = found
+    for other_loss, other in others:
+        loss += other_loss
+        for leaf, gradient in other.items():
+            if leaf in gradients:
+                gradients[leaf] += gradient
+            else:
+                gradients[leaf] = gradient
+    hand_over(gradients)
+    return loss
+
+
+def _walked(mean_loss, piece, share):
+    """(share of the loss, {leaf: its gradient}) of one part; nothing is written into .grad."""
+    gradients, part = {}, mean_loss(*piece)
+    walk(part, np.full_like(part.array, share), into=gradients.update)
+    leaves = {leaf: g for leaf, g in gradients.items() if isinstance(leaf, Tensor)}
+    return part.item() * share, leaves
