@@ -17,6 +17,10 @@ __all__ = [
     "top_k_filter",
     "top_p_filter",
     "pick_next",
+    "LastToken",
+    "Looking",
+    "ForLastToken",
+    "for_last_token",
     "evaluating",
     "prompt_array",
     "stop_array",
@@ -451,6 +455,60 @@ def pick_next(logits, temperature=1.0, top_k=None, top_p=None, generator=None):
     return multinomial(wrap(probabilities), 1, generator).array[..., 0]  # (..., 1) -> (...)
 
 
+# %% last-token
+class LastToken(Module):
+    """A block in a place where only the last token of its result is read: (B, 1, D).
+
+    The block's own forward runs, on the last token alone; its attention looks at all of them.
+    """
+
+    def __init__(self, block):
+        self.block = block
+
+    def forward(self, x, mask=None):
+        block, attention = self.block, self.block.attention
+        source = block.norm1(x) if block.norm_first else x
+        try:
+            block.attention = Looking(attention, source)
+            return block(x[:, -1:], None if mask is None else mask[-1:])
+        finally:
+            block.attention = attention
+
+
+class Looking(Module):
+    """An attention whose queries look at a given text, and not at themselves."""
+
+    def __init__(self, attention, source):
+        self.attention, self.source = attention, source
+
+    def forward(self, x, mask=None):
+        return self.attention(x, source=self.source, mask=mask)
+
+
+class ForLastToken(Module):
+    """A GPT of which only the guess behind the last token is wanted: logits (B, 1, V)."""
+
+    def __init__(self, model):
+        self.model, self.max_length = model, model.max_length
+
+    def forward(self, ids):
+        blocks, last = self.model.blocks, self.model.blocks[-1]
+        try:
+            blocks[-1] = LastToken(last)
+            return self.model(ids)
+        finally:
+            blocks[-1] = last
+
+
+def for_last_token(model):
+    """The model, made to compute no more than its last guess needs, if it is a GPT as above."""
+    usual = isinstance(model, GPT) and type(model).forward is GPT.forward
+    usual = usual and type(model.blocks[-1]) is TransformerBlock
+    if not usual or any(module.forward_hooks for module in model.modules()):
+        return model
+    return ForLastToken(model)
+
+
 # %% generating
 @contextlib.contextmanager
 def evaluating(model):
@@ -523,6 +581,7 @@ def generate(
     at_least(0, max_new_tokens=max_new_tokens)
     ids, stops = prompt_array(ids), stop_array(stop)
     ended = np.zeros(len(ids), dtype=bool)  # (B,)
+    model = for_last_token(model)  # its logits may be those of the last token alone, (B, 1, V)
     with evaluating(model):
         for _ in range(max_new_tokens):
             if ended.all():
