@@ -1,0 +1,79 @@
+"""TinyTorch as an outside judge drives it: `make(cfg, params, threads)`.
+
+The judge brings sizes and weights, (in, out) as it has them, and asks for steps of training and for
+text; its workloads and rules are its own. `benchmarks/gpt.py` needs nothing of this.
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import tinytorch
+from tinytorch import from_numpy, parallel
+from tinytorch.losses import cross_entropy
+from tinytorch.optimizers import Adam
+from tinytorch.transformers import GPT, generate
+
+PARTS = {  # our name of a layer in a block -> the judge's
+    "attention.output": "proj",
+    "mlp.widen": "fc1",
+    "mlp.narrow": "fc2",
+}
+
+
+def weights(cfg, params):
+    """The judge's weights under the names that the GPT of module 13 has."""
+    width = cfg["D"]
+    found = {
+        "embed.tokens.weight": params["wte"],
+        "embed.positions.weight": params["wpe"],
+        "norm.weight": params["lnf_g"],
+        "norm.bias": params["lnf_b"],
+        "head.weight": params["head_w"].T,
+        "head.bias": params["head_b"],
+    }
+    for n in range(cfg["L"]):
+        block = f"blocks.{n}."
+        for k, name in enumerate(("query", "key", "value")):
+            columns = slice(k * width, (k + 1) * width)
+            found[f"{block}attention.{name}.weight"] = params[f"{n}.qkv_w"][:, columns].T
+            found[f"{block}attention.{name}.bias"] = params[f"{n}.qkv_b"][columns]
+        for ours, theirs in PARTS.items():
+            found[f"{block}{ours}.weight"] = params[f"{n}.{theirs}_w"].T
+            found[f"{block}{ours}.bias"] = params[f"{n}.{theirs}_b"]
+        for norm in ("1", "2"):
+            found[f"{block}norm{norm}.weight"] = params[f"{n}.ln{norm}_g"]
+            found[f"{block}norm{norm}.bias"] = params[f"{n}.ln{norm}_b"]
+    return found
+
+
+class Program:
+    """Training and writing with one GPT."""
+
+    def __init__(self, cfg, params, threads):
+        tinytorch.set_num_threads(threads)
+        self.model = GPT(cfg["V"], cfg["D"], cfg["H"], cfg["L"], cfg["T"])
+        self.model.load_state_dict(weights(cfg, params))
+        self.optimizer = Adam(self.model.parameters(), lr=cfg["lr"])
+        self.parts = parallel.parts_for(cfg["B"] * cfg["T"] * cfg["D"])
+
+    def step(self, x, y):
+        """One step on ids (B, T); the loss before it."""
+        self.optimizer.zero_grad()
+        batch = from_numpy(x), from_numpy(y)
+        loss = parallel.backward(
+            lambda x, y: cross_entropy(self.model(x), y), *batch, parts=self.parts
+        )
+        self.optimizer.step()
+        return loss
+
+    def generate(self, prompt, n, cache, greedy):
+        """The prompt and n more ids."""
+        temperature = 0 if greedy else 1
+        return generate(self.model, [list(prompt)], n, temperature).array[0].tolist()
+
+
+def make(cfg, params, threads):
+    """What the judge calls."""
+    return Program(cfg, params, threads)

@@ -1,0 +1,385 @@
+"""How fast is the training of a small GPT, beside PyTorch on the same machine?
+
+    python benchmarks/gpt.py                            TinyTorch alone
+    python benchmarks/gpt.py --vs torch                 ratio to PyTorch eager, losses compared
+    python benchmarks/gpt.py --vs torch --scaling       how time and memory grow with T, D, L and B
+    python benchmarks/gpt.py --long                     2,000 steps: memory and time must stay flat
+
+Each library has a fresh process of its own. They take turns, block by block, so that whatever else
+the machine does hits both; a ratio is the median over the turns. Both start from the same weights
+and see the same batches, and their losses are compared before anything is timed.
+"""
+
+import argparse
+import contextlib
+import json
+import math
+import os
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parents[1]
+WORKLOADS = {  # B samples of T tokens, width D, L blocks with H heads, V kinds of tokens
+    "W1": {"B": 4, "T": 128, "D": 64, "L": 3, "H": 4, "V": 80},
+    "W2": {"B": 32, "T": 128, "D": 128, "L": 4, "H": 4, "V": 80},
+    "W3": {"B": 16, "T": 256, "D": 256, "L": 6, "H": 8, "V": 80},
+    "W4a": {"B": 32, "T": 6, "D": 32, "L": 1, "H": 2, "V": 10},
+    "W4b": {"B": 32, "T": 8, "D": 64, "L": 2, "H": 2, "V": 12},
+}
+SCALED = {"B": 4, "T": 64, "D": 64, "L": 2, "H": 4, "V": 80}  # where each size starts to grow
+LR = 3e-4
+AGREE = 1e-5  # relative difference of losses
+
+
+# -- what both do
+def batches(sizes, count=8):
+    """Batches of a chain in which every token has three likely followers: the loss can fall."""
+    rng = np.random.default_rng(1)
+    followers = rng.integers(0, sizes["V"], (sizes["V"], 3))
+    for _ in range(count):
+        text = np.empty((sizes["B"], sizes["T"] + 1), np.int64)
+        text[:, 0] = rng.integers(0, sizes["V"], sizes["B"])
+        for t in range(sizes["T"]):
+            text[:, t + 1] = followers[text[:, t], rng.integers(0, 3, sizes["B"])]
+        yield text[:, :-1].copy(), text[:, 1:].copy()
+
+
+def tinytorch_model(sizes):
+    """The GPT of module 13; its weights are those of seed 0 in both libraries."""
+    import tinytorch
+    from tinytorch.transformers import GPT
+
+    tinytorch.manual_seed(0)
+    return GPT(sizes["V"], sizes["D"], sizes["H"], sizes["L"], sizes["T"])
+
+
+def operations(sizes):
+    """Operations in the matrix products of one step; forward once, backward twice that."""
+    B, T, D, L, V = (sizes[name] for name in "BTDLV")
+    tokens = B * T
+    forward = 2 * tokens * (12 * D * D * L + D * V) + L * 2 * 2 * tokens * T * D
+    return 3 * forward
+
+
+class TinyTorch:
+    """A step of training as a milestone writes it."""
+
+    def __init__(self, sizes, threads):
+        import tinytorch
+        from tinytorch import parallel
+        from tinytorch.losses import cross_entropy
+        from tinytorch.optimizers import Adam
+
+        tinytorch.set_num_threads(threads)
+        self.model = tinytorch_model(sizes)
+        self.optimizer = Adam(self.model.parameters(), lr=LR)
+        self.backward, self.cross_entropy = parallel.backward, cross_entropy
+        self.tensor = tinytorch.from_numpy
+        self.parts = parallel.parts_for(sizes["B"] * sizes["T"] * sizes["D"])
+
+    def mean_loss(self, x, y):
+        return self.cross_entropy(self.model(x), y)
+
+    def step(self, x, y):
+        self.optimizer.zero_grad()
+        batch = self.tensor(x), self.tensor(y)
+        loss = self.backward(self.mean_loss, *batch, parts=self.parts)
+        self.optimizer.step()
+        return loss
+
+
+class Torch:
+    """The same in PyTorch, as its users write it; names as in TinyTorch, so the weights fit."""
+
+    def __init__(self, sizes, threads):
+        import torch
+        from torch import nn
+
+        torch.set_num_threads(threads)
+        self.torch = torch
+        self.model = torch_gpt(torch, nn, sizes)
+        weights = tinytorch_model(sizes).state_dict()
+        self.model.load_state_dict({n: torch.from_numpy(t.array) for n, t in weights.items()})
+        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=LR)
+
+    def step(self, x, y):
+        torch = self.torch
+        logits = self.model(torch.from_numpy(x))
+        loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), torch.from_numpy(y).ravel())
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        return loss.item()
+
+
+def torch_gpt(torch, nn, sizes):
+    """The GPT of module 13 in PyTorch's words."""
+    D, H = sizes["D"], sizes["H"]
+
+    class Attention(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.query, self.key, self.value, self.output = (nn.Linear(D, D) for _ in range(4))
+
+        def forward(self, x):
+            B, T, _ = x.shape
+            layers = (self.query, self.key, self.value)
+            heads = [layer(x).view(B, T, H, D // H).transpose(1, 2) for layer in layers]
+            mixed = nn.functional.scaled_dot_product_attention(*heads, is_causal=True)
+            return self.output(mixed.transpose(1, 2).reshape(B, T, D))
+
+    class MLP(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.widen, self.narrow = nn.Linear(D, 4 * D), nn.Linear(4 * D, D)
+
+        def forward(self, x):
+            return self.narrow(nn.functional.gelu(self.widen(x), approximate="tanh"))
+
+    class Block(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.norm1, self.attention = nn.LayerNorm(D), Attention()
+            self.norm2, self.mlp = nn.LayerNorm(D), MLP()
+
+        def forward(self, x):
+            x = x + self.attention(self.norm1(x))
+            return x + self.mlp(self.norm2(x))
+
+    class GPT(nn.Module):
+        def __init__(self):
+            super().__init__()
+            tokens, positions = nn.Embedding(sizes["V"], D), nn.Embedding(sizes["T"], D)
+            self.embed = nn.ModuleDict({"tokens": tokens, "positions": positions})
+            self.blocks = nn.ModuleList(Block() for _ in range(sizes["L"]))
+            self.norm, self.head = nn.LayerNorm(D), nn.Linear(D, sizes["V"])
+
+        def forward(self, ids):
+            places = torch.arange(ids.shape[1])
+            x = self.embed["tokens"](ids) + self.embed["positions"](places)
+            for block in self.blocks:
+                x = block(x)
+            return self.head(self.norm(x))
+
+    return GPT()
+
+
+LIBRARIES = {"tinytorch": TinyTorch, "torch": Torch}
+
+
+# -- a worker: one library in a process of its own
+def work(library, sizes, threads, prepare):
+    """Answer the questions that come in as lines: losses of some steps, or the time of a block."""
+    if prepare:
+        exec(compile(Path(prepare).read_text(encoding="utf-8"), prepare, "exec"), {})
+    program, data, done = LIBRARIES[library](sizes, threads), list(batches(sizes)), 0
+    for line in sys.stdin:
+        question, amount = json.loads(line)
+        if question == "losses":
+            print(json.dumps([program.step(*data[i % 8]) for i in range(amount)]), flush=True)
+            continue
+        if question == "rate":
+            print(json.dumps(amount * product_rate()), flush=True)
+            continue
+        times, end = [], time.perf_counter() + amount
+        while time.perf_counter() < end or len(times) < 3:
+            begin = time.perf_counter()
+            program.step(*data[done % 8])
+            times.append(time.perf_counter() - begin)
+            done += 1
+        told = {"seconds": statistics.median(times), "steps": len(times), "peak": peak_memory()}
+        print(json.dumps(told), flush=True)
+
+
+def product_rate():
+    """Operations a second in a large matrix product of one thread."""
+    x, best = np.ones((768, 768), np.float32), math.inf
+    for _ in range(12):
+        begin = time.perf_counter()
+        x @ x
+        best = min(best, time.perf_counter() - begin)
+    return 2 * 768**3 / best
+
+
+def peak_memory():
+    """The most memory that this process ever had, in MB; nan where the system does not say."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return math.nan
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+class Worker:
+    """The process of a library, seen from outside."""
+
+    def __init__(self, library, sizes, threads, prepare=None):
+        words = [sys.executable, __file__, "--worker", library, json.dumps(sizes)]
+        words += ["--threads", str(threads), *(["--prepare", str(prepare)] if prepare else [])]
+        paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+        names = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+        own = {"PYTHONPATH": os.pathsep.join(paths)} | dict.fromkeys(names, str(threads))
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        self.process = subprocess.Popen(words, env=os.environ | own, **pipes)
+
+    def ask(self, question, amount):
+        try:
+            self.process.stdin.write(json.dumps([question, amount]) + "\n")
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            pass
+        line = self.process.stdout.readline()
+        if not line:
+            raise SystemExit("a worker stopped: its message stands above")
+        return json.loads(line)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.process.stdin.close()
+        self.process.wait()
+
+
+# -- the measurements
+def compare(sizes, libraries, flags):
+    """{library: median seconds, peak memory, how far the losses are apart, ratio to the last}."""
+    with contextlib.ExitStack() as stack:
+        workers, turns = {}, []
+        for name in libraries:
+            prepare = flags.prepare if name == "tinytorch" else None
+            workers[name] = stack.enter_context(Worker(name, sizes, flags.threads, prepare))
+        losses = {name: worker.ask("losses", 20) for name, worker in workers.items()}
+        for turn in range(flags.rounds):
+            order = list(workers) if turn % 2 == 0 else list(workers)[::-1]
+            turns.append({name: workers[name].ask("block", flags.block) for name in order})
+        rate = workers["tinytorch"].ask("rate", flags.threads)
+    last = libraries[-1]
+    return {
+        name: {
+            "seconds": statistics.median(turn[name]["seconds"] for turn in turns),
+            "limit": operations(sizes) / rate,
+            "peak": max(turn[name]["peak"] for turn in turns),
+            "ratio": statistics.median(t[name]["seconds"] / t[last]["seconds"] for t in turns),
+            "apart": max(abs(a - b) / b for a, b in zip(losses[name], losses[last])),
+        }
+        for name in libraries
+    }
+
+
+def side_by_side(libraries, flags):
+    """Print a row for each workload; give the exit code."""
+    print(f"{flags.threads} threads, float32, {flags.rounds} turns of {flags.block:g} s each\n")
+    head = ["workload", "ms a step", "tokens/s", "of the products' limit", "peak MB"]
+    head += ["PyTorch: ms", "peak MB", "ratio", "losses apart"] if len(libraries) > 1 else []
+    row(head)
+    row("---" for _ in head)
+    failed = []
+    for name in flags.workloads:
+        sizes = WORKLOADS[name]
+        found = compare(sizes, libraries, flags)
+        own, other = found["tinytorch"], found[libraries[-1]]
+        cells = [name, f"{own['seconds'] * 1e3:.2f}"]
+        cells += [f"{sizes['B'] * sizes['T'] / own['seconds']:,.0f}"]
+        cells += [f"{own['limit'] / own['seconds']:.0%}", f"{own['peak']:.0f}"]
+        if len(libraries) > 1:
+            cells += [f"{other['seconds'] * 1e3:.2f}", f"{other['peak']:.0f}"]
+            cells += [f"{own['ratio']:.2f}", f"{own['apart']:.0e}"]
+        row(cells)
+        failed += [f"{name}: the losses differ"] if own["apart"] > AGREE else []
+        failed += [f"{name}: {own['ratio']:.2f} times"] if own["ratio"] > flags.at_most else []
+    if failed:
+        print(f"\ntoo slow, or wrong: {'; '.join(failed)}")
+    return 1 if failed else 0
+
+
+def scaling(libraries, flags):
+    """Print how a step's time and memory grow as each size does, beside the formula."""
+    print(f"from {SCALED}: one size at a time, 2x each; {flags.threads} threads\n")
+    head = ["size", "products, 1e9", "ms a step", "peak MB"]
+    head += ["PyTorch: ms", "peak MB"] if len(libraries) > 1 else []
+    row(head)
+    row("---" for _ in head)
+    exponents = []
+    for letter in "TDLB":
+        points = []
+        for times in (1, 2, 4, 8):
+            sizes = SCALED | {letter: SCALED[letter] * times}
+            found = compare(sizes, libraries, flags)
+            cells = [f"{letter} = {sizes[letter]}", f"{operations(sizes) / 1e9:.2f}"]
+            for told in found.values():
+                cells += [f"{told['seconds'] * 1e3:.2f}", f"{told['peak']:.0f}"]
+            row(cells)
+            points.append(
+                [sizes[letter], operations(sizes), *(f["seconds"] for f in found.values())]
+            )
+        logs = np.log2(np.array(points)[-3:])  # the smallest one is mostly the cost of calling
+        slopes = [np.polyfit(logs[:, 0], logs[:, n], 1)[0] for n in range(1, logs.shape[1])]
+        exponents.append([letter, *(f"{slope:.2f}" for slope in slopes)])
+    print("\ntime grows like a power of the size; the exponent over the last three:\n")
+    row(["size", "products", "TinyTorch", *["PyTorch" for _ in libraries[1:]]])
+    row("---" for _ in exponents[0])
+    for cells in exponents:
+        row(cells)
+    return 0
+
+
+def long_run(flags):
+    """2,000 steps: the time of a step and the peak of memory, every 400."""
+    print("W1, one process\n")
+    row(["steps", "ms a step", "peak MB"])
+    row(["---"] * 3)
+    with Worker("tinytorch", WORKLOADS["W1"], flags.threads, flags.prepare) as worker:
+        for hundreds in range(4, 21, 4):
+            begin = time.perf_counter()
+            worker.ask("losses", 400)
+            seconds, told = time.perf_counter() - begin, worker.ask("block", 0.1)
+            row([f"{hundreds * 100:,}", f"{seconds / 400 * 1e3:.2f}", f"{told['peak']:.1f}"])
+    return 0
+
+
+def row(cells):
+    """Print a row of a Markdown table."""
+    print(f"| {' | '.join(cells)} |", flush=True)
+
+
+def read_flags():
+    flags = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    flags.add_argument("--vs", choices=["torch"], help="measure this beside TinyTorch")
+    flags.add_argument("--workloads", default="W1,W2,W4a,W4b", help=f"of {', '.join(WORKLOADS)}")
+    flags.add_argument("--threads", type=int, default=min(2, os.cpu_count() or 1), help="of both")
+    flags.add_argument("--rounds", type=int, default=5, help="turns of each (default: 5)")
+    flags.add_argument("--block", type=float, default=0.7, help="seconds of a turn (default: 0.7)")
+    flags.add_argument("--at-most", type=float, default=math.inf, help="fail above this ratio")
+    flags.add_argument("--scaling", action="store_true", help="how time and memory grow")
+    flags.add_argument("--long", action="store_true", help="2,000 steps of W1")
+    flags.add_argument("--prepare", help="a Python file that TinyTorch's process runs first")
+    flags.add_argument("--worker", nargs=2, help=argparse.SUPPRESS)
+    found = flags.parse_args()
+    found.workloads = found.workloads.split(",")
+    if unknown := set(found.workloads) - set(WORKLOADS):
+        flags.error(f"no workload {min(unknown)!r}: there are {', '.join(WORKLOADS)}")
+    return found
+
+
+def main():
+    flags = read_flags()
+    if flags.worker:
+        library, sizes = flags.worker
+        return work(library, json.loads(sizes), flags.threads, flags.prepare)
+    if flags.long:
+        return long_run(flags)
+    libraries = ["tinytorch", *([flags.vs] if flags.vs else [])]
+    return scaling(libraries, flags) if flags.scaling else side_by_side(libraries, flags)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
