@@ -34,6 +34,7 @@ WORKLOADS = {  # B samples of T tokens, width D, L blocks with H heads, V kinds 
 SCALED = {"B": 4, "T": 64, "D": 64, "L": 2, "H": 4, "V": 80}  # where each size starts to grow
 LR = 3e-4
 AGREE = 1e-5  # relative difference of losses
+GROWN = 8  # MB that the peak of memory may grow from the first turn to the last
 
 
 # -- what both do
@@ -267,6 +268,7 @@ def compare(sizes, libraries, flags):
             "limit": operations(sizes) / rate,
             "peak": max(turn[name]["peak"] for turn in turns),
             "ratio": statistics.median(t[name]["seconds"] / t[last]["seconds"] for t in turns),
+            "grown": turns[-1][name]["peak"] - turns[0][name]["peak"],
             "apart": max(abs(a - b) / b for a, b in zip(losses[name], losses[last])),
         }
         for name in libraries
@@ -294,6 +296,7 @@ def side_by_side(libraries, flags):
         row(cells)
         failed += [f"{name}: the losses differ"] if own["apart"] > AGREE else []
         failed += [f"{name}: {own['ratio']:.2f} times"] if own["ratio"] > flags.at_most else []
+        failed += [f"{name}: {own['grown']:.0f} MB more"] if own["grown"] > GROWN else []
     if failed:
         print(f"\ntoo slow, or wrong: {'; '.join(failed)}")
     return 1 if failed else 0

@@ -27,6 +27,7 @@ _NAMES = {  # module -> the public names that `tinytorch.name` finds there
         std topk tril triu zeros_like""",
     "course": "give data_file",
     "machine": "get_num_threads set_num_threads",
+    "profiler": "profile",
     "overlay": "show_mix",
 }
 _HOME = {name: module for module, names in _NAMES.items() for name in names.split()}

@@ -625,7 +625,7 @@ def primitive(function=None, *, name=None, promote=False):
         if promote:
             arrays = promoted(lifted, args, arrays)
         try:
-            array = function(*arrays)
+            array = lifted.on_arrays(*arrays)
         except ERRORS as error:
             raise explained(error, lifted.name, arrays) from None
         array, note = array if type(array) is tuple else (array, None)

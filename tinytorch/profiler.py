@@ -1,0 +1,112 @@
+"""Where the time goes: how long each primitive takes, forward and backward, and what it makes.
+
+    with tinytorch.profile() as told:
+        loss = cross_entropy(model(x), y)
+        loss.backward()
+    print(told)
+
+While it is on, every primitive and every rule is timed; when it is off it costs nothing. A
+primitive that calls another one's function on arrays is charged only with what is left.
+"""
+
+import functools
+import threading
+import time
+from collections import namedtuple
+
+import numpy as np
+
+from .tensor import PRIMITIVES, RULES
+
+Row = namedtuple("Row", "primitive calls forward backward bytes")
+Row.__doc__ = "A primitive: how often it was called, seconds forward and backward, bytes it made."
+
+
+class profile:
+    """Time all primitives for as long as a `with` lasts; from all threads.
+
+    Attributes:
+        seconds: how long the block took, from its first line to its last.
+
+    Raises:
+        RuntimeError: another `profile()` is on.
+
+    >>> from tinytorch.tensor import Tensor
+    >>> with profile() as told:
+    ...     y = (Tensor([1.0, 2.0]) * 3).sum()
+    >>> sorted((row.primitive, row.calls, row.bytes) for row in told.rows)
+    [('mul', 1, 8), ('sum', 1, 4)]
+    """
+
+    on = False
+
+    def __enter__(self):
+        if profile.on:
+            raise RuntimeError("profile() is on already: one at a time")
+        profile.on, self.events, self.inside = True, [], threading.local()
+        self.functions = {lifted: lifted.on_arrays for lifted in PRIMITIVES.values()}
+        self.rules = dict(RULES)
+        for lifted, function in self.functions.items():
+            lifted.on_arrays = self._timed(function, lifted.name, "forward")
+        for name, rule in self.rules.items():
+            RULES[name] = self._timed(rule, name, "backward")
+        self.begin = time.perf_counter()
+        return self
+
+    def __exit__(self, *error):
+        self.seconds = time.perf_counter() - self.begin
+        for lifted, function in self.functions.items():
+            lifted.on_arrays = function
+        RULES.update(self.rules)
+        profile.on = False
+
+    def _timed(self, function, name, way):
+        """The function, which notes how long each call takes without the timed calls inside it."""
+
+        @functools.wraps(function)
+        def timed(*args, **kwargs):
+            outer, self.inside.seconds = getattr(self.inside, "seconds", 0.0), 0.0
+            begin = time.perf_counter()
+            try:
+                result = function(*args, **kwargs)
+            finally:
+                whole = time.perf_counter() - begin
+                own, self.inside.seconds = whole - self.inside.seconds, outer + whole
+            self.events.append((name, way, own, made(result) if way == "forward" else 0))
+            return result
+
+        return timed
+
+    @property
+    def rows(self):
+        """A `Row` for each primitive that was called, the one that took longest first."""
+        found = {}
+        for name, way, seconds, size in self.events:
+            row = found.get(name, Row(name, 0, 0.0, 0.0, 0))
+            row = row._replace(**{way: getattr(row, way) + seconds}, bytes=row.bytes + size)
+            found[name] = row._replace(calls=row.calls + (way == "forward"))
+        return sorted(found.values(), key=lambda row: -(row.forward + row.backward))
+
+    def __str__(self):
+        rows = self.rows
+        width = max([len("everything else"), *(len(row.primitive) for row in rows)])
+        lines = [f"{'primitive':{width}}  calls  forward ms  backward ms   share       MB"]
+        rest = self.seconds
+        for row in rows:
+            both = row.forward + row.backward
+            rest -= both
+            lines.append(
+                f"{row.primitive:{width}}  {row.calls:5d}  {row.forward * 1e3:10.3f}  "
+                f"{row.backward * 1e3:11.3f}  {both / self.seconds:6.1%}  {row.bytes / 1e6:7.2f}"
+            )
+        share = f"{rest / self.seconds:6.1%}"
+        lines.append(f"{'everything else':{width}}  {'':5}  {'':10}  {rest * 1e3:11.3f}  {share}")
+        return "\n".join(lines)
+
+
+def made(result):
+    """Bytes of new arrays in what a primitive returned: its result, and what it noted."""
+    if isinstance(result, (tuple, list)):
+        return sum(map(made, result))
+    is_view = isinstance(result, np.ndarray) and result.base is not None
+    return 0 if is_view else getattr(result, "nbytes", 0)
