@@ -165,7 +165,7 @@ def test_tensors_of_different_sizes_are_refused():
 def test_a_small_batch_is_not_cut(threads):
     tinytorch.set_num_threads(2)
     assert tinytorch.get_num_threads() == 2
-    assert [parallel.parts_for(n) for n in (15_999, 16_000)] == [1, 2]
+    assert [parallel.parts_for(n) for n in (29_999, 30_000)] == [1, 2]
 
 
 @pytest.mark.parametrize("count", [0, -1, 1.5, "2"])

@@ -98,8 +98,12 @@ class _Parser(argparse.ArgumentParser):
         self.exit(BAD_USAGE, f"{self.prog}: {message} (--help shows all flags)\n")
 
 
-def add_flags(flags, *, epochs, batch_size, levels, num_layers, lr, levels_help):
-    """The flags that every training script of a milestone has, with this script's defaults."""
+def add_flags(flags, *, epochs, batch_size, levels, num_layers, lr, levels_help, threads=False):
+    """The flags that every training script of a milestone has, with this script's defaults.
+
+    Args:
+        threads: whether the script can compute parts of a batch side by side.
+    """
     whole = number(int, 1)
     flags.add_argument("--epochs", type=whole, default=epochs, help="passes over the data")
     flags.add_argument("--batch-size", type=whole, default=batch_size, help="samples a step")
@@ -111,6 +115,10 @@ def add_flags(flags, *, epochs, batch_size, levels, num_layers, lr, levels_help)
     positive = number(float, 0)
     flags.add_argument("--lr", type=positive, default=lr, help="highest learning rate")
     flags.add_argument("--max-seconds", type=positive, default=600, help="stop training then")
+    if threads:
+        cores = min(2, os.cpu_count() or 1)
+        words = "how many parts of a batch are computed at a time"
+        flags.add_argument("--threads", type=whole, default=cores, help=words)
 
 
 def checked_flags(flags):

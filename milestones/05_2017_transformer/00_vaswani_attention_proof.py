@@ -126,6 +126,7 @@ def main():
     flags = read_flags()
     length = 6 + 2 * flags.levels
     tinytorch.manual_seed(flags.seed)
+    tinytorch.set_num_threads(1)  # for products as small as these, a second one is a burden
     source = random.Random(flags.seed)
     known = sequences(TRAINING, length, source)
     seen = {tuple(s) for s in known}

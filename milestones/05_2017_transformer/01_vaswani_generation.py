@@ -17,11 +17,12 @@ learns the pairs by heart; how well it answers the same questions in other words
 import math
 
 import tinytorch
-from tinytorch import console
+from tinytorch import console, parallel
 from tinytorch.dataloader import DataLoader, load_tinytalks, pad_sequences
 from tinytorch.losses import cross_entropy
 from tinytorch.optimizers import AdamW, clip_grad_norm_, warmup_cosine
 from tinytorch.tokenization import CharTokenizer, next_token_windows
+from tinytorch.training import count_targets
 from tinytorch.transformers import GPT
 
 CONTEXT = 128  # characters the model can look back on
@@ -69,20 +70,27 @@ def train(model, samples, tokenizer, flags):
         f"an epoch: {len(samples)} pairs {REPEATS} times = {len(loader):,} steps, "
         f"{targets_each:,} characters to guess"
     )
+
+    def mean_loss(inputs, targets):
+        return cross_entropy(model(inputs), targets, ignore_index=IGNORE)
+
+    def guessed(inputs, targets):
+        return count_targets(targets, IGNORE)
+
     with console.Progress(steps) as progress:
         for epoch in range(1, flags.epochs + 1):
             total = seen = 0
             for inputs, targets in loader:
                 lr = warmup_cosine(progress.done + 1, 100, steps, flags.lr, flags.lr / 10)
                 optimizer.param_groups[0]["lr"] = lr
-                loss = cross_entropy(model(inputs), targets, ignore_index=IGNORE)
                 optimizer.zero_grad()
-                loss.backward()
+                parts = parallel.parts_for(inputs.numel() * flags.embed_dim)
+                loss = parallel.backward(mean_loss, inputs, targets, parts=parts, count=guessed)
                 clip_grad_norm_(model.parameters(), 1.0)
                 optimizer.step()
-                kept = int((targets != IGNORE).sum())
-                total, seen = total + kept * loss.item(), seen + kept
-                progress.update(kept, loss=loss.item(), epoch=epoch)
+                kept = guessed(inputs, targets)
+                total, seen = total + kept * loss, seen + kept
+                progress.update(kept, loss=loss, epoch=epoch)
                 if progress.seconds > flags.max_seconds:
                     return total / seen, progress.seconds
             progress.say(f"epoch {epoch}: mean loss {total / seen:.3f}")
@@ -153,6 +161,7 @@ def read_flags():
         num_layers=3,
         lr=3e-3,
         levels_help="use the first levels of TinyTalks, 1 to 5",
+        threads=True,
     )
     return console.checked_flags(flags)
 
@@ -173,6 +182,7 @@ def checked_question(question, tokenizer):
 def main():
     flags = read_flags()
     tinytorch.manual_seed(flags.seed)
+    tinytorch.set_num_threads(flags.threads)
     talks = load_tinytalks("train", flags.levels)
     texts = [pair_text(talk) for talk in talks]
     tokenizer = CharTokenizer("".join(map(pair_text, every_talk())))

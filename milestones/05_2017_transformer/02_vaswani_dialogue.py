@@ -24,11 +24,12 @@ import string
 from collections import Counter
 
 import tinytorch
-from tinytorch import console
+from tinytorch import console, parallel
 from tinytorch.dataloader import DataLoader, load_tinytalks, pad_sequences
 from tinytorch.losses import cross_entropy
 from tinytorch.optimizers import AdamW, clip_grad_norm_, warmup_cosine
 from tinytorch.tokenization import CharTokenizer, next_token_windows
+from tinytorch.training import count_targets
 from tinytorch.transformers import GPT
 
 CONTEXT = 128  # characters the model can look back on
@@ -110,20 +111,27 @@ def train(model, topics, tokenizer, flags):
         f"an epoch: all dialogues {TELLINGS} times = {len(loaders[0]):,} steps, about "
         f"{targets_each:,} characters to guess"
     )
+
+    def mean_loss(inputs, targets):
+        return cross_entropy(model(inputs), targets, ignore_index=IGNORE)
+
+    def guessed(inputs, targets):
+        return count_targets(targets, IGNORE)
+
     with console.Progress(steps) as progress:
         for epoch, batches in enumerate(loaders, start=1):
             total = seen = 0
             for inputs, targets in batches:
                 lr = warmup_cosine(progress.done + 1, 100, steps, flags.lr, flags.lr / 10)
                 optimizer.param_groups[0]["lr"] = lr
-                loss = cross_entropy(model(inputs), targets, ignore_index=IGNORE)
                 optimizer.zero_grad()
-                loss.backward()
+                parts = parallel.parts_for(inputs.numel() * flags.embed_dim)
+                loss = parallel.backward(mean_loss, inputs, targets, parts=parts, count=guessed)
                 clip_grad_norm_(model.parameters(), 1.0)
                 optimizer.step()
-                kept = int((targets != IGNORE).sum())
-                total, seen = total + kept * loss.item(), seen + kept
-                progress.update(kept, loss=loss.item(), epoch=epoch)
+                kept = guessed(inputs, targets)
+                total, seen = total + kept * loss, seen + kept
+                progress.update(kept, loss=loss, epoch=epoch)
                 if progress.seconds > flags.max_seconds:
                     return total / seen, progress.seconds
             progress.say(f"epoch {epoch}: mean loss {total / seen:.3f}")
@@ -214,6 +222,7 @@ def read_flags():
         num_layers=3,
         lr=3e-3,
         levels_help="use the first levels of TinyTalks, 1 to 5",
+        threads=True,
     )
     return console.checked_flags(flags)
 
@@ -221,6 +230,7 @@ def read_flags():
 def main():
     flags = read_flags()
     tinytorch.manual_seed(flags.seed)
+    tinytorch.set_num_threads(flags.threads)
     topics = by_topic(load_tinytalks("train", flags.levels))
     new_order = told(topics, random.Random(-1 - flags.seed))
     everything = told(by_topic(load_tinytalks()), random.Random(0))
