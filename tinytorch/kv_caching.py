@@ -8,6 +8,7 @@ __all__ = [
     "KVCache",
     "attend_last",
     "known",
+    "without_mean",
     "PlainLinear",
     "PlainNorm",
     "rows_to_heads",
@@ -163,11 +164,24 @@ def attend_last(query, keys, values):
 
 # %% plain
 def known(module, kind):
-    """The module itself, if it computes what a `kind` does; anything else is refused."""
+    """The module itself, if it computes what a `kind` does; anything else is refused.
+
+    Raises:
+        TypeError: its class has another `forward`.
+    """
     if getattr(type(module), "forward", None) is not kind.forward:
         told = f"a cache reads the weights of the course's own GPT: {type(module).__name__} stands"
         raise TypeError(f"{told} where {kind.__name__} was expected; use transformers.generate")
     return module
+
+
+def without_mean(rows):
+    """Every row (..., D) minus its mean: what a norm does first, done to a table or to weights.
+
+    >>> without_mean(np.array([[9.0, 1.0, 3.0, 3.0]]))
+    array([[ 5., -3., -1., -1.]])
+    """
+    return rows - rows.mean(axis=-1, keepdims=True)
 
 
 class PlainLinear:
@@ -175,6 +189,8 @@ class PlainLinear:
 
     Args:
         layers: Linear layers with as many inputs each.
+        after: a LayerNorm in front of them: its last step, `n * weight + bias`, is taken over.
+        centered: whether to take the mean out of every result, for the norm that follows.
 
     Attributes:
         weight: (in, out), all outputs side by side; a copy. bias: (1, out).
@@ -184,12 +200,17 @@ class PlainLinear:
     (2, 8)
     """
 
-    def __init__(self, *layers):
+    def __init__(self, *layers, after=None, centered=False):
         weights = [known(layer, Linear).weight.array for layer in layers]  # (out, in) each
         biases = [0 if layer.bias is None else layer.bias.array for layer in layers]
         biases = [bias + np.zeros_like(weight[:, 0]) for bias, weight in zip(biases, weights)]
         self.weight = np.ascontiguousarray(np.concatenate(weights).T)
         self.bias = np.concatenate(biases)[None]  # a row, of the shape of one result
+        if after is not None:  # (n * w + b) @ W + c = n @ (w * W) + (b @ W + c)
+            self.bias += after.bias.array @ self.weight
+            self.weight *= after.weight.array[:, None]
+        if centered:
+            self.weight, self.bias = without_mean(self.weight), without_mean(self.bias)
 
     def __call__(self, x):
         """(N, in) -> (N, out)."""
@@ -201,22 +222,27 @@ class PlainNorm:
 
     Args:
         norm: a LayerNorm.
+        folded: True leaves only x / sqrt(mean of x^2 + eps): the mean was taken out by those who
+            wrote x (`centered`), and weight and bias are with those who read it (`after`).
 
     >>> PlainNorm(LayerNorm(4))(np.array([[9.0, 1.0, 3.0, 3.0]])).round(4)
     array([[ 1.6667, -1.    , -0.3333, -0.3333]])
     """
 
-    def __init__(self, norm):
-        weight, bias = (p.array for p in (known(norm, LayerNorm).weight, norm.bias))
+    def __init__(self, norm, folded=False):
+        weight, bias = known(norm, LayerNorm).weight.array, norm.bias.array
         self.weight, self.bias = weight[None].copy(), bias[None].copy()  # rows (1, D)
         self.averages = np.full((len(weight), 1), 1 / len(weight), weight.dtype)
         self.eps = np.full((1, 1), norm.eps, weight.dtype)  # quicker to add than a Python number
+        self.folded = folded
 
     def __call__(self, x):
         """(N, D) -> (N, D)."""
-        centered = x - x.dot(self.averages)  # (N, D) - (N, 1)
-        variance = (centered * centered).dot(self.averages)
-        return centered / np.sqrt(variance + self.eps) * self.weight + self.bias
+        if not self.folded:
+            x = x - x.dot(self.averages)  # (N, D) - (N, 1)
+        variance = (x * x).dot(self.averages)
+        normal = x / np.sqrt(variance + self.eps)
+        return normal if self.folded else normal * self.weight + self.bias
 
 
 def rows_to_heads(rows, batch, num_heads):
@@ -238,19 +264,23 @@ class CachedBlock:
 
     Args:
         block: a TransformerBlock; its weights are copied.
+        folded: whether the linear steps of its norms move into the layers before and after; for
+            a model with pre-norm alone.
 
     Raises:
         TypeError: a part of it is not the course's own.
     """
 
-    def __init__(self, block):
+    def __init__(self, block, folded=False):
         attention = known(known(block, TransformerBlock).attention, MultiHeadAttention)
-        mlp = known(block.mlp, MLP)
+        mlp, parts = known(block.mlp, MLP), (attention.query, attention.key, attention.value)
+        norm1, norm2 = (block.norm1, block.norm2) if folded else (None, None)
         self.norm_first, self.num_heads = block.norm_first, attention.num_heads
-        self.norm1, self.norm2 = PlainNorm(block.norm1), PlainNorm(block.norm2)
-        self.query_key_value = PlainLinear(attention.query, attention.key, attention.value)
-        self.output = PlainLinear(attention.output)
-        self.widen, self.narrow = PlainLinear(mlp.widen), PlainLinear(mlp.narrow)
+        self.norm1, self.norm2 = PlainNorm(block.norm1, folded), PlainNorm(block.norm2, folded)
+        self.query_key_value = PlainLinear(*parts, after=norm1)
+        self.output = PlainLinear(attention.output, centered=folded)
+        self.widen = PlainLinear(mlp.widen, after=norm2)
+        self.narrow = PlainLinear(mlp.narrow, centered=folded)
         self.activation = mlp.activation.on_arrays
 
     def attend(self, x, layer, cache):
@@ -323,6 +353,7 @@ class CachedGPT:
 
     Raises:
         TypeError: the model, or a part of it, computes something else than a GPT does.
+        ValueError: a part of the model has a forward hook, which would not be called.
 
     >>> model = GPT(vocab_size=10, embed_dim=8, num_heads=2, num_layers=1, max_length=6)
     >>> reader = CachedGPT(model)
@@ -333,11 +364,15 @@ class CachedGPT:
 
     def __init__(self, model):
         embed = known(known(model, GPT).embed, TokenAndPosition)
+        if any(module.forward_hooks for module in model.modules()):
+            raise ValueError("hooks would not be called here: remove them, or use generate")
         scale = math.sqrt(embed.embed_dim) if embed.scale else 1
-        self.tokens = embed.tokens.weight.array * scale  # (V, D)
-        self.positions = embed.positions.weight.array.copy()  # (max_length, D)
-        self.blocks = [CachedBlock(block) for block in model.blocks]
-        self.norm, self.head = PlainNorm(model.norm), PlainLinear(model.head)
+        folded = all(block.norm_first for block in model.blocks)
+        tables = embed.tokens.weight.array * scale, embed.positions.weight.array.copy()
+        self.tokens, self.positions = map(without_mean, tables) if folded else tables
+        self.blocks = [CachedBlock(block, folded) for block in model.blocks]
+        self.norm = PlainNorm(model.norm, folded)
+        self.head = PlainLinear(model.head, after=model.norm if folded else None)
         self.max_length = model.max_length
 
     def new_cache(self, batch=1):
@@ -352,8 +387,8 @@ class CachedGPT:
         if len(ids) != cache.batch:
             raise ValueError(f"{len(ids)} texts for a cache of batch={cache.batch}: they must agree")
         cache.end_after(ids.shape[1])  # refuses what has no room
-        if ids.min() < 0 or ids.max() >= len(self.tokens):
-            check_lookup(self.tokens, ids)  # says which id, and where
+        if ids.size > 1 or not 0 <= ids.item() < len(self.tokens):
+            check_lookup(self.tokens, ids)  # slow beside a single token, so not called for it
         return ids
 
     @no_grad()
@@ -438,7 +473,7 @@ def stream_cached(
             ended = np.isin(new, stops)
         ids = np.concatenate([ids, new[:, None]], axis=1)
         yield new
-        if ended.all():
+        if len(stops) and ended.all():
             return
 
 

@@ -270,6 +270,32 @@ def read(self, ids, cache, all_positions=False):
     return self.head(self.norm(y)).reshape(B, T, -1)
 
 
+@wrong("kv_caching.CachedGPT.read", "begins at position 0 every time")
+def read(self, ids, cache, all_positions=False):
+    ids = self.checked(ids, cache)
+    B, T = ids.shape
+    x = embed_at(self.tokens, self.positions, ids, 0).reshape(B * T, -1)
+    for layer, block in enumerate(self.blocks):
+        x = block(x, layer, cache)
+    cache.length += T
+    if not all_positions:
+        return self.head(self.norm(x[T - 1 :: T]))
+    return self.head(self.norm(x)).reshape(B, T, -1)
+
+
+@wrong("kv_caching.CachedGPT.read", "counts the new places before the blocks write")
+def read(self, ids, cache, all_positions=False):
+    ids = self.checked(ids, cache)
+    B, T = ids.shape
+    x = embed_at(self.tokens, self.positions, ids, cache.length).reshape(B * T, -1)
+    cache.length += T
+    for layer, block in enumerate(self.blocks):
+        x = block(x, layer, cache)
+    if not all_positions:
+        return self.head(self.norm(x[T - 1 :: T]))
+    return self.head(self.norm(x)).reshape(B, T, -1)
+
+
 @wrong("kv_caching.unread", "reads the newest token alone from the start")
 def unread(ids, cache):
     if cache.length == cache.max_length:
