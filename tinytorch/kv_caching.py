@@ -33,8 +33,15 @@ from .autograd import no_grad
 from .embeddings import TokenAndPosition, at_least, check_lookup
 from .layers import Linear
 from .tensor import float32, wrap
-from .transformers import GPT, MLP, LayerNorm, TransformerBlock
-from .transformers import pick_next, prompt_array, stop_array
+from .transformers import (
+    GPT,
+    MLP,
+    LayerNorm,
+    TransformerBlock,
+    pick_next,
+    prompt_array,
+    stop_array,
+)
 
 
 # %% cache_bytes
@@ -385,7 +392,7 @@ class CachedGPT:
         """New ids as an array (B, T) that fits behind what the cache holds; else refused."""
         ids = prompt_array(ids)
         if len(ids) != cache.batch:
-            raise ValueError(f"{len(ids)} texts for a cache of batch={cache.batch}: they must agree")
+            raise ValueError(f"{len(ids)} texts for a cache of {cache.batch}: they must agree")
         cache.end_after(ids.shape[1])  # refuses what has no room
         if ids.size > 1 or not 0 <= ids.item() < len(self.tokens):
             check_lookup(self.tokens, ids)  # slow beside a single token, so not called for it
