@@ -269,6 +269,8 @@ def heads_to_rows(heads):
 class CachedBlock:
     """A TransformerBlock on arrays, for new tokens only; keys and values go through a cache.
 
+    Call it under `no_grad`, as `CachedGPT.read` does: gelu would make notes otherwise.
+
     Args:
         block: a TransformerBlock; its weights are copied.
         folded: whether the linear steps of its norms move into the layers before and after; for
@@ -313,7 +315,8 @@ class CachedBlock:
 
     def think(self, x):
         """The MLP: rows (N, D) -> rows (N, D)."""
-        return self.narrow(self.activation(self.widen(x)))
+        wide = self.widen(x)  # (N, 4 D)
+        return self.narrow(self.activation(wide))
 
     def __call__(self, x, layer, cache):
         """Rows (B * T, D) -> rows (B * T, D); see `attend`."""
