@@ -19,7 +19,8 @@ RUNS = [
     ["00_vaswani_attention_proof.py", "--epochs=1", "--plot=proof.png"],
     ["01_vaswani_generation.py", "--epochs=1", "--levels=1", "--num-layers=1"],
 ]
-MODULES = [n for n in variants.course_notebooks() if n.name not in ("tensor", "training")]
+ASIDE = ("tensor", "training", "kv_caching")
+MODULES = [n for n in variants.course_notebooks() if n.name not in ASIDE]
 OTHER_KIND = "the models of the two scripts use another function of the same kind"
 BPE = "the two scripts read characters, not byte pairs"
 OFF_PATH = {

@@ -1,0 +1,368 @@
+"""Usual wrong ideas of module 14: each is the whole body of an exercise."""
+
+
+@wrong("kv_caching.cache_bytes", "counts keys and forgets values")
+def cache_bytes(num_layers, num_heads, head_width, length, batch=1, itemsize=4):
+    return num_layers * num_heads * head_width * length * batch * itemsize
+
+
+@wrong("kv_caching.cache_bytes", "counts one layer")
+def cache_bytes(num_layers, num_heads, head_width, length, batch=1, itemsize=4):
+    return 2 * num_heads * head_width * length * batch * itemsize
+
+
+@wrong("kv_caching.cache_bytes", "counts numbers, not bytes")
+def cache_bytes(num_layers, num_heads, head_width, length, batch=1, itemsize=4):
+    return 2 * num_layers * num_heads * head_width * length * batch
+
+
+@wrong("kv_caching.cache_bytes", "forgets the batch")
+def cache_bytes(num_layers, num_heads, head_width, length, batch=1, itemsize=4):
+    return 2 * num_layers * num_heads * head_width * length * itemsize
+
+
+@wrong("kv_caching.cache_bytes", "squares the width")
+def cache_bytes(num_layers, num_heads, head_width, length, batch=1, itemsize=4):
+    return 2 * num_layers * num_heads * head_width**2 * length * batch * itemsize
+
+
+@wrong("kv_caching.KVCache.append", "writes at the beginning every time")
+def append(self, layer, key, value):
+    end = self.length + key.shape[2]
+    self.keys[layer, :, :, : key.shape[2]] = key
+    self.values[layer, :, :, : key.shape[2]] = value
+    return self.keys[layer, :, :, :end], self.values[layer, :, :, :end]
+
+
+@wrong("kv_caching.KVCache.append", "hands out the empty places too")
+def append(self, layer, key, value):
+    end = self.end_after(key.shape[2])
+    self.keys[layer, :, :, self.length : end] = key
+    self.values[layer, :, :, self.length : end] = value
+    return self.keys[layer], self.values[layer]
+
+
+@wrong("kv_caching.KVCache.append", "moves length on in every layer")
+def append(self, layer, key, value):
+    end = self.end_after(key.shape[2])
+    self.keys[layer, :, :, self.length : end] = key
+    self.values[layer, :, :, self.length : end] = value
+    self.length = end
+    return self.keys[layer, :, :, :end], self.values[layer, :, :, :end]
+
+
+@wrong("kv_caching.KVCache.append", "hands out the new places alone")
+def append(self, layer, key, value):
+    end = self.end_after(key.shape[2])
+    self.keys[layer, :, :, self.length : end] = key
+    self.values[layer, :, :, self.length : end] = value
+    return key, value
+
+
+@wrong("kv_caching.KVCache.append", "writes into every layer")
+def append(self, layer, key, value):
+    end = self.end_after(key.shape[2])
+    self.keys[:, :, :, self.length : end] = key
+    self.values[:, :, :, self.length : end] = value
+    return self.keys[layer, :, :, :end], self.values[layer, :, :, :end]
+
+
+@wrong("kv_caching.KVCache.append", "grows by concatenate and keeps nothing")
+def append(self, layer, key, value):
+    keys = np.concatenate([self.keys[layer][:, :, : self.length], key], axis=2)
+    return keys, np.concatenate([self.values[layer][:, :, : self.length], value], axis=2)
+
+
+@wrong("kv_caching.KVCache.append", "grows by concatenate: quadratic copies")
+def append(self, layer, key, value):
+    end = self.end_after(key.shape[2])
+    self.keys[layer, :, :, self.length : end] = key
+    self.values[layer, :, :, self.length : end] = value
+    keys = np.concatenate([self.keys[layer][:, :, : self.length], key], axis=2)
+    return keys, np.concatenate([self.values[layer][:, :, : self.length], value], axis=2)
+
+
+@wrong("kv_caching.attend_last", "has no mask")
+def attend_last(query, keys, values):
+    scores = (query * (1 / math.sqrt(query.shape[3]))) @ keys.swapaxes(-1, -2)
+    return softmax.on_arrays(scores, -1) @ values
+
+
+@wrong("kv_caching.attend_last", "begins the mask at the first key")
+def attend_last(query, keys, values):
+    T, S, d = query.shape[2], keys.shape[2], query.shape[3]
+    scores = (query * (1 / math.sqrt(d))) @ keys.swapaxes(-1, -2)
+    if T > 1:
+        scores = np.where(causal_mask(S).array[:T], scores, -np.inf)
+    return softmax.on_arrays(scores, -1) @ values
+
+
+@wrong("kv_caching.attend_last", "lets a single query see the first key alone")
+def attend_last(query, keys, values):
+    T, S, d = query.shape[2], keys.shape[2], query.shape[3]
+    scores = (query * (1 / math.sqrt(d))) @ keys.swapaxes(-1, -2)
+    scores = np.where(np.arange(S) <= np.arange(T)[:, None], scores, -np.inf)
+    return softmax.on_arrays(scores, -1) @ values
+
+
+@wrong("kv_caching.attend_last", "does not divide by the root")
+def attend_last(query, keys, values):
+    T, S = query.shape[2], keys.shape[2]
+    scores = query @ keys.swapaxes(-1, -2)
+    if T > 1:
+        scores = np.where(causal_mask(T, S).array, scores, -np.inf)
+    return softmax.on_arrays(scores, -1) @ values
+
+
+@wrong("kv_caching.attend_last", "scales the query in place")
+def attend_last(query, keys, values):
+    T, S, d = query.shape[2], keys.shape[2], query.shape[3]
+    query *= 1 / math.sqrt(d)
+    scores = query @ keys.swapaxes(-1, -2)
+    if T > 1:
+        scores = np.where(causal_mask(T, S).array, scores, -np.inf)
+    return softmax.on_arrays(scores, -1) @ values
+
+
+@wrong("kv_caching.attend_last", "is float64")
+def attend_last(query, keys, values):
+    T, S, d = query.shape[2], keys.shape[2], query.shape[3]
+    scores = (query / np.sqrt(d)) @ keys.swapaxes(-1, -2)
+    if T > 1:
+        scores = np.where(causal_mask(T, S).array, scores, -np.inf)
+    return softmax.on_arrays(scores, -1) @ values
+
+
+@wrong("kv_caching.CachedBlock.attend", "attends to the new tokens alone")
+def attend(self, x, layer, cache):
+    query, key, value = rows_to_heads(self.query_key_value(x), cache.batch, self.num_heads)
+    cache.append(layer, key, value)
+    return self.output(heads_to_rows(attend_last(query, key, value)))
+
+
+@wrong("kv_caching.CachedBlock.attend", "keeps nothing")
+def attend(self, x, layer, cache):
+    query, key, value = rows_to_heads(self.query_key_value(x), cache.batch, self.num_heads)
+    return self.output(heads_to_rows(attend_last(query, key, value)))
+
+
+@wrong("kv_caching.CachedBlock.attend", "uses the cache of layer 0 everywhere")
+def attend(self, x, layer, cache):
+    query, key, value = rows_to_heads(self.query_key_value(x), cache.batch, self.num_heads)
+    keys, values = cache.append(0, key, value)
+    return self.output(heads_to_rows(attend_last(query, keys, values)))
+
+
+@wrong("kv_caching.CachedBlock.attend", "attends to what was there before, and appends afterwards")
+def attend(self, x, layer, cache):
+    query, key, value = rows_to_heads(self.query_key_value(x), cache.batch, self.num_heads)
+    if cache.length:
+        keys, values = (part[layer, :, :, : cache.length] for part in (cache.keys, cache.values))
+        alone = [attend_last(query[:, :, [t]], keys, values) for t in range(query.shape[2])]
+        mixed = np.concatenate(alone, axis=2)
+    else:
+        mixed = attend_last(query, key, value)
+    cache.append(layer, key, value)
+    return self.output(heads_to_rows(mixed))
+
+
+@wrong("kv_caching.CachedBlock.attend", "swaps keys and values")
+def attend(self, x, layer, cache):
+    query, key, value = rows_to_heads(self.query_key_value(x), cache.batch, self.num_heads)
+    values, keys = cache.append(layer, key, value)
+    return self.output(heads_to_rows(attend_last(query, keys, values)))
+
+
+@wrong("kv_caching.CachedBlock.attend", "keeps the query in the place of the key")
+def attend(self, x, layer, cache):
+    query, key, value = rows_to_heads(self.query_key_value(x), cache.batch, self.num_heads)
+    mixed = attend_last(query, key, value)
+    cache.append(layer, query, value)
+    return self.output(heads_to_rows(mixed))
+
+
+@wrong("kv_caching.embed_at", "begins at position 0 every time")
+def embed_at(tokens, positions, ids, start):
+    return tokens.take(ids, axis=0) + positions[: ids.shape[1]]
+
+
+@wrong("kv_caching.embed_at", "gives all new tokens one position")
+def embed_at(tokens, positions, ids, start):
+    return tokens.take(ids, axis=0) + positions[start]
+
+
+@wrong("kv_caching.embed_at", "gives all new tokens the position of the end")
+def embed_at(tokens, positions, ids, start):
+    return tokens.take(ids, axis=0) + positions[start + ids.shape[1]]
+
+
+@wrong("kv_caching.embed_at", "has no positions")
+def embed_at(tokens, positions, ids, start):
+    return tokens.take(ids, axis=0)
+
+
+@wrong("kv_caching.embed_at", "counts places from 1")
+def embed_at(tokens, positions, ids, start):
+    return tokens.take(ids, axis=0) + positions[start + 1 : start + 1 + ids.shape[1]]
+
+
+@wrong("kv_caching.CachedGPT.read", "never moves length")
+def read(self, ids, cache, all_positions=False):
+    ids = self.checked(ids, cache)
+    B, T = ids.shape
+    x = embed_at(self.tokens, self.positions, ids, cache.length).reshape(B * T, -1)
+    for layer, block in enumerate(self.blocks):
+        x = block(x, layer, cache)
+    if not all_positions:
+        return self.head(self.norm(x[T - 1 :: T]))
+    return self.head(self.norm(x)).reshape(B, T, -1)
+
+
+@wrong("kv_caching.CachedGPT.read", "moves length in every layer")
+def read(self, ids, cache, all_positions=False):
+    ids = self.checked(ids, cache)
+    B, T = ids.shape
+    x = embed_at(self.tokens, self.positions, ids, cache.length).reshape(B * T, -1)
+    for layer, block in enumerate(self.blocks):
+        x = block(x, layer, cache)
+        cache.length += T
+    if not all_positions:
+        return self.head(self.norm(x[T - 1 :: T]))
+    return self.head(self.norm(x)).reshape(B, T, -1)
+
+
+@wrong("kv_caching.CachedGPT.read", "counts one place for several tokens")
+def read(self, ids, cache, all_positions=False):
+    ids = self.checked(ids, cache)
+    B, T = ids.shape
+    x = embed_at(self.tokens, self.positions, ids, cache.length).reshape(B * T, -1)
+    for layer, block in enumerate(self.blocks):
+        x = block(x, layer, cache)
+    cache.length += 1
+    if not all_positions:
+        return self.head(self.norm(x[T - 1 :: T]))
+    return self.head(self.norm(x)).reshape(B, T, -1)
+
+
+@wrong("kv_caching.CachedGPT.read", "gives all blocks the cache of layer 0")
+def read(self, ids, cache, all_positions=False):
+    ids = self.checked(ids, cache)
+    B, T = ids.shape
+    x = embed_at(self.tokens, self.positions, ids, cache.length).reshape(B * T, -1)
+    for block in self.blocks:
+        x = block(x, 0, cache)
+    cache.length += T
+    if not all_positions:
+        return self.head(self.norm(x[T - 1 :: T]))
+    return self.head(self.norm(x)).reshape(B, T, -1)
+
+
+@wrong("kv_caching.CachedGPT.read", "gives every block the same input")
+def read(self, ids, cache, all_positions=False):
+    ids = self.checked(ids, cache)
+    B, T = ids.shape
+    x = embed_at(self.tokens, self.positions, ids, cache.length).reshape(B * T, -1)
+    for layer, block in enumerate(self.blocks):
+        y = block(x, layer, cache)
+    cache.length += T
+    if not all_positions:
+        return self.head(self.norm(y[T - 1 :: T]))
+    return self.head(self.norm(y)).reshape(B, T, -1)
+
+
+@wrong("kv_caching.CachedGPT.read", "begins at position 0 every time")
+def read(self, ids, cache, all_positions=False):
+    ids = self.checked(ids, cache)
+    B, T = ids.shape
+    x = embed_at(self.tokens, self.positions, ids, 0).reshape(B * T, -1)
+    for layer, block in enumerate(self.blocks):
+        x = block(x, layer, cache)
+    cache.length += T
+    if not all_positions:
+        return self.head(self.norm(x[T - 1 :: T]))
+    return self.head(self.norm(x)).reshape(B, T, -1)
+
+
+@wrong("kv_caching.CachedGPT.read", "counts the new places before the blocks write")
+def read(self, ids, cache, all_positions=False):
+    ids = self.checked(ids, cache)
+    B, T = ids.shape
+    x = embed_at(self.tokens, self.positions, ids, cache.length).reshape(B * T, -1)
+    cache.length += T
+    for layer, block in enumerate(self.blocks):
+        x = block(x, layer, cache)
+    if not all_positions:
+        return self.head(self.norm(x[T - 1 :: T]))
+    return self.head(self.norm(x)).reshape(B, T, -1)
+
+
+@wrong("kv_caching.unread", "reads the newest token alone from the start")
+def unread(ids, cache):
+    if cache.length == cache.max_length:
+        cache.clear()
+        return ids[:, -max(1, cache.max_length // 2) :]
+    return ids[:, -1:]
+
+
+@wrong("kv_caching.unread", "reads the whole text every time")
+def unread(ids, cache):
+    if cache.length == cache.max_length:
+        cache.clear()
+        return ids[:, -max(1, cache.max_length // 2) :]
+    return ids[:, -cache.max_length :]
+
+
+@wrong("kv_caching.unread", "does not crop a long prompt")
+def unread(ids, cache):
+    if cache.length == 0:
+        return ids
+    if cache.length < cache.max_length:
+        return ids[:, -1:]
+    cache.clear()
+    return ids[:, -max(1, cache.max_length // 2) :]
+
+
+@wrong("kv_caching.unread", "never starts anew")
+def unread(ids, cache):
+    if cache.length == 0:
+        return ids[:, -cache.max_length :]
+    return ids[:, -1:]
+
+
+@wrong("kv_caching.unread", "fills the whole context again")
+def unread(ids, cache):
+    if cache.length == 0:
+        return ids[:, -cache.max_length :]
+    if cache.length < cache.max_length:
+        return ids[:, -1:]
+    cache.clear()
+    return ids[:, -cache.max_length :]
+
+
+@wrong("kv_caching.unread", "leaves the old keys in the cache")
+def unread(ids, cache):
+    if cache.length == 0:
+        return ids[:, -cache.max_length :]
+    if cache.length < cache.max_length:
+        return ids[:, -1:]
+    return ids[:, -max(1, cache.max_length // 2) :]
+
+
+@wrong("kv_caching.unread", "takes half of 1 for nothing")
+def unread(ids, cache):
+    if cache.length == 0:
+        return ids[:, -cache.max_length :]
+    if cache.length < cache.max_length:
+        return ids[:, -1:]
+    cache.clear()
+    return ids[:, -(cache.max_length // 2) :]
+
+
+@wrong("kv_caching.unread", "starts anew one place too early")
+def unread(ids, cache):
+    if cache.length == 0:
+        return ids[:, -cache.max_length :]
+    if cache.length < cache.max_length - 1:
+        return ids[:, -1:]
+    cache.clear()
+    return ids[:, -max(1, cache.max_length // 2) :]
