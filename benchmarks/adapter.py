@@ -11,6 +11,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import tinytorch
 from tinytorch import from_numpy, parallel
+from tinytorch.kv_caching import generate_cached
 from tinytorch.losses import cross_entropy
 from tinytorch.optimizers import Adam
 from tinytorch.transformers import GPT, generate
@@ -70,8 +71,8 @@ class Program:
 
     def generate(self, prompt, n, cache, greedy):
         """The prompt and n more ids."""
-        temperature = 0 if greedy else 1
-        return generate(self.model, [list(prompt)], n, temperature).array[0].tolist()
+        write, temperature = generate_cached if cache else generate, 0 if greedy else 1
+        return write(self.model, [list(prompt)], n, temperature).array[0].tolist()
 
 
 def make(cfg, params, threads):
