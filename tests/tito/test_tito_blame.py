@@ -78,19 +78,15 @@ def test_a_bug_where_it_fails(learner):
     assert relu["witness"] == {"call": "relu(-1)", "expected": "0 float64", "received": "1"}
 
 
-@pytest.mark.slow
 def test_the_smallest_input_is_found_beside_given_code(learner):
     """The learner's `double` is wrong as well: what the course's `relu` gives must not be."""
     mine = {"tensor.double": "return x * 3", "activations.relu": "return total([double(x)]) * 2"}
     _, told = learner.solve(mine).export().judged("02")
     witness = told["activations.relu"]["witness"]
-    assert (witness["call"], witness["expected"], witness["received"]) == (
-        "relu(-1)",
-        "0.0",
-        "-4.0",
-    )
+    assert witness == {"call": "relu(-1)", "expected": "0 float64", "received": "-4 float64"}
 
 
+@pytest.mark.slow
 def test_two_bugs_are_both_named(learner):
     wrong = {"tensor.double": "return x * 3", "tensor.total": "result = value - 1"}
     learner.solve(wrong).export()
