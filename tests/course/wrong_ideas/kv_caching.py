@@ -366,3 +366,72 @@ def unread(ids, cache):
         return ids[:, -1:]
     cache.clear()
     return ids[:, -max(1, cache.max_length // 2) :]
+
+
+@wrong("kv_caching.attend_last", "takes the softmax of Tensors")
+def attend_last(query, keys, values):
+    T, S, d = query.shape[2], keys.shape[2], query.shape[3]
+    scores = (query * (1 / math.sqrt(d))) @ keys.swapaxes(-1, -2)
+    if T > 1:
+        scores = np.where(causal_mask(T, S).array, scores, -np.inf)
+    return softmax(wrap(scores), -1) @ values
+
+
+@wrong("kv_caching.CachedBlock.attend", "moves the length itself")
+def attend(self, x, layer, cache):
+    query, key, value = rows_to_heads(self.query_key_value(x), cache.batch, self.num_heads)
+    keys, values = cache.append(layer, key, value)
+    mixed = attend_last(query, keys, values)
+    cache.length += key.shape[2]
+    return self.output(heads_to_rows(mixed))
+
+
+@wrong("kv_caching.CachedBlock.attend", "returns the mix before the given line")
+def attend(self, x, layer, cache):
+    query, key, value = rows_to_heads(self.query_key_value(x), cache.batch, self.num_heads)
+    keys, values = cache.append(layer, key, value)
+    return attend_last(query, keys, values)
+
+
+@wrong("kv_caching.CachedGPT.read", "norms the rows that the given lines norm")
+def read(self, ids, cache, all_positions=False):
+    ids = self.checked(ids, cache)
+    B, T = ids.shape
+    x = embed_at(self.tokens, self.positions, ids, cache.length).reshape(B * T, -1)
+    for layer, block in enumerate(self.blocks):
+        x = block(x, layer, cache)
+    cache.length += T
+    x = self.norm(x)
+    if not all_positions:
+        return self.head(self.norm(x[T - 1 :: T]))
+    return self.head(self.norm(x)).reshape(B, T, -1)
+
+
+@wrong("kv_caching.unread", "counts from the length of the cache")
+def unread(ids, cache):
+    if cache.length == 0:
+        return ids[:, -cache.max_length :]
+    if cache.length < cache.max_length:
+        return ids[:, cache.length :]
+    cache.clear()
+    return ids[:, -max(1, cache.max_length // 2) :]
+
+
+@wrong("kv_caching.unread", "asks the text whether the cache is full")
+def unread(ids, cache):
+    if cache.length == 0:
+        return ids[:, -cache.max_length :]
+    if ids.shape[1] <= cache.max_length:
+        return ids[:, -1:]
+    cache.clear()
+    return ids[:, -max(1, cache.max_length // 2) :]
+
+
+@wrong("kv_caching.unread", "rounds half of an odd context up")
+def unread(ids, cache):
+    if cache.length == 0:
+        return ids[:, -cache.max_length :]
+    if cache.length < cache.max_length:
+        return ids[:, -1:]
+    cache.clear()
+    return ids[:, -cache.max_length // 2 :]
