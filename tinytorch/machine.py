@@ -37,7 +37,11 @@ def keep_memory():
 
 
 def get_num_threads():
-    """How many parts of a batch are computed at a time; what BLAS does if nobody has said."""
+    """How many parts of a batch are computed at a time.
+
+    Returns:
+        What `set_num_threads` was told; 1 if nobody has said, and then BLAS does as it likes.
+    """
     return _workers or 1
 
 
