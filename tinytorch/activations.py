@@ -92,19 +92,17 @@ def silu(x):
 
 
 # %% gelu
-def slope_of_gelu(x, t, c):
-    """How steep gelu is at x: (1 + t + x (1 - t^2) c (1 + 3 * 0.044715 x^2)) / 2, t the tanh.
+def slope_of_gelu(x, y, gate, c):
+    """How steep gelu is at x: gate + y * (1 - gate) * 2 c (1 + 3 * 0.044715 x^2), y = x * gate.
 
     It writes into one array again and again: a new one for every step would take longer.
     """
     slope = x * x
-    slope *= 3 * 0.044715 * c
-    slope += c
-    slope *= x
-    slope *= 1 - t * t
-    slope += t
-    slope += 1
-    slope *= 0.5
+    slope *= 6 * 0.044715 * c
+    slope += 2 * c
+    slope *= y
+    slope *= 1 - gate
+    slope += gate
     return slope
 
 
@@ -126,9 +124,15 @@ def gelu(x):
     tensor([-0.1588,  0.    ,  0.8412])
     """
     c = math.sqrt(2 / math.pi)
-    t = np.tanh(c * (x + 0.044715 * (x * x * x)))
-    y = 0.5 * x * (1 + t)
-    return (y, slope_of_gelu(x, t, c)) if recording() else y
+    gate = x * x  # in place, c (x + 0.044715 x^3) as x (c + c 0.044715 x^2), then the tanh of it
+    gate *= c * 0.044715
+    gate += c
+    gate *= x
+    gate = np.tanh(gate)
+    gate *= 0.5
+    gate += 0.5
+    y = x * gate
+    return (y, slope_of_gelu(x, y, gate, c)) if recording() else y
 
 
 # %% gelu-exact

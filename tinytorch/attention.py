@@ -9,6 +9,7 @@ __all__ = [
     "softmax_rows",
     "exponentials",
     "thinned",
+    "turned",
     "scores_shape",
     "boolean",
     "fits",
@@ -18,7 +19,9 @@ __all__ = [
     "scaled_dot_product_attention_rule",
     "head_width",
     "split_heads",
+    "split_heads_rule",
     "merge_heads",
+    "merge_heads_rule",
     "mask_for_heads",
     "MultiHeadAttention",
 ]
@@ -31,7 +34,7 @@ import numpy as np
 
 from .autograd import rule
 from .layers import Dropout, Linear, Module
-from .tensor import ones, primitive, wrap
+from .tensor import bool_, ones, primitive, wrap
 
 
 # %% causal_mask
@@ -86,13 +89,14 @@ def softmax_rows(scores):
            [0. , 1. ],
            [0. , 0. ]])
     """
-    lowest = float(np.finfo(scores.dtype).min)  # finite: -inf minus it is -inf, not nan
     small = scores.max(initial=0) < 60  # exp(60) is 1e26, and a float32 goes up to 3e38
     weights, sums = exponentials(scores) if small else (None, np.zeros(1))
     if sums.min(initial=1) < 1e-20:  # a row with all scores below -46, or an empty one
+        lowest = float(np.finfo(scores.dtype).min)  # finite: -inf minus it is -inf, not nan
         scores -= scores.max(axis=-1, keepdims=True, initial=lowest)
         weights, sums = exponentials(scores)
-    weights *= 1 / np.where(sums == 0, 1, sums)
+        sums[sums == 0] = 1
+    weights *= 1 / sums
     return weights
 
 
@@ -107,6 +111,15 @@ def thinned(weights, dropout):
     return weights if dropout is None else weights * dropout
 
 
+def turned(x, rows):
+    """x with its last two dimensions swapped; a copy if many rows are multiplied with it.
+
+    `@` takes a copy, laid out anew, faster than a view; for few rows copying would take longer.
+    """
+    view = x.swapaxes(-1, -2)
+    return view.copy() if rows >= 64 else view
+
+
 def scores_shape(query, key, value, scale=None):
     """The shape (..., T, S) of the scores; inputs that do not fit together are refused."""
     if min(query.ndim, key.ndim, value.ndim) < 2:
@@ -117,14 +130,16 @@ def scores_shape(query, key, value, scale=None):
         raise ValueError(f"every key needs a value: {key.shape[-2]} keys, {value.shape[-2]} values")
     if not (scale is None or isinstance(scale, int | float)):
         raise TypeError(f"scale is a plain Python number, not a {type(scale).__name__}")
-    batch = np.broadcast_shapes(query.shape[:-2], key.shape[:-2])
+    batch, other = query.shape[:-2], key.shape[:-2]
+    if batch != other:
+        batch = np.broadcast_shapes(batch, other)
     return (*batch, query.shape[-2], key.shape[-2])
 
 
 def boolean(mask, name="mask"):
     """The mask itself; refused if it does not hold truth values, True = may attend."""
-    dtype = str(getattr(mask, "dtype", type(mask)))
-    if dtype != "bool":
+    if getattr(mask, "dtype", None) != bool_:
+        dtype = getattr(mask, "dtype", type(mask))
         raise TypeError(f"{name} is {dtype}, no truth values: compare, as in ids != 0")
     return mask
 
@@ -135,6 +150,8 @@ def fits(shape, target):
     >>> fits((3, 1, 5), (2, 3, 4, 5)), fits((2, 5), (2, 3, 4, 5))
     (True, False)
     """
+    if shape == target[-len(shape) :]:
+        return True
     pairs = zip(reversed(shape), reversed(target), strict=False)
     return len(shape) <= len(target) and all(size in (1, wanted) for size, wanted in pairs)
 
@@ -183,7 +200,7 @@ def scaled_dot_product_attention(
     mask = permitted(scores_shape(query, key, value, scale), mask, is_causal)
     if scale is None:
         scale = 1 / math.sqrt(query.shape[-1])
-    scores = (query * scale) @ key.swapaxes(-1, -2)  # (..., T, d) @ (..., d, S) -> (..., T, S)
+    scores = (query * scale) @ turned(key, query.shape[-2])  # (..., T, d) @ (..., d, S)
     if mask is not None:
         scores += np.where(mask, 0, -np.inf).astype(scores.dtype)
     weights = softmax_rows(scores)
@@ -233,7 +250,8 @@ def scaled_dot_product_attention_rule(g, query, key, value, dropout, note):
     """
     weights, scale = note
     g_value = thinned(weights, dropout).swapaxes(-1, -2) @ g  # (..., S, T) @ (..., T, dv)
-    g_scores = thinned(g @ value.swapaxes(-1, -2), dropout)  # (..., T, S): so far, of the weights
+    g_weights = g @ turned(value, g.shape[-2])  # (..., T, dv) @ (..., dv, S) -> (..., T, S)
+    g_scores = thinned(g_weights, dropout)  # in place from here on
     g_scores -= np.vecdot(g_scores, weights)[..., None]
     g_scores *= weights
     return scale * (g_scores @ key), g_scores.swapaxes(-1, -2) @ (scale * query), g_value
@@ -247,15 +265,16 @@ def head_width(embed_dim, num_heads):
     return embed_dim // num_heads
 
 
+@primitive
 def split_heads(x, num_heads):
     """heads[b, h, t] = x[b, t, h * D/H : (h + 1) * D/H]: every head gets a slice of every token.
 
     Args:
-        x: Tensor (B, T, D).
+        x: (B, T, D).
         num_heads: H, which divides D.
 
     Returns:
-        Tensor (B, H, T, D/H).
+        (B, H, T, D/H), a view.
 
     Raises:
         ValueError: x has not three dimensions, or H does not divide D.
@@ -269,21 +288,28 @@ def split_heads(x, num_heads):
              [[3., 4.]]]])
     """
     if x.ndim != 3:
-        raise ValueError(f"split_heads takes (B, T, D), and the shape is {x.shape}")
+        raise ValueError(f"takes (B, T, D), and the shape is {x.shape}")
     B, T, D = x.shape
     width = head_width(D, num_heads)
-    return x.reshape(B, T, num_heads, width).transpose(1, 2)
+    return x.reshape(B, T, num_heads, width).swapaxes(1, 2)  # (B, T, H, D/H) -> (B, H, T, D/H)
+
+
+@rule
+def split_heads_rule(g, x_shape):
+    """The slices of each token side by side again."""
+    return g.swapaxes(1, 2).reshape(x_shape)  # (B, H, T, D/H) -> (B, T, H, D/H) -> (B, T, D)
 
 
 # %% merge_heads
+@primitive
 def merge_heads(x):
     """The inverse of `split_heads`: the slices of each token side by side again.
 
     Args:
-        x: Tensor (B, H, T, D/H).
+        x: (B, H, T, D/H).
 
     Returns:
-        Tensor (B, T, D).
+        (B, T, D).
 
     Raises:
         ValueError: x has not four dimensions.
@@ -293,9 +319,16 @@ def merge_heads(x):
     tensor([[[1., 2., 3., 4.]]])
     """
     if x.ndim != 4:
-        raise ValueError(f"merge_heads takes (B, H, T, D/H), and the shape is {x.shape}")
+        raise ValueError(f"takes (B, H, T, D/H), and the shape is {x.shape}")
     B, H, T, width = x.shape
-    return x.transpose(1, 2).reshape(B, T, H * width)
+    return x.swapaxes(1, 2).reshape(B, T, H * width)  # (B, T, H, D/H) -> (B, T, D)
+
+
+@rule
+def merge_heads_rule(g, x_shape):
+    """Every head gets its slice of every token."""
+    B, H, T, width = x_shape
+    return g.reshape(B, T, H, width).swapaxes(1, 2)
 
 
 # %% multi_head_attention

@@ -216,7 +216,7 @@ def topological_order(root):
         elif node not in seen:
             seen.add(node)
             todo.append((node, True))
-            todo.extend((source, False) for source in inputs_of(node))
+            todo += [(source, False) for source in inputs_of(node)]
     return order
 
 
@@ -233,7 +233,7 @@ def local_gradients(call, g, retain_graph=False):
         Pairs (source, gradient), one for each input that wants a gradient. Each gradient has the
         shape and dtype of its source, and memory that nobody else looks into.
     """
-    pairs, taken = [], {memory_of(array) for array in arrays_in(call.kept.values())}
+    pairs, taken = [], set(map(memory_of, arrays_in(call.kept.values())))
     for source, answer in zip(call.inputs, answers_of(call, np.asarray(g))):
         if source is not None:
             pairs.append((source, owned(fitted(answer, source, call), taken)))
@@ -250,12 +250,12 @@ def answers_of(call, g):
     name, function = call.primitive, RULES.get(call.primitive)
     if function is None:
         raise NotImplementedError(f"{name} has no slope, or nobody has written {name}_rule yet")
-    kept = call.kept
+    kept, count = call.kept, len(call.inputs)
     answers = function(g, *[kept[n] if n in kept else told(call, n) for n in function.asks])
-    answers = tuple(answers) if isinstance(answers, (tuple, list)) else (answers,)
-    if len(answers) > len(call.inputs):
-        raise ValueError(f"{name}_rule gave {len(answers)} gradients for {len(call.inputs)} inputs")
-    return answers + (None,) * (len(call.inputs) - len(answers))
+    answers = answers if isinstance(answers, (tuple, list)) else (answers,)
+    if len(answers) > count:
+        raise ValueError(f"{name}_rule gave {len(answers)} gradients for {count} inputs")
+    return answers if len(answers) == count else (*answers, *[None] * (count - len(answers)))
 
 
 def told(call, name):
@@ -263,15 +263,16 @@ def told(call, name):
     if name == "x_shape":
         return getattr(call.inputs[0], "shape", None)
     if name == "needs":
-        return tuple(source is not None for source in call.inputs)
+        return tuple([source is not None for source in call.inputs])
     raise RuntimeError(f"{call.primitive}_rule asks for {name!r}, not kept: build the result again")
 
 
 def fitted(answer, source, call):
     """A gradient in the shape and dtype of its source; a wrong one is refused by its name."""
-    g, name, shape, dtype = np.asarray(answer), call.primitive, source.shape, source.dtype
-    if g.shape == shape and g.dtype == dtype:
-        return g
+    shape, dtype = source.shape, source.dtype
+    if type(answer) is np.ndarray and answer.dtype is dtype and answer.shape == shape:
+        return answer  # the usual case; all that follows is for the others
+    g, name = np.asarray(answer), call.primitive
     if answer is None:
         raise ValueError(f"{name}_rule gave no gradient for an input of shape {shape}")
     if g.shape != shape and g.ndim >= len(shape):
@@ -302,11 +303,13 @@ def memory_of(array):
 
 def arrays_in(values):
     """All arrays among the values, and in lists and tuples among them."""
+    found = []
     for value in values:
         if isinstance(value, np.ndarray):
-            yield value
+            found.append(value)
         elif isinstance(value, (tuple, list)):
-            yield from arrays_in(value)
+            found += arrays_in(value)
+    return found
 
 
 # %% start
@@ -640,8 +643,9 @@ def getitem_rule(g, x_shape, index):
 def wanted_probabilities(targets, note, label_smoothing):
     """The one-hot rows of the targets; with smoothing, mixed with equal shares for all classes."""
     share = label_smoothing / note.shape[-1]
-    wanted = np.full_like(note, share)
-    np.put_along_axis(wanted, targets[..., None], share + 1 - label_smoothing, axis=-1)
+    wanted = np.full(note.shape, share, note.dtype)
+    rows = wanted.reshape(-1, note.shape[-1])  # a view: one row for each target
+    rows[np.arange(len(rows)), targets.reshape(-1)] = share + 1 - label_smoothing
     return wanted
 
 

@@ -43,9 +43,9 @@ def check_lookup(weight, ids):
         raise TypeError(f"ids are a Tensor of whole numbers, not {kind}: embedding(weight, ids)")
     if weight.ndim != 2:
         raise ValueError(f"a table has the shape (rows, width), and this one is {weight.shape}")
-    outside = np.argwhere((ids < 0) | (ids >= len(weight)))
-    if len(outside):
-        place, rows = tuple(outside[0].tolist()), len(weight)
+    outside = (ids < 0) | (ids >= len(weight))
+    if outside.any():
+        place, rows = tuple(np.argwhere(outside)[0].tolist()), len(weight)
         cause = "give padding a row: see padding_idx" if ids[place] < 0 else "another tokenizer's?"
         told = f"id {ids[place]} at {list(place)} is no row of a table of {rows} rows"
         raise IndexError(f"{told}, 0 to {rows - 1}: {cause}")

@@ -171,9 +171,9 @@ def checked_targets(logits, targets, ignore_index=-100):
     if targets.dtype.kind not in "iu":
         raise TypeError(f"targets are integers, not {targets.dtype}: Tensor(targets, dtype=int)")
     kept, last = targets != ignore_index, logits.shape[-1] - 1
-    wrong = targets[kept & ((targets < 0) | (targets > last))]
-    if wrong.size:
-        bad = wrong[0]
+    wrong = kept & ((targets < 0) | (targets > last))
+    if wrong.any():
+        bad = targets[wrong][0]
         raise ValueError(f"target {bad} is not a class, 0 to {last} (ignore_index={bad} skips it)")
     return kept
 

@@ -163,8 +163,9 @@ class Pack:
             self.share()
         for p, moved in zip(self.params, self.cut(param)):
             p.array[...] = moved
+        numbers = {n: v for n, v in self.state.items() if not isinstance(v, np.ndarray)}
         for part in self.parts:
-            part.update({n: v for n, v in self.state.items() if not isinstance(v, np.ndarray)})
+            part.update(numbers)
 
 
 def fit_together(params, states):

@@ -561,13 +561,13 @@ class Call:
 
 def remember(result, lifted, args, arrays, note):
     """Let `result` remember the call of the primitive `lifted` that made it."""
-    rule = RULES.get(lifted.name)
-    asks = lifted.places if rule is None else rule.asks
-    sources, values = (*args, result, None), (*arrays, result.array, note)
-    kept, versions = {}, []
+    rule, places, array = RULES.get(lifted.name), lifted.places, result.array
+    asks = places if rule is None else rule.asks
+    sources, values = (*args, result, None), (*arrays, array, note)
+    kept, versions, inputs = {}, [], []
     for name in asks:
-        place = lifted.places.get(name)
-        if place is not None:
+        if name in places:
+            place = places[name]
             kept[name], source = values[place], sources[place]
             if isinstance(source, Tensor):
                 versions.append((source.version, source.version[0]))
@@ -575,15 +575,12 @@ def remember(result, lifted, args, arrays, note):
                 versions += [(t.version, t.version[0]) for t in source if isinstance(t, Tensor)]
     if "shapes" in asks:
         kept["shapes"] = [np.shape(array) for array in tensors_in(arrays)]
+    for t in tensors_in(args):
+        wanted = isinstance(t, Tensor) and t.requires_grad
+        inputs.append((t.made_by or t) if wanted else None)
     call = Call()
-    call.primitive, call.shape, call.dtype = lifted.name, result.array.shape, result.array.dtype
-    call.inputs = tuple(
-        [
-            t.made_by or t if isinstance(t, Tensor) and t.requires_grad else None
-            for t in tensors_in(args)
-        ]
-    )
-    call.kept, call.versions, call.result = kept, tuple(versions), None
+    call.primitive, call.shape, call.dtype = lifted.name, array.shape, array.dtype
+    call.inputs, call.kept, call.versions, call.result = tuple(inputs), kept, tuple(versions), None
     result.made_by, result.requires_grad = call, True
 
 

@@ -6,6 +6,8 @@
 __all__ = [
     "ACTIVATIONS",
     "row_mean",
+    "shares",
+    "over_tokens",
     "layer_norm",
     "layer_norm_rule",
     "LayerNorm",
@@ -31,6 +33,7 @@ __all__ = [
 
 # %% imports
 import contextlib
+import functools
 import math
 
 import numpy as np
@@ -60,8 +63,20 @@ def row_mean(x):
            [1.]])
     """
     width = x.shape[-1]
-    mean = x.reshape(-1, width) @ np.full(width, 1 / width, x.dtype)  # (N, D) @ (D,) -> (N,)
+    mean = x.reshape(-1, width) @ shares(width, x.dtype)  # (N, D) @ (D,) -> (N,)
     return mean.reshape(*x.shape[:-1], 1)
+
+
+@functools.cache  # made once for every width
+def shares(width, dtype):
+    """An array (width,) of 1 / width."""
+    return np.full(width, 1 / width, dtype)
+
+
+def over_tokens(x):
+    """The sum of all tokens, (..., D) -> (D,): a product with ones again."""
+    rows = x.reshape(-1, x.shape[-1])
+    return np.ones(len(rows), x.dtype) @ rows
 
 
 # %% layer_norm
@@ -100,7 +115,9 @@ def layer_norm(x, weight, bias, eps=1e-5):
 # %% layer_norm_rule
 @rule
 def layer_norm_rule(g, weight, note):
-    """g_x = s * (h - mean(h) - n * mean(h * n)) with h = g * weight; g_weight = g * n; g_bias = g.
+    """g_x = s * (h - mean(h) - n * mean(h * n)) with h = g * weight.
+
+    The weight's is g * n and the bias's is g, both summed over all tokens.
 
     Args:
         g: (..., D), the gradient of the result.
@@ -108,7 +125,7 @@ def layer_norm_rule(g, weight, note):
         note: n (..., D), the tokens before weight and bias, and s (..., 1), one over the root.
 
     Returns:
-        The gradients of x, weight and bias, (..., D) each; the walk sums the last two over tokens.
+        The gradients of x (..., D), weight and bias, (D,) each; or these two not summed yet.
 
     Source: by hand from Ba, Kiros & Hinton 2016.
 
@@ -121,7 +138,7 @@ def layer_norm_rule(g, weight, note):
     normal, inverse = note
     h = g * weight
     g_x = inverse * (h - row_mean(h) - normal * row_mean(h * normal))
-    return g_x, g * normal, g
+    return g_x, over_tokens(g * normal), over_tokens(g)
 
 
 # %% layer_norm_class

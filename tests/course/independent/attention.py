@@ -42,18 +42,18 @@ def scaled_dot_product_attention_rule(g, query, key, value, dropout, note):
 @solution("attention.split_heads")
 def split_heads(x, num_heads):
     if x.ndim != 3:
-        raise ValueError(f"split_heads takes (B, T, D), and the shape is {x.shape}")
+        raise ValueError(f"takes (B, T, D), and the shape is {x.shape}")
     B, T, D = x.shape
     width = head_width(D, num_heads)
-    return x.reshape(B, T, num_heads, width).transpose(1, 2)
+    return x.reshape(B, T, num_heads, width).swapaxes(1, 2)
 
 
 @solution("attention.merge_heads")
 def merge_heads(x):
     if x.ndim != 4:
-        raise ValueError(f"merge_heads takes (B, H, T, D/H), and the shape is {x.shape}")
+        raise ValueError(f"takes (B, H, T, D/H), and the shape is {x.shape}")
     B, H, T, width = x.shape
-    return x.transpose(1, 2).reshape(B, T, H * width)
+    return x.swapaxes(1, 2).reshape(B, T, H * width)
 
 
 @solution("attention.MultiHeadAttention.forward")

@@ -90,32 +90,25 @@ def gelu(x):
 @wrong("activations.gelu", "takes the primitive tanh, which gives a Tensor")
 def gelu(x):
     c = math.sqrt(2 / math.pi)
-    t = tanh(c * (x + 0.044715 * (x * x * x)))
-    y = 0.5 * x * (1 + t)
-    if not recording():
-        return y
-    slope = 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * c * (1 + 3 * 0.044715 * (x * x))
-    return y, slope
+    gate = 0.5 * (1 + tanh(c * (x + 0.044715 * (x * x * x))))
+    y = x * gate
+    return (y, slope_of_gelu(x, y, gate, c)) if recording() else y
 
 
-@wrong("activations.gelu", "calls the tanh by another name than the given lines do")
+@wrong("activations.gelu", "calls the gate by another name than the given lines do")
+def gelu(x):
+    c = math.sqrt(2 / math.pi)
+    share = 0.5 * (1 + np.tanh(c * (x + 0.044715 * (x * x * x))))
+    y = x * share
+    return (y, slope_of_gelu(x, y, gate, c)) if recording() else y
+
+
+@wrong("activations.gelu", "gives the name gate to the tanh alone")
 def gelu(x):
     c = math.sqrt(2 / math.pi)
     gate = np.tanh(c * (x + 0.044715 * (x * x * x)))
     y = 0.5 * x * (1 + gate)
-    slope = 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * c * (1 + 3 * 0.044715 * (x * x))
-    return y, slope
-
-
-@wrong("activations.gelu", "gives the name t to something else")
-def gelu(x):
-    c = math.sqrt(2 / math.pi)
-    t = 1 + np.tanh(c * (x + 0.044715 * (x * x * x)))
-    y = 0.5 * x * t
-    if not recording():
-        return y
-    slope = 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * c * (1 + 3 * 0.044715 * (x * x))
-    return y, slope
+    return (y, slope_of_gelu(x, y, gate, c)) if recording() else y
 
 
 @wrong("activations.softmax", "sums over everything")

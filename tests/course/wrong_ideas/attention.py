@@ -243,7 +243,19 @@ def split_heads(x, num_heads):
 @wrong("attention.split_heads", "deals the width out like cards")
 def split_heads(x, num_heads):
     B, T, D = x.shape
-    return x.reshape(B, T, D // num_heads, num_heads).permute(0, 3, 1, 2)
+    return x.reshape(B, T, D // num_heads, num_heads).transpose(0, 3, 1, 2)
+
+
+@wrong("attention.split_heads", "swaps as one does with a Tensor")
+def split_heads(x, num_heads):
+    B, T, D = x.shape
+    return x.reshape(B, T, num_heads, D // num_heads).transpose(1, 2)
+
+
+@wrong("attention.merge_heads", "swaps as one does with a Tensor")
+def merge_heads(x):
+    B, H, T, width = x.shape
+    return x.transpose(1, 2).reshape(B, T, H * width)
 
 
 @wrong("attention.merge_heads", "reshapes only, and mixes tokens")
@@ -255,12 +267,12 @@ def merge_heads(x):
 @wrong("attention.merge_heads", "lets the heads alternate")
 def merge_heads(x):
     B, H, T, width = x.shape
-    return x.permute(0, 2, 3, 1).reshape(B, T, H * width)
+    return x.transpose(0, 2, 3, 1).reshape(B, T, H * width)
 
 
 @wrong("attention.merge_heads", "takes the mean of the heads")
 def merge_heads(x):
-    return x.mean(dim=1)
+    return x.mean(axis=1)
 
 
 @wrong("attention.MultiHeadAttention.forward", "takes keys and values from x")
