@@ -6,7 +6,7 @@
 __all__ = [
     "ACTIVATIONS",
     "row_mean",
-    "shares",
+    "averaging",
     "over_tokens",
     "layer_norm",
     "layer_norm_rule",
@@ -63,12 +63,12 @@ def row_mean(x):
            [1.]])
     """
     width = x.shape[-1]
-    mean = x.reshape(-1, width) @ shares(width, x.dtype)  # (N, D) @ (D,) -> (N,)
+    mean = x.reshape(-1, width) @ averaging(width, x.dtype)  # (N, D) @ (D,) -> (N,)
     return mean.reshape(*x.shape[:-1], 1)
 
 
 @functools.cache  # made once for every width
-def shares(width, dtype):
+def averaging(width, dtype):
     """An array (width,) of 1 / width."""
     return np.full(width, 1 / width, dtype)
 
