@@ -22,6 +22,9 @@ __all__ = [
     "split_heads_rule",
     "merge_heads",
     "merge_heads_rule",
+    "layers_in",
+    "in_heads",
+    "in_heads_rule",
     "mask_for_heads",
     "MultiHeadAttention",
 ]
@@ -33,8 +36,8 @@ import math
 import numpy as np
 
 from .autograd import rule
-from .layers import Dropout, Linear, Module
-from .tensor import bool_, ones, primitive, wrap
+from .layers import Dropout, Linear, Module, linear
+from .tensor import RULES, bool_, ones, primitive, wrap
 
 
 # %% causal_mask
@@ -331,6 +334,49 @@ def merge_heads_rule(g, x_shape):
     return g.reshape(B, T, H, width).swapaxes(1, 2)
 
 
+# %% in-heads
+def layers_in(tensors):
+    """(x, K weights, and K biases or none) as x, the weights in one array, and the biases in one.
+
+    The weights are the matrices among them, and K is how many there are.
+    """
+    x, *others = tensors
+    weights = [array for array in others if array.ndim == 2]
+    biases = others[len(weights) :]
+    return x, np.concatenate(weights), np.concatenate(biases) if biases else None
+
+
+@primitive(several=True)
+def in_heads(tensors, num_heads):
+    """heads[k] = split_heads(linear(x, weights[k], biases[k]), num_heads), in one product.
+
+    Args:
+        tensors: x (B, T, D), then K weights (D, D), and K biases (D,) unless there are none.
+        num_heads: H, which divides D.
+
+    Returns:
+        K Tensors (B, H, T, D/H).
+
+    Raises:
+        ValueError, TypeError: as `linear` and `split_heads`.
+    """
+    x, weights, biases = layers_in(tensors)
+    rows, width = linear.on_arrays(x, weights, biases), x.shape[-1]  # (B, T, D) -> (B, T, K * D)
+    starts = range(0, rows.shape[-1], width)
+    return [split_heads.on_arrays(rows[..., at : at + width], num_heads) for at in starts]
+
+
+@rule
+def in_heads_rule(g, tensors, needs):
+    """As for one large linear layer; then each layer gets its share."""
+    x, weights, biases = layers_in(tensors)
+    rows = np.stack([part.swapaxes(1, 2) for part in g], axis=2)  # (B, T, K, H, D/H)
+    rows = rows.reshape(*x.shape[:-1], len(weights))  # (B, T, K * D)
+    g_x, g_weights, g_biases = RULES["linear"](rows, x, weights, (needs[0], True, True))
+    shares = g_weights.reshape(len(g), -1, x.shape[-1])  # (K * D, D) -> (K, D, D)
+    return (g_x, *shares, *(() if biases is None else g_biases.reshape(len(g), -1)))
+
+
 # %% multi_head_attention
 def mask_for_heads(mask, padding, shape):
     """A mask and a padding mask as one that broadcasts to `shape`, (B, H, T, S); None if all may.
@@ -406,14 +452,26 @@ class MultiHeadAttention(Module):
         mask = mask_for_heads(mask, padding, shape)
         dropping = self.dropout.training and self.dropout.p
         dropout = self.dropout(ones(shape, dtype=x.dtype)) if dropping else None
-        query = split_heads(self.query(x), self.num_heads)  # (B, T, D) -> (B, H, T, D/H)
-        key = split_heads(self.key(source), self.num_heads)  # (B, S, D) -> (B, H, S, D/H)
-        value = split_heads(self.value(source), self.num_heads)
+        layers = (self.query, x), (self.key, source), (self.value, source)
+        query, key, value = self.heads(*layers)  # (B, T, D) -> (B, H, T, D/H)
         mixed = scaled_dot_product_attention(query, key, value, mask, is_causal, dropout)
         output = self.output(merge_heads(mixed))  # (B, H, T, D/H) -> (B, T, D)
         if return_weights:
             return output, attention_weights(query, key, mask, is_causal)
         return output
+
+    def heads(self, *layers):
+        """For each pair (layer, tokens) the layer's result, split into heads: (B, H, T, D/H).
+
+        Linear layers that all read the same tokens are computed in one product, see `in_heads`.
+        """
+        modules, (first, *others) = zip(*layers)
+        biases = [layer.bias for layer in modules if getattr(layer, "bias", None) is not None]
+        plain = all(type(layer) is Linear and not layer.forward_hooks for layer in modules)
+        if plain and len(biases) in (0, len(layers)) and all(other is first for other in others):
+            weights = [layer.weight for layer in modules]
+            return in_heads((first, *weights, *biases), self.num_heads)
+        return [split_heads(layer(tokens), self.num_heads) for layer, tokens in layers]
 
     def _scores_shape(self, x, source):
         """(B, H, T, S), after a look at the inputs."""

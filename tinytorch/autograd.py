@@ -13,6 +13,7 @@ __all__ = [
     "inputs_of",
     "topological_order",
     "local_gradients",
+    "Parts",
     "answers_of",
     "told",
     "fitted",
@@ -233,16 +234,42 @@ def local_gradients(call, g, retain_graph=False):
         Pairs (source, gradient), one for each input that wants a gradient. Each gradient has the
         shape and dtype of its source, and memory that nobody else looks into.
     """
-    pairs, taken = [], set(map(memory_of, arrays_in(call.kept.values())))
-    for source, answer in zip(call.inputs, answers_of(call, np.asarray(g))):
-        if source is not None:
-            pairs.append((source, owned(fitted(answer, source, call), taken)))
+    if call.primitive == "part":  # of a call with several results, which wants a list
+        pairs, taken = [(call.inputs[0], Parts.with_one(call, g))], {memory_of(np.asarray(g))}
+    else:
+        pairs, taken = [], set(map(memory_of, arrays_in(call.kept.values())))
+        g = g.complete(call) if isinstance(g, Parts) else np.asarray(g)
+        for source, answer in zip(call.inputs, answers_of(call, g)):
+            if source is not None:
+                pairs.append((source, owned(fitted(answer, source, call), taken)))
     result = call.result and call.result()
     if result is not None:  # it asked with retain_grad()
         pairs.append((result, owned(np.asarray(g), taken)))
     if not retain_graph:
         call.kept, call.inputs, call.versions = FREED, (), ()
     return pairs
+
+
+class Parts(list):
+    """The gradients of a call that has several results; None where none has arrived yet."""
+
+    @classmethod
+    def with_one(cls, part, g):
+        """The gradient g of one of them, in its place."""
+        parts = cls([None] * len(part.inputs[0].shape))
+        parts[part.kept["number"]] = np.asarray(g)
+        return parts
+
+    def __iadd__(self, others):
+        for n, g in enumerate(others):
+            if g is not None:
+                self[n] = g if self[n] is None else self[n] + g
+        return self
+
+    def complete(self, call):
+        """All of them: zeros for a result that nobody used."""
+        pairs = zip(self, call.shape)
+        return [np.zeros(shape, call.dtype) if g is None else g for g, shape in pairs]
 
 
 def answers_of(call, g):

@@ -19,6 +19,8 @@ from .tensor import Generator, Tensor, _switch, numpy_generator
 
 WORTH_IT = 30_000  # numbers in one layer, batch * tokens * width: below, a second thread costs time
 
+NOTHING = "nothing to learn from: the batch has no target that counts"
+
 _pools = {}  # process -> its threads; a forked process has none of its parent's
 
 
@@ -87,11 +89,13 @@ def backward(mean_loss, *batch, parts=None, count=None):
         raise ValueError(f"the tensors of a batch have one first size, and these have {sizes}")
     (size,) = sizes
     parts = max(1, min(size, get_num_threads() if parts is None else parts))
+    if parts == 1:
+        return _alone(mean_loss, batch, count)
     ends = [size * (n + 1) // parts for n in range(parts)]
     pieces = [tuple(t[a:b] for t in batch) for a, b in zip([0, *ends], ends)]
     counts = [int(count(*piece)) if count else len(piece[0]) for piece in pieces]
     if not sum(counts):
-        raise ValueError("nothing to learn from: the batch has no target that counts")
+        raise ValueError(NOTHING)
     shares = [number / sum(counts) for number in counts]
     found = in_threads(lambda n: _walked(mean_loss, pieces[n], shares[n]), range(parts))
     (loss, gradients), *others = found
@@ -104,6 +108,15 @@ def backward(mean_loss, *batch, parts=None, count=None):
                 gradients[leaf] = gradient
     hand_over(gradients)
     return loss
+
+
+def _alone(mean_loss, batch, count):
+    """The whole batch at once, in the thread that asks."""
+    if count and not count(*batch):
+        raise ValueError(NOTHING)
+    loss = mean_loss(*batch)
+    loss.backward()
+    return loss.item()
 
 
 def _walked(mean_loss, piece, share):

@@ -42,6 +42,7 @@ __all__ = [
     "Parameter",
     "Call",
     "remember",
+    "parts_of",
     "tensors_in",
     "wants_gradient",
     "primitive",
@@ -584,6 +585,23 @@ def remember(result, lifted, args, arrays, note):
     result.made_by, result.requires_grad = call, True
 
 
+def parts_of(lifted, args, arrays, results, note):
+    """A Tensor for each result of a primitive that has several; each remembers which one it is."""
+    tensors = [wrap(checked(lifted.name, args, array)) for array in results]
+    for tensor in tensors:
+        tensor.version = shared_version(tensor.array, args)
+    if _switch.on and wants_gradient(args) and tensors[0].dtype.kind == "f":
+        whole = wrap(tensors[0].array)
+        remember(whole, lifted, args, arrays, note)
+        whole.made_by.shape = [tensor.shape for tensor in tensors]
+        for number, tensor in enumerate(tensors):
+            part = tensor.made_by = Call()
+            part.primitive, part.inputs, part.kept = "part", (whole.made_by,), {"number": number}
+            part.shape, part.dtype, part.versions, part.result = tensor.shape, tensor.dtype, (), None
+            tensor.requires_grad = True
+    return tensors
+
+
 def tensors_in(arguments):
     """The arguments that can carry gradients: those in the list for `cat(list)`, else all."""
     return arguments[0] if isinstance(arguments[0], (list, tuple)) else arguments
@@ -599,7 +617,7 @@ ERRORS = (IndexError, ValueError, TypeError, OverflowError)  # what NumPy raises
 AS_IT_IS = {int, float, bool, str, type(None), np.ndarray}  # kinds that NumPy takes unchanged
 
 
-def primitive(function=None, *, name=None, promote=False):
+def primitive(function=None, *, name=None, promote=False, several=False):
     """Lift a function on arrays to a function on Tensors that remembers its calls.
 
     Args:
@@ -607,9 +625,10 @@ def primitive(function=None, *, name=None, promote=False):
             its rule will want to know again. It stays within reach as `.on_arrays`.
         name: how rules and messages call it; the function's own name unless given.
         promote: bring the arrays to one dtype first, as PyTorch does.
+        several: the result is a list of arrays, and a list of Tensors comes out.
     """
     if function is None:  # written as @primitive(name=...)
-        return functools.partial(primitive, name=name, promote=promote)
+        return functools.partial(primitive, name=name, promote=promote, several=several)
 
     @functools.wraps(function)
     def lifted(*args, **kwargs):
@@ -626,6 +645,8 @@ def primitive(function=None, *, name=None, promote=False):
         except ERRORS as error:
             raise explained(error, lifted.name, arrays) from None
         array, note = array if type(array) is tuple else (array, None)
+        if several:
+            return parts_of(lifted, args, arrays, array, note)
         if type(array) is not np.ndarray or array.dtype is not float32:
             array = checked(lifted.name, args, array)
         result = wrap(array)
