@@ -8,13 +8,12 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-import tinytorch
-from tinytorch import from_numpy, parallel
+from gpt import TinyTorch
+
 from tinytorch.kv_caching import generate_cached
-from tinytorch.losses import cross_entropy
-from tinytorch.optimizers import Adam
-from tinytorch.transformers import GPT, generate
+from tinytorch.transformers import generate
 
 PARTS = {  # our name of a layer in a block -> the judge's
     "attention.output": "proj",
@@ -49,25 +48,12 @@ def weights(cfg, params):
     return found
 
 
-class Program:
-    """Training and writing with one GPT."""
+class Program(TinyTorch):
+    """The step of `gpt.py`, from given weights; and writing."""
 
     def __init__(self, cfg, params, threads):
-        tinytorch.set_num_threads(threads)
-        self.model = GPT(cfg["V"], cfg["D"], cfg["H"], cfg["L"], cfg["T"])
+        super().__init__(cfg, threads, cfg["lr"])
         self.model.load_state_dict(weights(cfg, params))
-        self.optimizer = Adam(self.model.parameters(), lr=cfg["lr"])
-        self.parts = parallel.parts_for(cfg["B"] * cfg["T"] * cfg["D"])
-
-    def step(self, x, y):
-        """One step on ids (B, T); the loss before it."""
-        self.optimizer.zero_grad()
-        batch = from_numpy(x), from_numpy(y)
-        loss = parallel.backward(
-            lambda x, y: cross_entropy(self.model(x), y), *batch, parts=self.parts
-        )
-        self.optimizer.step()
-        return loss
 
     def generate(self, prompt, n, cache, greedy):
         """The prompt and n more ids."""

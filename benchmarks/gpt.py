@@ -2,6 +2,7 @@
 
     python benchmarks/gpt.py                            TinyTorch alone
     python benchmarks/gpt.py --vs torch                 ratio to PyTorch eager, losses compared
+    python benchmarks/gpt.py --vs forgetful             what keeping free memory saves
     python benchmarks/gpt.py --vs torch --scaling       how time and memory grow with T, D, L and B
     python benchmarks/gpt.py --long                     2,000 steps: memory and time must stay flat
 
@@ -70,7 +71,7 @@ def operations(sizes):
 class TinyTorch:
     """A step of training as a milestone writes it."""
 
-    def __init__(self, sizes, threads):
+    def __init__(self, sizes, threads, lr=LR):
         import tinytorch
         from tinytorch import parallel
         from tinytorch.losses import cross_entropy
@@ -78,7 +79,7 @@ class TinyTorch:
 
         tinytorch.set_num_threads(threads)
         self.model = tinytorch_model(sizes)
-        self.optimizer = Adam(self.model.parameters(), lr=LR)
+        self.optimizer = Adam(self.model.parameters(), lr=lr)
         self.backward, self.cross_entropy = parallel.backward, cross_entropy
         self.tensor = tinytorch.from_numpy
         self.parts = parallel.parts_for(sizes["B"] * sizes["T"] * sizes["D"])
@@ -92,6 +93,16 @@ class TinyTorch:
         loss = self.backward(self.mean_loss, *batch, parts=self.parts)
         self.optimizer.step()
         return loss
+
+
+class Forgetful(TinyTorch):
+    """TinyTorch where free memory goes back to the system, as the C library does it by itself."""
+
+    def __init__(self, sizes, threads):
+        from tinytorch import machine
+
+        super().__init__(sizes, threads)
+        machine.keep_memory(2**17)  # glibc's own threshold
 
 
 class Torch:
@@ -170,7 +181,8 @@ def torch_gpt(torch, nn, sizes):
     return GPT()
 
 
-LIBRARIES = {"tinytorch": TinyTorch, "torch": Torch}
+LIBRARIES = {"tinytorch": TinyTorch, "torch": Torch, "forgetful": Forgetful}
+TITLES = {"torch": "PyTorch", "forgetful": "without kept memory"}
 
 
 # -- a worker: one library in a process of its own
@@ -279,7 +291,8 @@ def side_by_side(libraries, flags):
     """Print a row for each workload; give the exit code."""
     print(f"{flags.threads} threads, float32, {flags.rounds} turns of {flags.block:g} s each\n")
     head = ["workload", "ms a step", "tokens/s", "of the products' limit", "peak MB"]
-    head += ["PyTorch: ms", "peak MB", "ratio", "losses apart"] if len(libraries) > 1 else []
+    if len(libraries) > 1:
+        head += [f"{TITLES[libraries[1]]}: ms", "peak MB", "ratio", "losses apart"]
     row(head)
     row("---" for _ in head)
     failed = []
@@ -306,7 +319,7 @@ def scaling(libraries, flags):
     """Print how a step's time and memory grow as each size does, beside the formula."""
     print(f"from {SCALED}: one size at a time, 2x each; {flags.threads} threads\n")
     head = ["size", "products, 1e9", "ms a step", "peak MB"]
-    head += ["PyTorch: ms", "peak MB"] if len(libraries) > 1 else []
+    head += [f"{TITLES[libraries[1]]}: ms", "peak MB"] if len(libraries) > 1 else []
     row(head)
     row("---" for _ in head)
     exponents = []
@@ -326,7 +339,7 @@ def scaling(libraries, flags):
         slopes = [np.polyfit(logs[:, 0], logs[:, n], 1)[0] for n in range(1, logs.shape[1])]
         exponents.append([letter, *(f"{slope:.2f}" for slope in slopes)])
     print("\ntime grows like a power of the size; the exponent over the last three:\n")
-    row(["size", "products", "TinyTorch", *["PyTorch" for _ in libraries[1:]]])
+    row(["size", "products", "TinyTorch", *(TITLES[name] for name in libraries[1:])])
     row("---" for _ in exponents[0])
     for cells in exponents:
         row(cells)
@@ -356,7 +369,7 @@ def read_flags():
     flags = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    flags.add_argument("--vs", choices=["torch"], help="measure this beside TinyTorch")
+    flags.add_argument("--vs", choices=list(TITLES), help="measure this beside TinyTorch")
     flags.add_argument("--workloads", default="W1,W2,W4a,W4b", help=f"of {', '.join(WORKLOADS)}")
     flags.add_argument("--threads", type=int, default=min(2, os.cpu_count() or 1), help="of both")
     flags.add_argument("--rounds", type=int, default=5, help="turns of each (default: 5)")

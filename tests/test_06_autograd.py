@@ -450,6 +450,67 @@ def unbroadcast_slowly(g, shape):
     return result
 
 
+@pytest.mark.exercise("autograd.backward")
+class TestSeveralResults:
+    """A primitive that gives a list: every result is a Tensor, and the rule sees them all."""
+
+    @pytest.fixture
+    def turned(self):
+        """x -> (cos x, sin x), whose rule counts its calls."""
+
+        @primitive(several=True)
+        def cos_and_sin(x):
+            return [np.cos(x), np.sin(x)], x
+
+        @rule
+        def cos_and_sin_rule(g, note):
+            cos_and_sin_rule.calls += 1
+            return g[1] * np.cos(note) - g[0] * np.sin(note)
+
+        cos_and_sin_rule.calls = 0
+        yield cos_and_sin
+        del PRIMITIVES["cos_and_sin"], RULES["cos_and_sin"]
+
+    def test_the_nudge_agrees_however_they_are_used(self, turned):
+        x = random_leaf(3)
+        assert gradcheck(lambda x: turned(x)[0] * 2 + turned(x)[1] * turned(x)[1], x)
+        assert gradcheck(lambda x: turned(x)[1], x)
+
+        def both_of_one_call(x):
+            cos, sin = turned(x)
+            return cos * sin + sin * sin + cos
+
+        assert gradcheck(both_of_one_call, x)
+
+    def test_one_call_is_asked_once(self, turned):
+        cos, sin = turned(random_leaf(2))
+        (cos * cos + sin * sin * sin).sum().backward()
+        assert RULES["cos_and_sin"].calls == 1
+
+    def test_a_walk_frees_it_and_can_be_told_not_to(self, turned):
+        x = leaf([0.0])
+        cos, sin = turned(x)
+        sin.sum().backward(retain_graph=True)
+        cos.sum().backward()
+        assert x.grad.tolist() == [1.0]
+        with pytest.raises(RuntimeError, match="freed"):
+            sin.sum().backward()
+
+    def test_a_result_can_keep_its_gradient_and_shares_it_with_nobody(self, turned):
+        x = leaf([1.0])
+        cos, sin = turned(x)
+        sin.retain_grad()
+        (3 * sin).sum().backward()
+        assert sin.grad.tolist() == [3.0]
+        sin.grad.array += 1
+        assert x.grad.item() == pytest.approx(3 * math.cos(1), rel=1e-6)
+
+    def test_nothing_is_remembered_under_no_grad(self, turned):
+        with no_grad():
+            assert not any(part.requires_grad for part in turned(leaf([1.0])))
+        assert not any(part.requires_grad for part in turned(Tensor([1.0])))
+
+
 @pytest.mark.exercise("autograd.unbroadcast")
 class TestUnbroadcast:
     @pytest.mark.parametrize(

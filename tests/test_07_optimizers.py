@@ -11,11 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from tinytorch import optimizers
 from tinytorch.course import close
 from tinytorch.layers import Linear, Sequential, Tanh
 from tinytorch.losses import mse_loss
 from tinytorch.optimizers import (
     SGD,
+    SHORT,
     Adam,
     AdamW,
     Optimizer,
@@ -422,6 +424,97 @@ class TestStep:
     def test_a_kind_that_does_not_say_how(self):
         with pytest.raises(NotImplementedError, match="Optimizer does not say how to update"):
             Optimizer([leaf([1.0], grad=[1.0])], {}).step()
+
+
+@pytest.mark.exercise("optimizers")
+class TestPacks:
+    """Short parameters that travel together arrive where each would have gone by itself."""
+
+    SIZES = ((3, 4), (4,), (), (1, 7), (6000,))  # the last one is not short
+
+    def run(self, make, alone, monkeypatch, disturb=lambda n, optimizer, params: None):
+        """Eight steps; every array after each of them, and the state at the end."""
+        monkeypatch.setattr(optimizers, "SHORT", 0 if alone else SHORT)
+        params = [leaf(numbers(size, seed=n), dtype="float32") for n, size in enumerate(self.SIZES)]
+        optimizer, seen = make(params), []
+        for n in range(8):
+            for k, p in enumerate(params):
+                p.grad = Tensor(numbers(p.shape, seed=100 * n + k), dtype=p.dtype)
+            disturb(n, optimizer, params)
+            optimizer.step()
+            seen += [p.array.copy() for p in params]
+        state = optimizer.state_dict()["state"]
+        return seen + [np.asarray(value) for p in state.values() for value in p.values()]
+
+    def same(self, make, monkeypatch, disturb=lambda n, optimizer, params: None):
+        """Whether both ways agree bit for bit."""
+        pairs = [self.run(make, alone, monkeypatch, disturb) for alone in (False, True)]
+        return all(np.array_equal(*two) for two in zip(*pairs, strict=True))
+
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_every_kind_agrees_bit_for_bit(self, kind, monkeypatch):
+        assert self.same(KINDS[kind], monkeypatch)
+
+    def test_groups_keep_their_own_settings(self, monkeypatch):
+        def make(params):
+            groups = [
+                {"params": params[:2], "lr": 0.5},
+                {"params": params[2:], "weight_decay": 0.3},
+            ]
+            return AdamW(groups, lr=0.01)
+
+        assert self.same(make, monkeypatch)
+
+    def test_a_gradient_that_is_missing_now_and_then(self, monkeypatch):
+        def disturb(n, optimizer, params):
+            if n in (0, 3, 4):
+                params[n % 3].grad = None
+
+        for kind in ("momentum", "adam"):
+            assert self.same(KINDS[kind], monkeypatch, disturb)
+
+    def test_settings_that_change_and_parameters_that_freeze(self, monkeypatch):
+        def disturb(n, optimizer, params):
+            optimizer.param_groups[0]["lr"] = 0.1 / (n + 1)
+            params[1].requires_grad = n != 5
+
+        assert self.same(KINDS["adamw"], monkeypatch, disturb)
+
+    def test_a_state_that_is_loaded_between_two_steps(self, monkeypatch):
+        def disturb(n, optimizer, params):
+            if n == 2:
+                self.saved = optimizer.state_dict()
+            if n == 5:
+                optimizer.load_state_dict(self.saved)
+
+        assert self.same(KINDS["adam"], monkeypatch, disturb)
+
+    def test_weights_that_are_written_between_two_steps(self, monkeypatch):
+        def disturb(n, optimizer, params):
+            if n == 4:
+                params[0].data = params[0].detach() * 0
+                params[1].array[...] = 7
+
+        assert self.same(KINDS["momentum"], monkeypatch, disturb)
+
+    def test_they_do_travel_together(self, monkeypatch):
+        lengths = []
+        usual = SGD.update
+
+        def update(self, param, grad, state, **settings):
+            lengths.append(param.size)
+            usual(self, param, grad, state, **settings)
+
+        monkeypatch.setattr(SGD, "update", update)
+        self.run(KINDS["plain"], False, monkeypatch)
+        assert lengths[:2] == [3 * 4 + 4 + 1 + 7, 6000]
+
+    def test_an_update_that_looks_at_a_whole_array_gets_each_by_itself(self, monkeypatch):
+        class Normed(Optimizer):
+            def update(self, param, grad, state, lr):
+                param -= lr * grad / (np.abs(grad).max() + 1e-6)
+
+        assert self.same(lambda params: Normed(params, {"lr": 0.1}), monkeypatch)
 
 
 @pytest.mark.exercise("optimizers")

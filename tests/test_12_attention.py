@@ -13,6 +13,7 @@ from tinytorch.attention import (
     attention_weights,
     causal_mask,
     combine_masks,
+    in_heads,
     merge_heads,
     scaled_dot_product_attention,
     scaled_dot_product_attention_rule,
@@ -20,6 +21,7 @@ from tinytorch.attention import (
     split_heads,
 )
 from tinytorch.autograd import gradcheck, no_grad
+from tinytorch.layers import Linear
 from tinytorch.tensor import (
     RULES,
     Generator,
@@ -614,6 +616,80 @@ def heads_by_definition(module, x, source, mask=None):
         allowed = None if mask is None else mask[b, h]
         mixed[b][:, columns], weights[b, h] = by_definition(query, key, value, allowed)
     return mixed @ module.output.weight.array.T + module.output.bias.array, weights
+
+
+def draws(*shape):
+    return arrays(shape, seed=sum(shape))[0]
+
+
+@pytest.mark.exercise("attention")
+class TestInHeads:
+    """One product for several layers equals the layers one by one."""
+
+    @pytest.mark.parametrize("count", [1, 2, 3])
+    @pytest.mark.parametrize("bias", [True, False])
+    def test_it_equals_the_layers_one_by_one(self, count, bias):
+        x = Tensor(draws(2, 5, 6), requires_grad=True, dtype=float64)
+        layers = [Linear(6, 6, bias).double() for _ in range(count)]
+        weights = [layer.weight for layer in layers]
+        biases = [layer.bias for layer in layers if bias]
+        factors = [draws(2, 3, 5, 2) for _ in layers]
+        found = []
+        for together in (True, False):
+            heads = (
+                in_heads((x, *weights, *biases), 3)
+                if together
+                else [split_heads(layer(x), 3) for layer in layers]
+            )
+            sum((part * factor).sum() for part, factor in zip(heads, factors)).backward()
+            leaves = (x, *weights, *biases)
+            found.append([part.array for part in heads] + [leaf.grad.array for leaf in leaves])
+            for leaf in leaves:
+                leaf.grad = None
+        for mine, other in zip(*found):
+            np.testing.assert_allclose(mine, other, rtol=0, atol=1e-13)
+
+    def test_a_result_that_nobody_uses_has_the_gradient_zero(self):
+        layers = [Linear(4, 4, bias=False) for _ in range(3)]
+        parts = in_heads((Tensor(draws(1, 2, 4)), *[layer.weight for layer in layers]), 2)
+        (parts[1] * parts[1]).sum().backward()
+        assert [bool(layer.weight.grad.any()) for layer in layers] == [False, True, False]
+
+    def test_a_frozen_layer_gets_no_gradient_and_the_others_do(self):
+        layers = [Linear(4, 4) for _ in range(3)]
+        layers[0].requires_grad_(False)
+        weights, biases = zip(*[(layer.weight, layer.bias) for layer in layers])
+        heads = in_heads((Tensor(draws(1, 2, 4)), *weights, *biases), 2)
+        sum(part.sum() for part in heads).backward()
+        assert [layer.weight.grad is None for layer in layers] == [True, False, False]
+        assert [layer.bias.grad is None for layer in layers] == [True, False, False]
+
+    def test_self_attention_uses_it_and_what_is_special_is_left_alone(self, monkeypatch):
+        calls = []
+        usual = in_heads.on_arrays
+        monkeypatch.setattr(in_heads, "on_arrays", lambda *a: calls.append(1) or usual(*a))
+        attention = MultiHeadAttention(8, 2)
+        x = Tensor(draws(2, 3, 8), dtype=float32)
+        expected = attention(x).array
+        attention(x, source=Tensor(draws(2, 5, 8), dtype=float32))
+        assert len(calls) == 1  # the tokens that answer are others
+
+        class Loud(Linear):
+            def forward(self, x):
+                return super().forward(x) * 2
+
+        seen = []
+        hook = attention.key.register_forward_hook(lambda *event: seen.append(1))
+        np.testing.assert_allclose(attention(x).array, expected, atol=1e-6)
+        assert seen == [1] and len(calls) == 1
+        hook.remove()
+        attention.value, plain = Loud(8, 8), attention.value
+        attention.value.load_state_dict(plain.state_dict())
+        bias = attention.output.bias.array
+        np.testing.assert_allclose(attention(x).array - bias, 2 * (expected - bias), atol=1e-5)
+        attention.value, attention.key.bias = plain, None
+        attention(x)
+        assert len(calls) == 1
 
 
 @pytest.mark.exercise("attention.MultiHeadAttention.forward")

@@ -1,9 +1,9 @@
 """What this library asks of the machine: memory that stays, and how many threads compute.
 
 Large arrays come and go with every step of training. Where the C library is glibc (Linux), it gives
-each one back to the system as soon as it is free, and the next one costs thousands of page faults:
-a step of a small GPT takes half as long again. `keep_memory` asks it to keep what is free for the
-next array. Results are the same to the bit; elsewhere it does nothing.
+each one back to the system as soon as it is free, and the next one costs a page fault for every
+4 KB. `keep_memory` asks it to keep what is free for the next array. Results are the same to the
+bit; elsewhere it does nothing. `python benchmarks/gpt.py --vs forgetful` shows what it saves.
 
 NumPy's matrix products may use threads of their own (BLAS threads). For the small matrices of this
 course they are no help, and they collapse when another program needs a core. `set_num_threads(n)`
@@ -26,14 +26,14 @@ SETTERS = (  # what the function is called, by how OpenBLAS was built
 _workers = None  # None: not set, and BLAS does as it likes
 
 
-def keep_memory():
-    """Keep freed memory for the next array; True if the C library understood."""
+def keep_memory(size=LARGE):
+    """Keep up to `size` bytes of free memory for later arrays; True if the C library understood."""
     try:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError, TypeError):  # no glibc: macOS, Windows, musl
         return False
-    kept = mallopt(M_MMAP_THRESHOLD, LARGE) or mallopt(M_MMAP_THRESHOLD, LARGE_ONCE)
-    return bool(kept and mallopt(M_TRIM_THRESHOLD, LARGE))
+    kept = mallopt(M_MMAP_THRESHOLD, size) or mallopt(M_MMAP_THRESHOLD, min(size, LARGE_ONCE))
+    return bool(kept and mallopt(M_TRIM_THRESHOLD, size))
 
 
 def get_num_threads():
@@ -56,7 +56,7 @@ def set_num_threads(count):
         ValueError: count is not a whole number of at least 1.
     """
     global _workers
-    if not isinstance(count, int) or count < 1:
+    if not isinstance(count, int) or isinstance(count, bool) or count < 1:
         raise ValueError(f"a number of threads is a whole number of at least 1, not {count!r}")
     _workers = count
     return _set_blas_threads(1)

@@ -562,26 +562,28 @@ class Call:
 
 def remember(result, lifted, args, arrays, note):
     """Let `result` remember the call of the primitive `lifted` that made it."""
-    rule, places, array = RULES.get(lifted.name), lifted.places, result.array
-    asks = places if rule is None else rule.asks
-    sources, values = (*args, result, None), (*arrays, array, note)
-    kept, versions, inputs = {}, [], []
-    for name in asks:
-        if name in places:
-            place = places[name]
-            kept[name], source = values[place], sources[place]
+    rule, places, array, call = RULES.get(lifted.name), lifted.places, result.array, Call()
+    kept, versions, values = {}, [], (*arrays, array, note)
+    for name in places if rule is None else rule.asks:
+        place = places.get(name)
+        if place is not None:
+            kept[name], source = values[place], args[place] if place < len(args) else None
             if isinstance(source, Tensor):
                 versions.append((source.version, source.version[0]))
             elif isinstance(source, tuple):  # x[rows, columns]
                 versions += [(t.version, t.version[0]) for t in source if isinstance(t, Tensor)]
-    if "shapes" in asks:
-        kept["shapes"] = [np.shape(array) for array in tensors_in(arrays)]
-    for t in tensors_in(args):
-        wanted = isinstance(t, Tensor) and t.requires_grad
-        inputs.append((t.made_by or t) if wanted else None)
-    call = Call()
+            elif name == "out":
+                versions.append((result.version, result.version[0]))
+        elif name == "shapes":
+            kept[name] = [np.shape(array) for array in tensors_in(arrays)]
+    call.inputs = tuple(
+        [
+            (t.made_by or t) if isinstance(t, Tensor) and t.requires_grad else None
+            for t in tensors_in(args)
+        ]
+    )
     call.primitive, call.shape, call.dtype = lifted.name, array.shape, array.dtype
-    call.inputs, call.kept, call.versions, call.result = tuple(inputs), kept, tuple(versions), None
+    call.kept, call.versions, call.result = kept, tuple(versions), None
     result.made_by, result.requires_grad = call, True
 
 
@@ -595,10 +597,11 @@ def parts_of(lifted, args, arrays, results, note):
         remember(whole, lifted, args, arrays, note)
         whole.made_by.shape = [tensor.shape for tensor in tensors]
         for number, tensor in enumerate(tensors):
-            part = tensor.made_by = Call()
+            part = Call()
             part.primitive, part.inputs, part.kept = "part", (whole.made_by,), {"number": number}
-            part.shape, part.dtype, part.versions, part.result = tensor.shape, tensor.dtype, (), None
-            tensor.requires_grad = True
+            part.shape, part.dtype = tensor.shape, tensor.dtype
+            part.versions, part.result = (), None
+            tensor.made_by, tensor.requires_grad = part, True
     return tensors
 
 
@@ -609,7 +612,10 @@ def tensors_in(arguments):
 
 def wants_gradient(arguments):
     """True if the gradient of an argument will be asked for."""
-    return True in [t.requires_grad for t in tensors_in(arguments) if isinstance(t, Tensor)]
+    for argument in tensors_in(arguments):
+        if isinstance(argument, Tensor) and argument.requires_grad:
+            return True
+    return False
 
 
 # %% primitive

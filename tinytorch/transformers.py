@@ -40,7 +40,7 @@ import numpy as np
 
 from .activations import gelu, relu, softmax
 from .attention import MultiHeadAttention, causal_mask
-from .autograd import no_grad, rule
+from .autograd import no_grad, rule, sum_rows
 from .embeddings import TokenAndPosition, at_least
 from .layers import Dropout, Linear, Module, ModuleList
 from .tensor import Parameter, Tensor, multinomial, ones, primitive, wrap, zeros
@@ -75,8 +75,7 @@ def averaging(width, dtype):
 
 def over_tokens(x):
     """The sum of all tokens, (..., D) -> (D,): a product with ones again."""
-    rows = x.reshape(-1, x.shape[-1])
-    return np.ones(len(rows), x.dtype) @ rows
+    return sum_rows(x.reshape(-1, x.shape[-1]))
 
 
 # %% layer_norm
@@ -109,7 +108,9 @@ def layer_norm(x, weight, bias, eps=1e-5):
     variance = row_mean(centered * centered)
     inverse = 1 / np.sqrt(variance + eps)
     normal = centered * inverse
-    return normal * weight + bias, (normal, inverse)
+    y = normal * weight
+    y += bias
+    return y, (normal, inverse)
 
 
 # %% layer_norm_rule
@@ -137,7 +138,9 @@ def layer_norm_rule(g, weight, note):
     """
     normal, inverse = note
     h = g * weight
-    g_x = inverse * (h - row_mean(h) - normal * row_mean(h * normal))
+    g_x = h - row_mean(h)
+    g_x -= normal * row_mean(h * normal)
+    g_x *= inverse
     return g_x, over_tokens(g * normal), over_tokens(g)
 
 

@@ -67,7 +67,8 @@ def _explain_all(module, failed, limit, blame):
     finder = Blame(module, failed, limit) if blame and failed else None
     known, broken = set(), {}  # culprits that were explained; {what keeps all from running: first}
     for result in failed:
-        first = broken.get(result.sentence)
+        cause = (result.check, result.sentence)
+        first = broken.get(cause)
         if first is None:
             _explain(module, result, finder, limit, known)
             known |= set(result.finding["culprits"] if result.finding else ())
@@ -76,7 +77,7 @@ def _explain_all(module, failed, limit, blame):
             result.finding = first.finding if first.finding and first.finding["right"] else None
             report.say(f"\n{result.exercise}: {result.blame}", style="red")
         if result.check in ("import", "tests"):
-            broken.setdefault(result.sentence, result)
+            broken.setdefault(cause, result)
 
 
 def _row(result):
