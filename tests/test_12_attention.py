@@ -523,6 +523,78 @@ class TestRule:
 stacks = st.tuples(sizes, sizes, sizes, sizes)  # B, H, T, width
 
 
+@pytest.mark.exercise("attention")
+class TestInBlocks:
+    """A long text, block by block, is the same attention."""
+
+    def both(self, monkeypatch, shapes, mask, **how):
+        """Result and gradients, in blocks of 3 and in one piece."""
+        found = []
+        monkeypatch.setattr(attention, "BLOCK", 3)
+        for long in (4, 10**9):
+            monkeypatch.setattr(attention, "LONG", long)
+            inputs = tensors(*shapes, requires_grad=True)
+            mixed = scaled_dot_product_attention(*inputs, mask, **how)
+            assert isinstance(mixed.made_by.kept["note"], attention.Blocks) == (long == 4)
+            mixed.backward(arrays(mixed.shape, seed=5)[0])
+            found.append([mixed.array, *(x.grad.array for x in inputs)])
+        for mine, other in zip(*found):
+            np.testing.assert_allclose(mine, other, rtol=1e-12, atol=1e-12)
+
+    @pytest.mark.parametrize("T, S", [(8, 8), (7, 9), (9, 4)])
+    @pytest.mark.parametrize("batch", [(), (2, 3)])
+    def test_the_causal_mask(self, monkeypatch, T, S, batch):
+        shapes = [(*batch, T, 5), (*batch, S, 5), (*batch, S, 2)]
+        self.both(monkeypatch, shapes, None, is_causal=True)
+        self.both(monkeypatch, shapes, causal_mask(T, S), scale=0.3)
+
+    @pytest.mark.parametrize("shape", [(8, 8), (1, 8), (8, 1), (8,), (2, 1, 8, 8), (2, 1, 1, 8)])
+    def test_masks_of_every_shape_with_dropout(self, monkeypatch, shape):
+        rng = np.random.default_rng(sum(shape))
+        mask = from_numpy(rng.random(shape) < 0.6)
+        dropout = from_numpy(rng.integers(0, 2, (2, 3, 8, 8)) * 2.0)
+        shapes = [(2, 3, 8, 4)] * 3
+        self.both(monkeypatch, shapes, mask, dropout=dropout)
+        self.both(monkeypatch, shapes, mask, dropout=from_numpy(dropout.array[0, 0]))
+        self.both(monkeypatch, shapes, mask, is_causal=True)
+
+    def test_queries_that_may_see_nothing(self, monkeypatch):
+        mask = np.zeros((8, 8), bool)
+        mask[4] = True
+        self.both(monkeypatch, [(8, 4)] * 3, from_numpy(mask))
+
+    def test_keys_that_are_shared_by_a_batch(self, monkeypatch):
+        self.both(monkeypatch, [(2, 8, 4), (8, 4), (8, 4)], None, is_causal=True)
+
+    def test_a_walk_counts_writes_into_what_it_needs(self, monkeypatch):
+        monkeypatch.setattr(attention, "BLOCK", 3)
+        monkeypatch.setattr(attention, "LONG", 4)
+        query, key, value = tensors((8, 4), (8, 4), (8, 4), requires_grad=True)
+        key = key * 1
+        mixed = scaled_dot_product_attention(query, key, value, None, True).sum()
+        with no_grad():
+            key.fill_(0)
+        with pytest.raises(RuntimeError, match="written into"):
+            mixed.backward()
+
+    def test_a_forbidden_part_is_not_computed(self):
+        calls = []
+
+        @attention.in_blocks
+        def told(query, key, value, mask, is_causal, dropout, scale):
+            calls.append((query.shape, key.shape, mask.shape))
+            return query, None
+
+        x = np.zeros((512, 4))
+        told(x, x, x, None, True)
+        assert calls[0] == ((64, 4), (64, 4), (64, 64))
+        assert calls[-1] == ((64, 4), (512, 4), (64, 512)) and len(calls) == 8
+        calls.clear()
+        near = np.abs(np.subtract.outer(np.arange(512), np.arange(512))) < 10  # a band
+        told(x, x, x, near)
+        assert calls[4] == ((64, 4), (82, 4), (64, 82))
+
+
 @pytest.mark.exercise("attention.split_heads")
 class TestSplitHeads:
     @given(stacks)
