@@ -4,7 +4,7 @@
     python benchmarks/gpt.py --vs torch                 ratio to PyTorch eager, losses compared
     python benchmarks/gpt.py --vs forgetful             what keeping free memory saves
     python benchmarks/gpt.py --vs torch --scaling       how time and memory grow with T, D, L and B
-    python benchmarks/gpt.py --long                     2,000 steps: memory and time must stay flat
+    python benchmarks/gpt.py --long                     2 million tokens: memory and time stay flat
 
 Each library has a fresh process of its own. They take turns, block by block, so that whatever else
 the machine does hits both; a ratio is the median over the turns. Both start from the same weights
@@ -36,6 +36,7 @@ SCALED = {"B": 4, "T": 64, "D": 64, "L": 2, "H": 4, "V": 80}  # where each size 
 LR = 3e-4
 AGREE = 1e-5  # relative difference of losses
 GROWN = 8  # MB that the peak of memory may grow from the first turn to the last
+SLOWER = 1.2  # how much slower the last steps of a long run may be than its first
 
 
 # -- what both do
@@ -199,8 +200,8 @@ def work(library, sizes, threads, prepare):
         if question == "rate":
             print(json.dumps(amount * product_rate()), flush=True)
             continue
-        times, end = [], time.perf_counter() + amount
-        while time.perf_counter() < end or len(times) < 3:
+        times, end = [], time.perf_counter() + (amount if question == "block" else 0)
+        while time.perf_counter() < end or len(times) < (3 if question == "block" else amount):
             begin = time.perf_counter()
             program.step(*data[done % 8])
             times.append(time.perf_counter() - begin)
@@ -347,17 +348,19 @@ def scaling(libraries, flags):
 
 
 def long_run(flags):
-    """2,000 steps: the time of a step and the peak of memory, every 400."""
+    """4,000 steps of 512 tokens: the median step and the peak of memory, every 500."""
     print("W1, one process\n")
-    row(["steps", "ms a step", "peak MB"])
-    row(["---"] * 3)
-    with Worker("tinytorch", WORKLOADS["W1"], flags.threads, flags.prepare) as worker:
-        for hundreds in range(4, 21, 4):
-            begin = time.perf_counter()
-            worker.ask("losses", 400)
-            seconds, told = time.perf_counter() - begin, worker.ask("block", 0.1)
-            row([f"{hundreds * 100:,}", f"{seconds / 400 * 1e3:.2f}", f"{told['peak']:.1f}"])
-    return 0
+    row(["tokens", "ms a step", "of the first", "peak MB"])
+    row(["---"] * 4)
+    sizes, first, told = WORKLOADS["W1"], None, None
+    with Worker("tinytorch", sizes, flags.threads, flags.prepare) as worker:
+        for steps in range(500, 4001, 500):
+            told = worker.ask("steps", 500)
+            first = first or told
+            tokens, share = steps * sizes["B"] * sizes["T"], told["seconds"] / first["seconds"]
+            cells = f"{told['seconds'] * 1e3:.2f}", f"{share:.2f}", f"{told['peak']:.1f}"
+            row([f"{tokens:,}", *cells])
+    return 1 if told["peak"] - first["peak"] > GROWN or share > SLOWER else 0
 
 
 def row(cells):
@@ -376,7 +379,7 @@ def read_flags():
     flags.add_argument("--block", type=float, default=0.7, help="seconds of a turn (default: 0.7)")
     flags.add_argument("--at-most", type=float, default=math.inf, help="fail above this ratio")
     flags.add_argument("--scaling", action="store_true", help="how time and memory grow")
-    flags.add_argument("--long", action="store_true", help="2,000 steps of W1")
+    flags.add_argument("--long", action="store_true", help="2 million tokens of W1")
     flags.add_argument("--prepare", help="a Python file that TinyTorch's process runs first")
     flags.add_argument("--worker", nargs=2, help=argparse.SUPPRESS)
     found = flags.parse_args()
