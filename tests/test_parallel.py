@@ -1,5 +1,6 @@
 """The machine's memory and threads, and a batch whose parts are computed side by side."""
 
+import os
 import subprocess
 import sys
 import threading
@@ -64,6 +65,9 @@ def test_recording_is_off_in_the_threads_where_it_is_off_here():
     assert (x * 2).requires_grad
 
 
+DRAWN = [0.1291, 0.1475]  # the first number that each of two parts draws after manual_seed(4)
+
+
 def test_random_numbers_of_a_seed_are_the_same_and_differ_from_part_to_part():
     def numbers():
         tinytorch.manual_seed(4)
@@ -72,6 +76,21 @@ def test_random_numbers_of_a_seed_are_the_same_and_differ_from_part_to_part():
     first = numbers()
     assert first == numbers()
     assert len({tuple(row) for row in first}) == 3
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_the_part_that_draws_first_changes_nothing(first):
+    drawn = threading.Event()
+
+    def work(part):
+        if part != first:
+            assert drawn.wait(10)
+        numbers = tinytorch.rand(3).array.tolist()
+        drawn.set()
+        return numbers
+
+    tinytorch.manual_seed(4)
+    assert [round(row[0], 4) for row in parallel.in_threads(work, range(2))] == DRAWN
 
 
 def test_an_error_waits_for_the_others_and_the_first_one_comes():
@@ -168,7 +187,25 @@ def test_a_small_batch_is_not_cut(threads):
     assert [parallel.parts_for(n) for n in (29_999, 30_000)] == [1, 2]
 
 
-@pytest.mark.parametrize("count", [0, -1, 1.5, "2"])
+def test_blas_computes_with_one_thread_from_then_on():
+    if not list(machine._blas()):
+        pytest.skip("this NumPy has another BLAS")
+    code = """
+import tinytorch
+library, setter = next(tinytorch.machine._blas())
+count = getattr(library, setter.replace("set", "get", 1))
+before = count()
+assert tinytorch.set_num_threads(2)
+print(before, count())
+"""
+    env = {**os.environ, "OPENBLAS_NUM_THREADS": "2"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=env, check=True
+    )
+    assert done.stdout.split() == ["2", "1"]
+
+
+@pytest.mark.parametrize("count", [0, -1, 1.5, "2", True])
 def test_a_number_of_threads_that_is_none(count):
     with pytest.raises(ValueError, match="whole number of at least 1"):
         tinytorch.set_num_threads(count)

@@ -64,14 +64,14 @@ def set_num_threads(count):
 
 def _set_blas_threads(count):
     """Tell the OpenBLAS that came with NumPy; True if there is one."""
-    setters = list(_setters())
-    for setter in setters:
-        setter(count)
-    return bool(setters)
+    found = list(_blas())
+    for library, setter in found:
+        getattr(library, setter)(count)
+    return bool(found)
 
 
-def _setters():
-    """The functions of NumPy's own OpenBLAS that set its number of threads."""
+def _blas():
+    """NumPy's own OpenBLAS, and the name of its function that sets the number of threads."""
     import numpy
 
     home = Path(numpy.__file__).parent
@@ -80,5 +80,5 @@ def _setters():
             library = ctypes.CDLL(str(path))  # it is loaded already: this is the same one
             for name in SETTERS:
                 if hasattr(library, name):
-                    yield getattr(library, name)
+                    yield library, name
                     break
