@@ -1177,6 +1177,23 @@ class TestBeamSearch:
             ended.close(np.array([-40.0]), 3)
             assert ended.closed[0] == (early != "never")  # -40 / 9 is worse, -40 / 81 might be not
 
+    @pytest.mark.parametrize("early", [False, "never"])
+    @pytest.mark.parametrize("length_penalty", [-1.0, 0.0])
+    def test_without_reward_for_length_the_best_end_is_now(self, early, length_penalty):
+        how = {"num_beams": 2, "max_new_tokens": 9, "length_penalty": length_penalty}
+        ended = EndedBeams(1, Settings(early_stopping=early, **how))
+        for score in (-1.0, -3.0):
+            ended.add(0, score, np.array([0, 2]), 1)
+        ended.close(np.array([-2.0]), 1)
+        assert not ended.closed[0]  # better than the worst of the two
+        ended.close(np.array([-3.5]), 1)
+        assert ended.closed[0]
+
+    def test_what_ends_behind_the_k_best_is_dropped(self):
+        table = {"": (0.5, 0.3, 0.2), "0": (0.4, 0.4, 0.2), "1": (0.5, 0.5, 0.0)}
+        found = told(table, 2, 2, stop=2, length_penalty=-50.0, num_return_sequences=2)[0]
+        assert found[0] != "2" and "2" not in found
+
     def test_eval_mode_unrecorded_and_given_back(self):
         model = Counting()
         model.inside.train(True)
