@@ -48,6 +48,8 @@ OFF_PATH = {
     "attention.combine_masks": "the padding stands at the end, where the causal mask hides it",
     "transformers.top_k_filter": "answers are greedy, or sampled from all characters",
     "transformers.top_p_filter": "answers are greedy, or sampled from all characters",
+    "transformers.repetition_penalty_filter": "answers are written without a penalty",
+    "transformers.beam_step": "answers are written without beams",
 }
 
 
