@@ -17,7 +17,6 @@ from tinytorch.layers import Linear, Sequential, Tanh
 from tinytorch.losses import mse_loss
 from tinytorch.optimizers import (
     SGD,
-    SHORT,
     Adam,
     AdamW,
     Optimizer,
@@ -28,6 +27,7 @@ from tinytorch.optimizers import (
     sgd_update,
     warmup_cosine,
 )
+from tinytorch.packs import SHORT
 from tinytorch.tensor import Parameter, Tensor, manual_seed
 
 SHAPES = hnp.array_shapes(min_dims=0, max_dims=4, max_side=4)
