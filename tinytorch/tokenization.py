@@ -5,6 +5,8 @@
 
 __all__ = [
     "SPLIT",
+    "KNOWN",
+    "LONG",
     "plain_text",
     "whole_number",
     "id_row",
@@ -30,13 +32,15 @@ import json
 import math
 import re
 from collections import Counter
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from .tensor import int64, wrap
+from .text import arranged, encode_long, gpt2_split, read_gpt2, write_gpt2
+from .text import show_tokens as show_tokens
 
 
 # %% helpers
@@ -95,13 +99,14 @@ def save_json(path, content):
         fresh.unlink(missing_ok=True)
 
 
-def load_tokenizer(path, kind, fields):
+def load_tokenizer(path, kind, fields, more=()):
     """A tokenizer from a file that its `save` wrote.
 
     Args:
         path: the file.
         kind: the tokenizer's class.
         fields: the names of what `save` stores, which are arguments of the class.
+        more: dictionary, further names with what counts where a file lacks them.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -109,8 +114,9 @@ def load_tokenizer(path, kind, fields):
     """
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
-        return kind(**{field: content[field] for field in fields})
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        given = {name: content.get(name, default) for name, default in dict(more).items()}
+        return kind(**{field: content[field] for field in fields}, **given)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"{path} is cut short, or holds no {kind.__name__}: {error!r}") from None
 
 
@@ -272,11 +278,16 @@ def split_special(text, special_tokens):
     return re.split(f"({'|'.join(map(re.escape, longest_first))})", text)
 
 
-def split_words(text, special_tokens=()):
+def split_words(text, special_tokens=(), pattern="plain"):
     r"""Cut a text into words, each with its leading space; joined again they are the text.
 
-    Source: the pattern of GPT-2 (Radford et al. 2019), written for Python's own `re`, which counts
-    signs such as ½ among the letters.
+    Args:
+        text: a string.
+        special_tokens: strings that are words of their own.
+        pattern: "plain" is GPT-2's pattern written for Python's own `re`, which counts signs such
+            as ½ among the letters; "gpt2" cuts exactly as GPT-2 does (`tinytorch.text.gpt2_split`).
+
+    Source: Radford et al. 2019.
 
     Raises:
         ValueError: the text holds half of a surrogate pair, which has no bytes; names its place.
@@ -285,19 +296,19 @@ def split_words(text, special_tokens=()):
     ['Isn', "'t", ' a', ' cow', ' ', ' 2', ' metres', ' long', '?', '\n']
     """
     plain_text(text).encode("utf-8")  # raises where a word would have no bytes
-    words = []
+    words, split = [], SPLIT if pattern == "plain" else gpt2_split()
     for place, part in enumerate(split_special(text, special_tokens)):
-        words += [part] if place % 2 else SPLIT.findall(part)  # every second part is special
+        words += [part] if place % 2 else split.findall(part)  # every second part is special
     return words
 
 
-def count_words(text, special_tokens=()):
+def count_words(text, special_tokens=(), pattern="plain"):
     """How often each word occurs: a dictionary from its bytes, a tuple of ids, to the count.
 
     >>> count_words("hi hi hi")
     {(104, 105): 1, (32, 104, 105): 2}
     """
-    times = Counter(split_words(text, special_tokens))
+    times = Counter(split_words(text, special_tokens, pattern))
     return {tuple(w.encode("utf-8")): n for w, n in times.items() if w not in special_tokens}
 
 
@@ -347,6 +358,10 @@ class PairIndex:
 
 
 # %% bpe-tokenizer
+KNOWN = 2**16  # words that a tokenizer remembers with their ids
+LONG = 256  # bytes: beyond that encode_word, whose time grows with the square, is not asked
+
+
 class BPETokenizer:
     """Byte-level byte-pair encoding: every text is known, and frequent pieces are one token.
 
@@ -356,6 +371,8 @@ class BPETokenizer:
     Args:
         merges: pairs of ids, in order; the pair at place r makes the id 256 + r.
         special_tokens: strings that get an id each and are never cut or merged.
+        pattern: how text is cut into words, "plain" or "gpt2"; see `split_words`.
+        vocabulary: another order of the ids, that of a file: a list, id -> bytes.
 
     Attributes:
         vocab_size: how many ids there are, 0 to vocab_size - 1.
@@ -364,6 +381,7 @@ class BPETokenizer:
         token_bytes: list, id -> bytes.
         special_tokens: list of strings.
         special_ids: dictionary, special token -> id.
+        ids: the ids in the order above; other numbers only with a vocabulary.
 
     Raises:
         ValueError: a merge or a special token makes no sense.
@@ -380,18 +398,27 @@ class BPETokenizer:
     'slow lower'
     """
 
-    def __init__(self, merges=(), special_tokens=()):
+    def __init__(self, merges=(), special_tokens=(), pattern="plain", vocabulary=None):
         self.merges, self.special_tokens = checked_merges(merges), checked_special(special_tokens)
+        if pattern not in ("plain", "gpt2"):
+            raise ValueError(f"pattern is 'plain' or 'gpt2', not {pattern!r}")
+        self.pattern, self.vocabulary = pattern, vocabulary
         self.ranks = {pair: rank for rank, pair in enumerate(self.merges)}
-        self.token_bytes = [bytes([i]) for i in range(256)]
+        tokens = [bytes([i]) for i in range(256)]
         for left, right in self.merges:
-            self.token_bytes.append(self.token_bytes[left] + self.token_bytes[right])
-        self.special_ids = {t: i for i, t in enumerate(self.special_tokens, len(self.token_bytes))}
-        self.token_bytes += [token.encode("utf-8") for token in self.special_tokens]
+            tokens.append(tokens[left] + tokens[right])
+        tokens += [token.encode("utf-8") for token in self.special_tokens]
+        self.token_bytes, self.ids, self.twins = tokens, range(len(tokens)), {}
+        if vocabulary is not None:
+            self.token_bytes, self.ids, self.twins = arranged(tokens, vocabulary)
         self.vocab_size = len(self.token_bytes)
+        special_ids = self.ids[len(tokens) - len(self.special_tokens) :]
+        self.special_ids = dict(zip(self.special_tokens, special_ids, strict=True))
+        self.known = {False: {}, True: {}}  # word -> ids, without special tokens and with
 
     def __repr__(self):
         kinds = f"256 bytes, {len(self.merges)} merges, {len(self.special_tokens)} special"
+        kinds += f"; pattern {self.pattern}" if self.pattern != "plain" else ""
         return f"BPETokenizer({self.vocab_size} tokens: {kinds})"
 
     def rank(self, pair):
@@ -421,7 +448,7 @@ class BPETokenizer:
         """
         special = checked_special(self.special_tokens if special_tokens is None else special_tokens)
         limit = merges_wanted(vocab_size, num_merges, len(special))
-        index = PairIndex(count_words(text, special))
+        index = PairIndex(count_words(text, special, self.pattern))
         merges = []
         # Idea 1: the most frequent pair, of equal ones the smallest; merge it, note it, repeat
         while len(merges) < limit:
@@ -431,7 +458,7 @@ class BPETokenizer:
             pair = min(pair for pair, count in index.counts.items() if count == most)
             index.merge(pair, 256 + len(merges))
             merges.append(pair)
-        self.__init__(merges, special)  # a method like any other: begin anew, with what was learnt
+        self.__init__(merges, special, self.pattern)  # a method like any other: begin anew, with what was learnt
 
     def encode(self, text, special=True):
         """The ids of a text; `decode` gives the same text back, whatever it is.
@@ -447,13 +474,23 @@ class BPETokenizer:
         Raises:
             ValueError: the text holds half of a surrogate pair.
         """
-        known = {token: [i] for token, i in self.special_ids.items()} if special else {}
-        ids = []
-        for word in split_words(text, known):
-            if word not in known:  # most words come again, and `known` remembers them
-                known[word] = self.encode_word(word.encode("utf-8"))
-            ids += known[word]
-        return ids
+        known, special_ids = self.known[bool(special)], self.special_ids if special else {}
+        if len(known) > KNOWN:
+            known.clear()
+        known.update((token, (i,)) for token, i in special_ids.items())
+        words = split_words(text, special_ids, self.pattern)
+        for word in dict.fromkeys(words):  # most words come again, and `known` remembers them
+            if word not in known:
+                known[word] = self._ids_of(word.encode("utf-8"))
+        return list(chain.from_iterable(map(known.__getitem__, words)))
+
+    def _ids_of(self, word):
+        """The ids of one word, from encode_word; a word that is a book takes a faster way."""
+        if len(word) > LONG or self.twins:
+            made = encode_long(word, self.ranks, self.twins)
+        else:
+            made = self.encode_word(word)
+        return tuple(self.ids[i] for i in made)
 
     def encode_word(self, word):
         """The ids of one word, as training would have left it.
@@ -499,13 +536,50 @@ class BPETokenizer:
         return data.decode("utf-8", errors="replace")
 
     def save(self, path):
-        """Write merges and special tokens to a JSON file, in one step."""
-        save_json(path, {"merges": self.merges, "special_tokens": self.special_tokens})
+        """Write merges, special tokens, pattern and order of ids to a JSON file, in one step."""
+        names = self.vocabulary and [token.decode("latin-1") for token in self.token_bytes]
+        content = {"merges": self.merges, "special_tokens": self.special_tokens}
+        save_json(path, content | {"pattern": self.pattern, "vocabulary": names})
 
     @classmethod
     def load(cls, path):
         """The tokenizer that `save` wrote; see `load_tokenizer` for what is refused."""
-        return load_tokenizer(path, cls, ["merges", "special_tokens"])
+        more = {"pattern": "plain", "vocabulary": None}  # older files lack them
+        return load_tokenizer(path, cls, ["merges", "special_tokens"], more)
+
+    @classmethod
+    def from_gpt2(cls, source, merges_file=None, special_tokens=None):
+        """The tokenizer in GPT-2's files, with their ids; `pattern` is "gpt2".
+
+        Args:
+            source: a folder with vocab.json and merges.txt, or with tokenizer.json; or the path of
+                a vocab.json, and then merges_file is the path of the merges.txt.
+            merges_file: see above.
+            special_tokens: a list of strings; None takes those that the folder declares, and
+                <|endoftext|> if it has an id.
+
+        Returns:
+            A BPETokenizer whose ids are those of GPT-2's own tokenizer.
+
+        Raises:
+            FileNotFoundError: a file is not there.
+            ValueError: a file is damaged, or describes another kind of tokenizer.
+
+        Source: Radford et al. 2019, the files published with GPT-2.
+        """
+        return cls(**read_gpt2(source, merges_file, special_tokens))
+
+    def save_gpt2(self, folder):
+        """Write the tokenizer as GPT-2's files: vocab.json, merges.txt, tokenizer_config.json.
+
+        Args:
+            folder: where to; it is made if it is not there.
+
+        Raises:
+            ValueError: `pattern` is not "gpt2", or two ids have the same bytes: the files could
+                not say so, and another library would give other ids.
+        """
+        write_gpt2(self, folder)
 
 
 def checked_merges(merges):

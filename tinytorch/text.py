@@ -1,0 +1,475 @@
+"""What stands around the tokenizers of module 10: GPT-2's split and files, and tokens in colour.
+
+Nothing here imports the module: it takes a tokenizer, or gives the arguments of one, so that the
+lesson's own class can use it too.
+"""
+
+import html
+import json
+import os
+import re
+import sys
+import unicodedata
+from functools import cache
+from heapq import heapify, heappop, heappush
+from itertools import pairwise
+from pathlib import Path
+
+__all__ = ["arranged", "byte_signs", "encode_long", "gpt2_split", "read_gpt2", "show_tokens"]
+__all__ += ["TokenView", "write_gpt2"]
+
+END = "<|endoftext|>"  # the special token that GPT-2 has without anybody naming it
+ROLES = ("bos_token", "eos_token", "unk_token", "pad_token", "sep_token", "cls_token")
+LISTS = ("additional_special_tokens", "extra_special_tokens")
+
+
+# -- the split
+@cache
+def gpt2_split():
+    r"""GPT-2's pattern, for Python's own `re`: `findall` gives words that joined are the text.
+
+    The pattern is `'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`. The
+    three classes are made from what `re` has. Its `\w` is letters, numbers and `_`, and its `\d` is
+    only a part of the numbers (no ½, ², Ⅷ): the others are listed, by their category in
+    `unicodedata`. Its `\s` holds the four separators U+001C to U+001F, and Unicode's white space
+    does not. A character younger than Python's tables (`unicodedata.unidata_version`) is no letter.
+
+    Source: Radford et al. 2019, the pattern in GPT-2's published code.
+
+    >>> gpt2_split().findall("We've 2½ metres")
+    ['We', "'ve", ' 2½', ' metres']
+    """
+    numeric = filter(str.isnumeric, map(chr, range(sys.maxunicode + 1)))
+    others = "".join(c for c in numeric if unicodedata.category(c) in ("Nl", "No"))
+    letter, number = rf"[^\W\d_{others}]", rf"[\d{others}]"
+    space, other = r"[^\S\x1c-\x1f]", r"(?:[^\s\w]|[_\x1c-\x1f])"
+    return re.compile(
+        rf"'(?:[stmd]|re|ve|ll)| ?{letter}+| ?{number}+| ?{other}+"
+        rf"|{space}+(?![\S\x1c-\x1f])|{space}+"
+    )
+
+
+# -- a word that is a book
+def encode_long(word, ranks, twins):
+    """The ids of a word of any length: what `encode_word` gives, in time n log n.
+
+    A heap holds the pairs that have a rank, each with its place; the lowest rank comes out first,
+    of equal ones the leftmost. What the row of ids looks like now stands in three lists.
+
+    Args:
+        word: bytes.
+        ranks: dictionary, pair -> rank.
+        twins: dictionary, id -> the smaller id that has the same bytes; mostly empty.
+
+    Returns:
+        A list of ids; their bytes, joined, are the word.
+
+    >>> encode_long(b"abcab", {(98, 99): 0, (97, 98): 1}, {})
+    [97, 256, 257]
+    """
+    ids, end = list(word), len(word)
+    before, after = list(range(-1, end - 1)), list(range(1, end + 1))
+    queue = [(ranks[pair], place) for place, pair in enumerate(pairwise(ids)) if pair in ranks]
+    heapify(queue)
+    while queue:
+        rank, place = heappop(queue)
+        right = after[place]
+        if right == end or ranks.get((ids[place], ids[right])) != rank:
+            continue  # one of the two was merged with another since
+        ids[place], ids[right] = twins.get(256 + rank, 256 + rank), -1
+        after[place] = after[right]
+        if after[place] < end:
+            before[after[place]] = place
+        for left in (before[place], place):
+            if left >= 0 and after[left] < end:
+                pair = ids[left], ids[after[left]]
+                if pair in ranks:
+                    heappush(queue, (ranks[pair], left))
+    return [i for i in ids if i >= 0]
+
+
+# -- GPT-2's files
+@cache
+def byte_signs():
+    """A printable character for each byte, as GPT-2's files write them: 32, the space, is Ġ.
+
+    The bytes 33 to 126, 161 to 172 and 174 to 255 are the characters of the same number; the
+    others, in order, are U+0100, U+0101, ...
+
+    Returns:
+        A string of 256 different characters.
+
+    Source: Radford et al. 2019, `bytes_to_unicode` in GPT-2's published code.
+
+    >>> "".join(byte_signs()[byte] for byte in b"a cow\\n")
+    'aĠcowĊ'
+    """
+    printed = {*range(33, 127), *range(161, 173), *range(174, 256)}
+    hidden = (chr(256 + n) for n in range(256))
+    return "".join(chr(byte) if byte in printed else next(hidden) for byte in range(256))
+
+
+def signs_of(token):
+    """The bytes of a token as GPT-2's files write them."""
+    return token.decode("latin-1").translate(byte_signs())
+
+
+def bytes_of(name):
+    """The bytes of a token from its name in GPT-2's files; a name with other signs is plain text.
+
+    >>> bytes_of("Ġcow")
+    b' cow'
+    """
+    byte = {sign: number for number, sign in enumerate(byte_signs())}
+    if byte.keys() >= set(name):
+        return bytes(byte[sign] for sign in name)
+    return name.encode("utf-8")
+
+
+def arranged(tokens, vocabulary):
+    """Where a vocabulary has the tokens that a tokenizer makes.
+
+    Args:
+        tokens: list of bytes: the 256 bytes, the merges, the special tokens.
+        vocabulary: list, id -> bytes; b"" where no token has the id. From a file that `save` wrote
+            also strings, with a character from U+0000 to U+00FF for each byte.
+
+    Returns:
+        (token_bytes, ids, twins): the vocabulary as bytes; for each token its id; and for each
+        place in `tokens` whose bytes came before, the first place that has them.
+
+    Raises:
+        ValueError: two ids have the same bytes, or a token has no id.
+
+    >>> arranged([b"a", b"b", b"ab"], [b"ab", b"a", b"b"])
+    ([b'ab', b'a', b'b'], [1, 2, 0], {})
+    """
+    names = (name.encode("latin-1") if isinstance(name, str) else name for name in vocabulary)
+    token_bytes = [bytes(name) for name in names]
+    id_of = {}
+    for i, token in enumerate(token_bytes):
+        if token and token in id_of:
+            raise ValueError(f"the ids {id_of[token]} and {i} are both {token}: a text has one row")
+        id_of[token] = i
+    first, twins = {}, {}
+    for place, token in enumerate(tokens):
+        if token not in id_of:
+            raise ValueError(f"{token} has no id in the vocabulary: every byte and merge needs one")
+        if first.setdefault(token, place) != place:
+            twins[place] = first[token]
+    return token_bytes, [id_of[token] for token in tokens], twins
+
+
+def read_gpt2(source, merges_file=None, special_tokens=None):
+    """The arguments of a `BPETokenizer` from GPT-2's files; see `BPETokenizer.from_gpt2`.
+
+    Args:
+        source: a folder with vocab.json and merges.txt, or with tokenizer.json; or the path of a
+            vocab.json, with merges_file.
+        merges_file: the path of the merges.txt, if source is no folder.
+        special_tokens: a list of strings; None takes those that the folder declares.
+
+    Returns:
+        A dictionary with merges, special_tokens, pattern and vocabulary.
+
+    Raises:
+        FileNotFoundError: a file is not there.
+        ValueError: a file is damaged, or describes another kind of tokenizer.
+    """
+    source = Path(source)
+    folder, whole = (source if source.is_dir() else None), source / "tokenizer.json"
+    if folder and not (folder / "vocab.json").exists() and whole.exists():
+        id_of, lines, declared, where = _read_whole(whole)
+    else:
+        vocab_file = folder / "vocab.json" if folder else source
+        if not folder and merges_file is None:
+            raise ValueError(f"{source} is no folder: give the path of merges.txt as well")
+        where = Path(merges_file or folder / "merges.txt")
+        id_of, lines = _read_vocab(vocab_file), _read_lines(where)
+        declared = _declared(folder, id_of) if folder else {END} & id_of.keys()
+    special = sorted(declared, key=id_of.get) if special_tokens is None else list(special_tokens)
+    if missing := [token for token in special if token not in id_of]:
+        raise ValueError(
+            f"the special token {missing[0]!r} has no id in {source}: name those that have one "
+            "with special_tokens=[...]"
+        )
+    merges = _pairs(lines, id_of, where)
+    vocabulary = [b""] * (max(id_of.values()) + 1)
+    for name, i in id_of.items():
+        vocabulary[i] = bytes_of(name)
+    for name in special:
+        vocabulary[id_of[name]] = name.encode("utf-8")
+    found = {"merges": merges, "special_tokens": special}
+    return found | {"pattern": "gpt2", "vocabulary": vocabulary}
+
+
+def _json(path):
+    """The dictionary in a JSON file."""
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is cut short, or no JSON: {error}") from None
+    if not isinstance(content, dict):
+        raise ValueError(f"{path} holds a {type(content).__name__}, and not names with values")
+    return content
+
+
+def _read_vocab(path):
+    """{token's name: id} from a vocab.json, every byte among them."""
+    return _checked_vocab(_json(path), path)
+
+
+def _checked_vocab(id_of, path):
+    """The vocabulary itself, if each token has an id of its own and every byte has one."""
+    ids = list(id_of.values()) if isinstance(id_of, dict) else [None]
+    if not all(type(i) is int and 0 <= i < 2**24 for i in ids) or len(set(ids)) < len(ids):
+        raise ValueError(f"{path}: a vocabulary gives each token an id of its own, from 0 on")
+    if lacking := [byte for byte in range(256) if byte_signs()[byte] not in id_of]:
+        raise ValueError(
+            f"{path} lacks the byte {lacking[0]} ({byte_signs()[lacking[0]]}) and so cannot spell "
+            f"every text: was it trained with all 256 bytes as its first alphabet?"
+        )
+    return id_of
+
+
+def _read_lines(path):
+    """The pairs of names in a merges.txt, in order."""
+    try:
+        lines = Path(path).read_bytes().decode("utf-8").replace("\r\n", "\n").split("\n")
+    except UnicodeDecodeError:
+        raise ValueError(f"{path} is no text in UTF-8, so no merges.txt") from None
+    return [line.split(" ") for line in lines if line and not line.startswith("#version")]
+
+
+def _read_whole(path):
+    """(vocabulary, merges, special tokens, path) from the one file that newer libraries write."""
+    content = _json(path)
+    model, split = content.get("model") or {}, content.get("pre_tokenizer") or {}
+    wanted = split.get("type") == "ByteLevel" and split.get("use_regex", True)
+    plain = not split.get("add_prefix_space") and not content.get("normalizer")
+    odd = ("continuing_subword_prefix", "end_of_word_suffix", "byte_fallback", "ignore_merges")
+    if model.get("type", "BPE") != "BPE" or not wanted or not plain or any(map(model.get, odd)):
+        raise ValueError(f"{path} is no tokenizer of GPT-2's kind: its split or its model differs")
+    id_of = dict(_checked_vocab(model.get("vocab"), path))
+    added = {token["content"]: token["id"] for token in content.get("added_tokens") or ()}
+    id_of = _checked_vocab(id_of | added, path)
+    merges = model.get("merges") or ()
+    return id_of, [m.split(" ") if isinstance(m, str) else m for m in merges], set(added), path
+
+
+def _declared(folder, id_of):
+    """The special tokens of a folder; `id_of` gets those of added_tokens.json."""
+    found, path = {END} & id_of.keys(), folder / "added_tokens.json"
+    if path.exists():
+        added = _json(path)
+        id_of.update(added)
+        _checked_vocab(id_of, path)
+        found |= set(added)
+    for path in (folder / "special_tokens_map.json", folder / "tokenizer_config.json"):
+        content = _json(path) if path.exists() else {}
+        if content.get("add_prefix_space"):
+            raise ValueError(f"{path} puts a space before each text, and that is not done here")
+        for i, token in (content.get("added_tokens_decoder") or {}).items():
+            id_of.setdefault(token["content"], int(i))
+            found.add(token["content"])
+        named = [content.get(role) for role in ROLES]
+        named += [token for kind in LISTS for token in content.get(kind) or ()]
+        texts = (token["content"] if isinstance(token, dict) else token for token in named)
+        found |= {text for text in texts if text}
+    return found
+
+
+def _pairs(lines, id_of, where):
+    """The merges as pairs of our ids: 0 to 255 are the bytes, 256 + r is what line r makes."""
+    place = {sign: byte for byte, sign in enumerate(byte_signs())}
+    merges = []
+    for number, names in enumerate(lines):
+        if len(names) != 2 or any(name not in place for name in names):
+            raise ValueError(
+                f"{where}: merge {number} is {' '.join(map(str, names))!r}, and joins no two "
+                "tokens that stand before it"
+            )
+        made = "".join(names)
+        if made not in id_of:
+            raise ValueError(f"{where}: merge {number} makes {made!r}, which has no id")
+        merges.append((place[names[0]], place[names[1]]))
+        place.setdefault(made, 256 + number)
+    return merges
+
+
+def write_gpt2(tokenizer, folder):
+    """Write vocab.json, merges.txt and tokenizer_config.json; see `BPETokenizer.save_gpt2`.
+
+    Raises:
+        ValueError: the files cannot say what this tokenizer does.
+    """
+    if tokenizer.pattern != "gpt2":
+        raise ValueError(
+            f"GPT-2's files mean GPT-2's split, and this tokenizer has pattern="
+            f"{tokenizer.pattern!r}: train a BPETokenizer(pattern='gpt2')"
+        )
+    special = {i: token for token, i in tokenizer.special_ids.items()}
+    id_of = {}
+    for i, token in enumerate(tokenizer.token_bytes):
+        name = special[i] if i in special else signs_of(token)
+        if name in id_of:
+            what = "call the special token otherwise" if i in special else "train fewer merges"
+            raise ValueError(
+                f"the ids {id_of[name]} and {i} are both {name!r}, and vocab.json holds a name "
+                f"once: {what}"
+            )
+        if token:
+            id_of[name] = i
+    names = [signs_of(token) for token in (tokenizer.token_bytes[i] for i in tokenizer.ids)]
+    lines = ["#version: 0.2", *(f"{names[a]} {names[b]}" for a, b in tokenizer.merges)]
+    end = END if END in tokenizer.special_ids else None
+    config = {"tokenizer_class": "GPT2Tokenizer", "add_prefix_space": False}
+    config |= dict.fromkeys(("bos_token", "eos_token", "unk_token"), end)
+    config["extra_special_tokens"] = [t for t in tokenizer.special_tokens if t != END]
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    _write(folder / "vocab.json", json.dumps(id_of, ensure_ascii=False))
+    _write(folder / "merges.txt", "\n".join(lines) + "\n")
+    _write(folder / "tokenizer_config.json", json.dumps(config, indent=1))
+
+
+def _write(path, text):
+    """Write a file in one step: whoever reads finds the old file or the new."""
+    fresh = path.with_name(f".{path.name}.tmp")
+    try:
+        fresh.write_bytes(text.encode("utf-8"))
+        fresh.replace(path)
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
+# -- tokens to look at
+COLOURS = ((194, "#d7ffd7"), (223, "#ffd7af"), (189, "#d7d7ff"), (225, "#ffd7ff"), (159, "#afffff"))
+
+
+class TokenView:
+    """A text cut into its tokens, to look at: coloured in a terminal and in a notebook.
+
+    Args:
+        pieces: list of bytes or strings, one for each token.
+        ids: list of integers, one for each token.
+        with_ids: whether the ids are shown too.
+        limit: how many tokens are shown at most.
+    """
+
+    def __init__(self, pieces, ids, with_ids=False, limit=2000):
+        self.pieces, self.ids, self.with_ids, self.limit = pieces, ids, with_ids, limit
+
+    def __str__(self):
+        """In colour if standard output is a terminal that wants it; else with a | between."""
+        return self.text(_coloured(), getattr(sys.stdout, "encoding", None) or "ascii")
+
+    __repr__ = __str__
+
+    def text(self, coloured, encoding="utf-8"):
+        """The tokens as text, in signs that `encoding` has.
+
+        Args:
+            coloured: whether with ANSI colours, or with | between the tokens.
+            encoding: characters that it lacks are written as \\u....
+        """
+        space = "\N{MIDDLE DOT}" if _has(encoding, "\N{MIDDLE DOT}") else "_"
+        shown, gap = [], ""
+        for place, (piece, i) in enumerate(self.shown()):
+            sign = _visible(piece, space, r"\n", escape="" if coloured else "|\\")
+            sign = sign.encode(encoding, errors="backslashreplace").decode(encoding)
+            sign += f"[{i}]" if self.with_ids else ""
+            if coloured:
+                sign = f"\x1b[30;48;5;{COLOURS[place % len(COLOURS)][0]}m{sign}\x1b[0m"
+            shown.append(gap + sign)
+            gap = "\n" if _ends_line(piece) else "" if coloured else "|"
+        return "".join(shown) + "\n" * bool(shown) + self.summary()
+
+    def _repr_html_(self):
+        """The tokens as HTML, each in its colour, with its id when the mouse rests on it."""
+        shown = []
+        for place, (piece, i) in enumerate(self.shown()):
+            sign = html.escape(_visible(piece, "\N{MIDDLE DOT}", "\N{RETURN SYMBOL}"))
+            label = f"<sub>{i}</sub>" if self.with_ids else ""
+            style = f"background:{COLOURS[place % len(COLOURS)][1]};color:#000"
+            line_end = "<br>" if _ends_line(piece) else ""
+            shown.append(f'<span style="{style}" title="id {i}">{sign}{label}</span>{line_end}')
+        box = "font-family:monospace;white-space:pre-wrap;overflow-wrap:anywhere"
+        return f'<div style="{box}">{"".join(shown)}</div><div>{self.summary()}</div>'
+
+    def shown(self):
+        """The (piece, id) of the tokens that are shown, at most `limit`."""
+        return list(zip(self.pieces, self.ids, strict=True))[: self.limit]
+
+    def summary(self):
+        """How many tokens there are, and how many of them are not shown."""
+        count, rest = len(self.ids), max(len(self.ids) - self.limit, 0)
+        return f"{count} token{'s' * (count != 1)}" + (f", {rest} not shown" if rest else "")
+
+
+def show_tokens(text, tokenizer, ids=False, limit=2000):
+    """A text cut into its tokens, to look at; spaces and line ends are visible.
+
+    In a notebook let it be a cell's last line; in a script print it. In a terminal each token has
+    a colour (not if the environment variable NO_COLOR is set), elsewhere a | stands between tokens.
+    A space is shown as a dot, a line end as \\n, bytes that are no character by themselves as \\x..
+
+    Args:
+        text: a string.
+        tokenizer: a BPETokenizer, a CharTokenizer, or whatever has `encode` and `decode`.
+        ids: whether the ids are shown too.
+        limit: how many tokens are shown at most.
+
+    Returns:
+        A TokenView, which shows itself.
+
+    Raises:
+        TypeError: `text` is no string, or `tokenizer` no tokenizer.
+
+    >>> from tinytorch.tokenization import CharTokenizer
+    >>> print(show_tokens("a cow", CharTokenizer("a cow"), ids=True).text(coloured=False))
+    a[1]|·[0]|c[2]|o[3]|w[4]
+    5 tokens
+    """
+    if not hasattr(tokenizer, "encode") or not hasattr(tokenizer, "decode"):
+        raise TypeError(
+            f"show_tokens(text, tokenizer): the second is a tokenizer, not "
+            f"{type(tokenizer).__name__}"
+        )
+    row = [int(i) for i in tokenizer.encode(text)]
+    table = getattr(tokenizer, "token_bytes", None)
+    return TokenView([table[i] if table else tokenizer.decode([i]) for i in row], row, ids, limit)
+
+
+def _visible(piece, space, line_end, escape=""):
+    """A token as signs that can be seen, and that no terminal takes for an order."""
+    if isinstance(piece, bytes):
+        piece = piece.decode("utf-8", errors="surrogateescape")
+    signs = {" ": space, "\n": line_end, "\t": r"\t", "\r": r"\r"} | {c: "\\" + c for c in escape}
+    return "".join(signs.get(c) or (c if c.isprintable() else _escaped(c)) for c in piece)
+
+
+def _escaped(character):
+    """The number of a character in Python's notation; of a byte without a character, the byte."""
+    byte = ord(character) - 0xDC00  # what errors="surrogateescape" makes of it
+    return rf"\x{byte:02x}" if 128 <= byte < 256 else ascii(character)[1:-1]
+
+
+def _coloured():
+    """Whether standard output is a terminal that shows colours, and nobody said no."""
+    if sys.stdout is None or not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
+        return False
+    if os.name == "nt":  # an old console prints the codes
+        return any(map(os.environ.get, ("WT_SESSION", "ANSICON", "TERM")))
+    return os.environ.get("TERM") != "dumb"
+
+
+def _ends_line(piece):
+    return piece.endswith(b"\n" if isinstance(piece, bytes) else "\n")
+
+
+def _has(encoding, sign):
+    try:
+        return bool(sign.encode(encoding))
+    except UnicodeEncodeError:
+        return False
