@@ -15,8 +15,8 @@ from heapq import heapify, heappop, heappush
 from itertools import pairwise
 from pathlib import Path
 
-__all__ = ["arranged", "byte_signs", "encode_long", "gpt2_split", "read_gpt2", "show_tokens"]
-__all__ += ["TokenView", "write_gpt2"]
+__all__ = ["Known", "TokenView", "arranged", "byte_signs", "checked_merges", "checked_special"]
+__all__ += ["encode_long", "gpt2_split", "read_gpt2", "show_tokens", "write_gpt2"]
 
 END = "<|endoftext|>"  # the special token that GPT-2 has without anybody naming it
 ROLES = ("bos_token", "eos_token", "unk_token", "pad_token", "sep_token", "cls_token")
@@ -47,6 +47,64 @@ def gpt2_split():
         rf"'(?:[stmd]|re|ve|ll)| ?{letter}+| ?{number}+| ?{other}+"
         rf"|{space}+(?![\S\x1c-\x1f])|{space}+"
     )
+
+
+# -- what a tokenizer asks of its arguments, and remembers
+def checked_merges(merges):
+    """The merges as a list of pairs, each of two earlier ids, and none there twice.
+
+    Raises:
+        ValueError: a merge is something else; names the first one.
+
+    >>> checked_merges([[97, 98], [256, 99]])
+    [(97, 98), (256, 99)]
+    """
+    merges = [tuple(pair) for pair in merges]
+    for rank, pair in enumerate(merges):
+        if len(pair) != 2 or not all(type(i) is int and 0 <= i < 256 + rank for i in pair):
+            raise ValueError(f"merge {rank} is {pair}: it joins two ids from 0 to {255 + rank}")
+    if len(set(merges)) < len(merges):
+        raise ValueError("a pair is merged twice: after the first time it is in no word any more")
+    return merges
+
+
+def checked_special(special_tokens):
+    """The special tokens as a list of different strings that are not empty."""
+    tokens = list(special_tokens)
+    strings = all(isinstance(token, str) and token for token in tokens)
+    if isinstance(special_tokens, str) or not strings or len(set(tokens)) < len(tokens):
+        raise ValueError(f"special_tokens is a list of different strings, not {special_tokens!r}")
+    return tokens
+
+
+class Known(dict):
+    """A dictionary word -> ids that asks for the ids of a word when it meets it first.
+
+    Args:
+        encode: function from a word to a tuple of ids.
+        special_ids: dictionary, special token -> id; these are known from the start.
+
+    >>> known = Known(lambda word: (len(word),), {"<end>": 9})
+    >>> known["cow"], known["<end>"], len(known)
+    ((3,), (9,), 2)
+    """
+
+    MOST = 2**16  # words: what they take is less than 30 MB
+
+    def __init__(self, encode, special_ids):
+        super().__init__()
+        self.encode, self.special_ids = encode, special_ids
+        self.make_room(most=-1)
+
+    def __missing__(self, word):
+        self[word] = ids = self.encode(word)
+        return ids
+
+    def make_room(self, most=MOST):
+        """Forget the words if there are more than `most`."""
+        if len(self) > most:
+            self.clear()
+            self.update((token, (i,)) for token, i in self.special_ids.items())
 
 
 # -- a word that is a book
@@ -145,7 +203,7 @@ def arranged(tokens, vocabulary):
     ([b'ab', b'a', b'b'], [1, 2, 0], {})
     """
     names = (name.encode("latin-1") if isinstance(name, str) else name for name in vocabulary)
-    token_bytes = [bytes(name) for name in names]
+    token_bytes = [memoryview(name).tobytes() for name in names]  # a number is refused
     id_of = {}
     for i, token in enumerate(token_bytes):
         if token and token in id_of:

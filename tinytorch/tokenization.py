@@ -5,7 +5,6 @@
 
 __all__ = [
     "SPLIT",
-    "KNOWN",
     "LONG",
     "plain_text",
     "whole_number",
@@ -20,8 +19,6 @@ __all__ = [
     "count_words",
     "PairIndex",
     "BPETokenizer",
-    "checked_merges",
-    "checked_special",
     "merges_wanted",
     "next_token_windows",
 ]
@@ -39,7 +36,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from .tensor import int64, wrap
-from .text import arranged, encode_long, gpt2_split, read_gpt2, write_gpt2
+from .text import Known, arranged, checked_merges, checked_special, encode_long, gpt2_split
 from .text import show_tokens as show_tokens
 
 
@@ -114,9 +111,9 @@ def load_tokenizer(path, kind, fields, more=()):
     """
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
-        given = {name: content.get(name, default) for name, default in dict(more).items()}
-        return kind(**{field: content[field] for field in fields}, **given)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        given = {field: content[field] for field in fields}
+        return kind(**given | {name: content.get(name, more[name]) for name in more})
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ValueError(f"{path} is cut short, or holds no {kind.__name__}: {error!r}") from None
 
 
@@ -358,7 +355,6 @@ class PairIndex:
 
 
 # %% bpe-tokenizer
-KNOWN = 2**16  # words that a tokenizer remembers with their ids
 LONG = 256  # bytes: beyond that encode_word, whose time grows with the square, is not asked
 
 
@@ -414,7 +410,7 @@ class BPETokenizer:
         self.vocab_size = len(self.token_bytes)
         special_ids = self.ids[len(tokens) - len(self.special_tokens) :]
         self.special_ids = dict(zip(self.special_tokens, special_ids, strict=True))
-        self.known = {False: {}, True: {}}  # word -> ids, without special tokens and with
+        self.known = Known(self._ids_of, {}), Known(self._ids_of, self.special_ids)
 
     def __repr__(self):
         kinds = f"256 bytes, {len(self.merges)} merges, {len(self.special_tokens)} special"
@@ -458,7 +454,7 @@ class BPETokenizer:
             pair = min(pair for pair, count in index.counts.items() if count == most)
             index.merge(pair, 256 + len(merges))
             merges.append(pair)
-        self.__init__(merges, special, self.pattern)  # a method like any other: begin anew, with what was learnt
+        self.__init__(merges, special, self.pattern)  # begin anew, with what was learnt
 
     def encode(self, text, special=True):
         """The ids of a text; `decode` gives the same text back, whatever it is.
@@ -474,22 +470,16 @@ class BPETokenizer:
         Raises:
             ValueError: the text holds half of a surrogate pair.
         """
-        known, special_ids = self.known[bool(special)], self.special_ids if special else {}
-        if len(known) > KNOWN:
-            known.clear()
-        known.update((token, (i,)) for token, i in special_ids.items())
+        special_ids, known = self.special_ids if special else {}, self.known[bool(special)]
+        known.make_room()  # most words come again, and `known` remembers their ids
         words = split_words(text, special_ids, self.pattern)
-        for word in dict.fromkeys(words):  # most words come again, and `known` remembers them
-            if word not in known:
-                known[word] = self._ids_of(word.encode("utf-8"))
         return list(chain.from_iterable(map(known.__getitem__, words)))
 
     def _ids_of(self, word):
         """The ids of one word, from encode_word; a word that is a book takes a faster way."""
-        if len(word) > LONG or self.twins:
-            made = encode_long(word, self.ranks, self.twins)
-        else:
-            made = self.encode_word(word)
+        word = word.encode("utf-8")
+        long = len(word) > LONG or self.twins
+        made = encode_long(word, self.ranks, self.twins) if long else self.encode_word(word)
         return tuple(self.ids[i] for i in made)
 
     def encode_word(self, word):
@@ -567,6 +557,8 @@ class BPETokenizer:
 
         Source: Radford et al. 2019, the files published with GPT-2.
         """
+        from tinytorch.text import read_gpt2
+
         return cls(**read_gpt2(source, merges_file, special_tokens))
 
     def save_gpt2(self, folder):
@@ -579,27 +571,9 @@ class BPETokenizer:
             ValueError: `pattern` is not "gpt2", or two ids have the same bytes: the files could
                 not say so, and another library would give other ids.
         """
+        from tinytorch.text import write_gpt2
+
         write_gpt2(self, folder)
-
-
-def checked_merges(merges):
-    """The merges as a list of pairs, each of two earlier ids, and none there twice."""
-    merges = [tuple(pair) for pair in merges]
-    for rank, pair in enumerate(merges):
-        if len(pair) != 2 or not all(type(i) is int and 0 <= i < 256 + rank for i in pair):
-            raise ValueError(f"merge {rank} is {pair}: it joins two ids from 0 to {255 + rank}")
-    if len(set(merges)) < len(merges):
-        raise ValueError("a pair is merged twice: after the first time it is in no word any more")
-    return merges
-
-
-def checked_special(special_tokens):
-    """The special tokens as a list of different strings that are not empty."""
-    tokens = list(special_tokens)
-    strings = all(isinstance(token, str) and token for token in tokens)
-    if isinstance(special_tokens, str) or not strings or len(set(tokens)) < len(tokens):
-        raise ValueError(f"special_tokens is a list of different strings, not {special_tokens!r}")
-    return tokens
 
 
 def merges_wanted(vocab_size, num_merges, num_special):
