@@ -20,6 +20,7 @@ __all__ = [
     "PairIndex",
     "BPETokenizer",
     "merges_wanted",
+    "show_tokens",
     "next_token_windows",
 ]
 
@@ -35,9 +36,9 @@ from pathlib import Path
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from . import bytepairs
+from .bytepairs import checked_merges, checked_special
 from .tensor import int64, wrap
-from .text import Known, arranged, checked_merges, checked_special, encode_long, gpt2_split
-from .text import show_tokens as show_tokens
 
 
 # %% helpers
@@ -87,13 +88,7 @@ def id_row(ids, vocab_size=math.inf):
 
 def save_json(path, content):
     """Write `content` to a JSON file in one step: whoever reads finds the old file or the new."""
-    path = Path(path)
-    fresh = path.with_name(f".{path.name}.tmp")
-    try:
-        fresh.write_text(json.dumps(content), encoding="utf-8")
-        fresh.replace(path)
-    finally:
-        fresh.unlink(missing_ok=True)
+    bytepairs.write_file(path, json.dumps(content))
 
 
 def load_tokenizer(path, kind, fields, more=()):
@@ -282,7 +277,7 @@ def split_words(text, special_tokens=(), pattern="plain"):
         text: a string.
         special_tokens: strings that are words of their own.
         pattern: "plain" is GPT-2's pattern written for Python's own `re`, which counts signs such
-            as ½ among the letters; "gpt2" cuts exactly as GPT-2 does (`tinytorch.text.gpt2_split`).
+            as ½ among the letters; "gpt2" cuts exactly as GPT-2 does (`bytepairs.gpt2_split`).
 
     Source: Radford et al. 2019.
 
@@ -293,7 +288,7 @@ def split_words(text, special_tokens=(), pattern="plain"):
     ['Isn', "'t", ' a', ' cow', ' ', ' 2', ' metres', ' long', '?', '\n']
     """
     plain_text(text).encode("utf-8")  # raises where a word would have no bytes
-    words, split = [], SPLIT if pattern == "plain" else gpt2_split()
+    words, split = [], SPLIT if pattern == "plain" else bytepairs.gpt2_split()
     for place, part in enumerate(split_special(text, special_tokens)):
         words += [part] if place % 2 else split.findall(part)  # every second part is special
     return words
@@ -406,11 +401,12 @@ class BPETokenizer:
         tokens += [token.encode("utf-8") for token in self.special_tokens]
         self.token_bytes, self.ids, self.twins = tokens, range(len(tokens)), {}
         if vocabulary is not None:
-            self.token_bytes, self.ids, self.twins = arranged(tokens, vocabulary)
+            self.token_bytes, self.ids, self.twins = bytepairs.arranged(tokens, vocabulary)
         self.vocab_size = len(self.token_bytes)
         special_ids = self.ids[len(tokens) - len(self.special_tokens) :]
         self.special_ids = dict(zip(self.special_tokens, special_ids, strict=True))
-        self.known = Known(self._ids_of, {}), Known(self._ids_of, self.special_ids)
+        special = {}, self.special_ids
+        self.known = [bytepairs.Known(self._ids_of, ids) for ids in special]  # without, and with
 
     def __repr__(self):
         kinds = f"256 bytes, {len(self.merges)} merges, {len(self.special_tokens)} special"
@@ -478,8 +474,10 @@ class BPETokenizer:
     def _ids_of(self, word):
         """The ids of one word, from encode_word; a word that is a book takes a faster way."""
         word = word.encode("utf-8")
-        long = len(word) > LONG or self.twins
-        made = encode_long(word, self.ranks, self.twins) if long else self.encode_word(word)
+        if len(word) > LONG or self.twins:
+            made = bytepairs.encode_long(word, self.ranks, self.twins)
+        else:
+            made = self.encode_word(word)
         return tuple(self.ids[i] for i in made)
 
     def encode_word(self, word):
@@ -557,9 +555,7 @@ class BPETokenizer:
 
         Source: Radford et al. 2019, the files published with GPT-2.
         """
-        from tinytorch.text import read_gpt2
-
-        return cls(**read_gpt2(source, merges_file, special_tokens))
+        return cls(**bytepairs.read_gpt2(source, merges_file, special_tokens))
 
     def save_gpt2(self, folder):
         """Write the tokenizer as GPT-2's files: vocab.json, merges.txt, tokenizer_config.json.
@@ -571,9 +567,7 @@ class BPETokenizer:
             ValueError: `pattern` is not "gpt2", or two ids have the same bytes: the files could
                 not say so, and another library would give other ids.
         """
-        from tinytorch.text import write_gpt2
-
-        write_gpt2(self, folder)
+        bytepairs.write_gpt2(self, folder)
 
 
 def merges_wanted(vocab_size, num_merges, num_special):
@@ -584,6 +578,37 @@ def merges_wanted(vocab_size, num_merges, num_special):
         return whole_number(num_merges, "num_merges", 0)
     taken = 256 + num_special
     return whole_number(vocab_size, "vocab_size, bytes and special tokens included,", taken) - taken
+
+
+# %% show-tokens
+def show_tokens(text, tokenizer, ids=False, limit=2000):
+    """A text cut into its tokens, to look at; spaces and line ends are visible.
+
+    In a notebook let it be a cell's last line; in a script print it. In a terminal each token has
+    a colour (not if the environment variable NO_COLOR is set), elsewhere a | stands between tokens.
+
+    Args:
+        text: a string.
+        tokenizer: a BPETokenizer, a CharTokenizer, or whatever has `encode` and `decode`.
+        ids: whether the ids are shown too.
+        limit: how many tokens are shown at most.
+
+    Returns:
+        A `bytepairs.TokenView`, which shows itself.
+
+    Raises:
+        TypeError: `text` is no string, or `tokenizer` is no tokenizer.
+
+    >>> print(show_tokens("a cow", CharTokenizer("a cow"), ids=True).text(coloured=False))
+    a[1]|·[0]|c[2]|o[3]|w[4]
+    5 tokens
+    """
+    if not hasattr(tokenizer, "decode"):
+        raise TypeError(f"show_tokens(text, tokenizer): {tokenizer!r} is no tokenizer")
+    row = [int(i) for i in tokenizer.encode(plain_text(text))]
+    table = getattr(tokenizer, "token_bytes", None)
+    pieces = [table[i] if table else tokenizer.decode([i]) for i in row]
+    return bytepairs.TokenView(pieces, row, ids, limit)
 
 
 # %% next-token-windows

@@ -16,7 +16,7 @@ from itertools import pairwise
 from pathlib import Path
 
 __all__ = ["Known", "TokenView", "arranged", "byte_signs", "checked_merges", "checked_special"]
-__all__ += ["encode_long", "gpt2_split", "read_gpt2", "show_tokens", "write_gpt2"]
+__all__ += ["encode_long", "gpt2_split", "read_gpt2", "write_file", "write_gpt2"]
 
 END = "<|endoftext|>"  # the special token that GPT-2 has without anybody naming it
 ROLES = ("bos_token", "eos_token", "unk_token", "pad_token", "sep_token", "cls_token")
@@ -386,16 +386,17 @@ def write_gpt2(tokenizer, folder):
     config["extra_special_tokens"] = [t for t in tokenizer.special_tokens if t != END]
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    _write(folder / "vocab.json", json.dumps(id_of, ensure_ascii=False))
-    _write(folder / "merges.txt", "\n".join(lines) + "\n")
-    _write(folder / "tokenizer_config.json", json.dumps(config, indent=1))
+    write_file(folder / "vocab.json", json.dumps(id_of, ensure_ascii=False))
+    write_file(folder / "merges.txt", "\n".join(lines) + "\n")
+    write_file(folder / "tokenizer_config.json", json.dumps(config, indent=1))
 
 
-def _write(path, text):
-    """Write a file in one step: whoever reads finds the old file or the new."""
+def write_file(path, text):
+    """Write a file in one step, as UTF-8: whoever reads finds the old file or the new."""
+    path = Path(path)
     fresh = path.with_name(f".{path.name}.tmp")
     try:
-        fresh.write_bytes(text.encode("utf-8"))
+        fresh.write_text(text, encoding="utf-8", newline="\n")
         fresh.replace(path)
     finally:
         fresh.unlink(missing_ok=True)
@@ -463,40 +464,6 @@ class TokenView:
         """How many tokens there are, and how many of them are not shown."""
         count, rest = len(self.ids), max(len(self.ids) - self.limit, 0)
         return f"{count} token{'s' * (count != 1)}" + (f", {rest} not shown" if rest else "")
-
-
-def show_tokens(text, tokenizer, ids=False, limit=2000):
-    """A text cut into its tokens, to look at; spaces and line ends are visible.
-
-    In a notebook let it be a cell's last line; in a script print it. In a terminal each token has
-    a colour (not if the environment variable NO_COLOR is set), elsewhere a | stands between tokens.
-    A space is shown as a dot, a line end as \\n, bytes that are no character by themselves as \\x..
-
-    Args:
-        text: a string.
-        tokenizer: a BPETokenizer, a CharTokenizer, or whatever has `encode` and `decode`.
-        ids: whether the ids are shown too.
-        limit: how many tokens are shown at most.
-
-    Returns:
-        A TokenView, which shows itself.
-
-    Raises:
-        TypeError: `text` is no string, or `tokenizer` no tokenizer.
-
-    >>> from tinytorch.tokenization import CharTokenizer
-    >>> print(show_tokens("a cow", CharTokenizer("a cow"), ids=True).text(coloured=False))
-    a[1]|·[0]|c[2]|o[3]|w[4]
-    5 tokens
-    """
-    if not hasattr(tokenizer, "encode") or not hasattr(tokenizer, "decode"):
-        raise TypeError(
-            f"show_tokens(text, tokenizer): the second is a tokenizer, not "
-            f"{type(tokenizer).__name__}"
-        )
-    row = [int(i) for i in tokenizer.encode(text)]
-    table = getattr(tokenizer, "token_bytes", None)
-    return TokenView([table[i] if table else tokenizer.decode([i]) for i in row], row, ids, limit)
 
 
 def _visible(piece, space, line_end, escape=""):
