@@ -7,16 +7,15 @@ lesson's own class can use it too.
 import html
 import json
 import os
-import re
 import sys
 import unicodedata
 from functools import cache
 from heapq import heapify, heappop, heappush
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from pathlib import Path
 
 __all__ = ["Known", "TokenView", "arranged", "byte_signs", "checked_merges", "checked_special"]
-__all__ += ["encode_long", "gpt2_split", "read_gpt2", "write_file", "write_gpt2"]
+__all__ += ["cut_as_gpt2", "encode_long", "read_gpt2", "write_file", "write_gpt2"]
 
 END = "<|endoftext|>"  # the special token that GPT-2 has without anybody naming it
 ROLES = ("bos_token", "eos_token", "unk_token", "pad_token", "sep_token", "cls_token")
@@ -24,29 +23,41 @@ LISTS = ("additional_special_tokens", "extra_special_tokens")
 
 
 # -- the split
-@cache
-def gpt2_split():
-    r"""GPT-2's pattern, for Python's own `re`: `findall` gives words that joined are the text.
+def cut_as_gpt2(plain_split, text):
+    r"""The words of a text as GPT-2 cuts it; joined they are the text.
 
-    The pattern is `'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`. The
-    three classes are made from what `re` has. Its `\w` is letters, numbers and `_`, and its `\d` is
-    only a part of the numbers (no ½, ², Ⅷ): the others are listed, by their category in
-    `unicodedata`. Its `\s` holds the four separators U+001C to U+001F, and Unicode's white space
-    does not. A character younger than Python's tables (`unicodedata.unidata_version`) is no letter.
+    GPT-2's pattern is `'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`,
+    and Python's `re` has no `\p`. The lesson's pattern differs in two points. Its letters are all
+    letters and the numbers that are no digits (½, ², Ⅷ), its numbers only the digits. And its white
+    space holds the four separators U+001C to U+001F, which Unicode's does not. So these characters
+    are replaced first, each by one of the kind that GPT-2 sees, and the text is cut at the places
+    where the other one is. A character younger than Python's tables (`unicodedata.unidata_version`)
+    is no letter.
+
+    Args:
+        plain_split: the lesson's pattern, compiled.
+        text: a string.
 
     Source: Radford et al. 2019, the pattern in GPT-2's published code.
 
-    >>> gpt2_split().findall("We've 2½ metres")
+    >>> from tinytorch.tokenization import SPLIT
+    >>> cut_as_gpt2(SPLIT, "We've 2½ metres")
     ['We', "'ve", ' 2½', ' metres']
     """
+    replaced = text.translate(_stand_ins())
+    words = plain_split.findall(replaced)
+    if replaced == text:
+        return words
+    ends = accumulate(map(len, words), initial=0)
+    return [text[start:end] for start, end in pairwise(ends)]
+
+
+@cache
+def _stand_ins():
+    """For `translate`: 0 for each number that `re` takes for a letter, NUL for four separators."""
     numeric = filter(str.isnumeric, map(chr, range(sys.maxunicode + 1)))
-    others = "".join(c for c in numeric if unicodedata.category(c) in ("Nl", "No"))
-    letter, number = rf"[^\W\d_{others}]", rf"[\d{others}]"
-    space, other = r"[^\S\x1c-\x1f]", r"(?:[^\s\w]|[_\x1c-\x1f])"
-    return re.compile(
-        rf"'(?:[stmd]|re|ve|ll)| ?{letter}+| ?{number}+| ?{other}+"
-        rf"|{space}+(?![\S\x1c-\x1f])|{space}+"
-    )
+    numbers = (c for c in numeric if unicodedata.category(c) in ("Nl", "No"))
+    return dict.fromkeys(map(ord, numbers), "0") | dict.fromkeys(range(0x1C, 0x20), "\0")
 
 
 # -- what a tokenizer asks of its arguments, and remembers
@@ -245,7 +256,9 @@ def read_gpt2(source, merges_file=None, special_tokens=None):
         where = Path(merges_file or folder / "merges.txt")
         id_of, lines = _read_vocab(vocab_file), _read_lines(where)
         declared = _declared(folder, id_of) if folder else {END} & id_of.keys()
-    special = sorted(declared, key=id_of.get) if special_tokens is None else list(special_tokens)
+    if special_tokens is None:
+        special_tokens = sorted(declared, key=lambda name: id_of.get(name, -1))
+    special = checked_special(special_tokens)
     if missing := [token for token in special if token not in id_of]:
         raise ValueError(
             f"the special token {missing[0]!r} has no id in {source}: name those that have one "

@@ -277,7 +277,7 @@ def split_words(text, special_tokens=(), pattern="plain"):
         text: a string.
         special_tokens: strings that are words of their own.
         pattern: "plain" is GPT-2's pattern written for Python's own `re`, which counts signs such
-            as ½ among the letters; "gpt2" cuts exactly as GPT-2 does (`bytepairs.gpt2_split`).
+            as ½ among the letters; "gpt2" cuts exactly as GPT-2 does (`bytepairs.cut_as_gpt2`).
 
     Source: Radford et al. 2019.
 
@@ -288,9 +288,9 @@ def split_words(text, special_tokens=(), pattern="plain"):
     ['Isn', "'t", ' a', ' cow', ' ', ' 2', ' metres', ' long', '?', '\n']
     """
     plain_text(text).encode("utf-8")  # raises where a word would have no bytes
-    words, split = [], SPLIT if pattern == "plain" else bytepairs.gpt2_split()
+    words, cut = [], bytepairs.cut_as_gpt2 if pattern == "gpt2" else re.Pattern.findall
     for place, part in enumerate(split_special(text, special_tokens)):
-        words += [part] if place % 2 else split.findall(part)  # every second part is special
+        words += [part] if place % 2 else cut(SPLIT, part)  # every second part is special
     return words
 
 
