@@ -858,6 +858,10 @@ class TestGPT2Files:
         tokenizer = BPETokenizer.from_gpt2(tmp_path)
         assert tokenizer.vocab_size == 301
         assert tokenizer.decode([280, 300]) == "<far>"
+        tokenizer.save_gpt2(tmp_path / "again")
+        again = BPETokenizer.from_gpt2(tmp_path / "again")
+        assert again.token_bytes == tokenizer.token_bytes
+        assert again.encode("low<far>") == tokenizer.encode("low<far>") == [257, 300]
 
     def test_two_merges_may_make_the_same_bytes(self, tmp_path):
         """The second way to `low` gives the id of the first, and what follows it merges as well."""
@@ -865,6 +869,8 @@ class TestGPT2Files:
         tokenizer = BPETokenizer.from_gpt2(tmp_path)
         assert tokenizer.vocab_size == 256 + 4 + 1
         assert tokenizer.encode("lows") == [259]
+        gpt2_folder(tmp_path, ["a a", "a aa", "aa a", "aaa b"])  # here the second way is taken
+        assert BPETokenizer.from_gpt2(tmp_path).encode("aaab") == [258]
         path = tmp_path / "copy.json"
         tokenizer.save(path)
         assert BPETokenizer.load(path).twins == tokenizer.twins == {259: 257}
@@ -1060,6 +1066,46 @@ class TestEncodeLong:
         )
         BPETokenizer().encode("a" * 256 + " " + "b" * 257)
         assert asked == [256]
+
+
+@pytest.mark.exercise("tokenization")
+class TestTrainLong:
+    """The twin of merging and counting for words that are books."""
+
+    @given(st.lists(st.integers(0, 2), max_size=30), st.integers(0, 2), st.integers(0, 2))
+    def test_equals_merge_and_a_full_recount(self, word, left, right):
+        ids, changes = bytepairs.merge_long(tuple(word), (left, right), 300)
+        assert list(ids) == merge(word, (left, right), 300)
+        want = Counter(pairwise(merge(word, (left, right), 300)))
+        want.subtract(Counter(pairwise(word)))
+        assert changes == {pair: change for pair, change in want.items() if change}
+
+    @given(st.text("ab \n", max_size=80), st.integers(0, 12), st.sampled_from([0, 1, 3, 6]))
+    def test_training_is_the_same_whichever_way_words_go(self, text, most, long):
+        want, before = trained(text, most).merges, bytepairs.LONG
+        try:
+            bytepairs.LONG = long
+            assert trained(text, most).merges == want
+        finally:
+            bytepairs.LONG = before
+
+    def test_an_array_becomes_a_tuple_when_it_is_short(self):
+        ids, _ = bytepairs.merge_long((1, 2) * 200, (1, 2), 300)
+        assert ids == (300,) * 200
+        ids, _ = bytepairs.merge_long((1, 2) * 300, (1, 2), 300)
+        assert ids.tolist() == [300] * 300
+
+    def test_a_book_without_a_space(self, monkeypatch):
+        monkeypatch.setattr("tinytorch.tokenization.merge", None)  # it would take minutes
+        text = "".join(c for c in talks() if c.isalpha()) * 11
+        assert len(text) > 100_000
+        merges = trained(text, 50).merges
+        assert len(merges) == 50
+        ids = np.frombuffer(text.encode(), dtype=np.uint8).astype(np.int64)
+        for new, pair in enumerate(merges[:5], start=256):
+            counts = Counter(pairwise(ids.tolist()))
+            assert pair == min(counts, key=lambda p, counts=counts: (-counts[p], p))
+            ids = np.asarray(bytepairs.merge_long(ids, pair, new)[0])
 
 
 @pytest.mark.exercise("tokenization")

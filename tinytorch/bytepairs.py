@@ -14,8 +14,10 @@ from heapq import heapify, heappop, heappush
 from itertools import accumulate, pairwise
 from pathlib import Path
 
+import numpy as np
+
 __all__ = ["Known", "TokenView", "arranged", "byte_signs", "checked_merges", "checked_special"]
-__all__ += ["cut_as_gpt2", "encode_long", "read_gpt2", "write_file", "write_gpt2"]
+__all__ += ["cut_as_gpt2", "encode_long", "merge_long", "read_gpt2", "write_file", "write_gpt2"]
 
 END = "<|endoftext|>"  # the special token that GPT-2 has without anybody naming it
 ROLES = ("bos_token", "eos_token", "unk_token", "pad_token", "sep_token", "cls_token")
@@ -119,6 +121,49 @@ class Known(dict):
 
 
 # -- a word that is a book
+LONG = 256  # ids: longer words are spared the lesson's loops, whose time grows with the square
+
+
+def merge_long(ids, pair, new):
+    """Merge a pair in a long word, and say what that does to the counts of pairs.
+
+    Args:
+        ids: a tuple or an array of ids.
+        pair: (left, right).
+        new: the id that takes the pair's place.
+
+    Returns:
+        (ids, changes): the new ids, an array while they are more than LONG and then a tuple; and a
+        dictionary, pair -> how many more of it there are now.
+
+    >>> merge_long((7, 7, 7, 8), (7, 7), 300)
+    ((300, 7, 8), {(7, 7): -2, (300, 7): 1})
+    """
+    ids = np.asarray(ids, dtype=np.int64)
+    places = np.flatnonzero((ids[:-1] == pair[0]) & (ids[1:] == pair[1]))
+    if pair[0] == pair[1] and len(places):  # of a run of them every second one, from its start
+        starts = np.r_[True, np.diff(places) > 1]
+        places = places[(places - places[starts][np.cumsum(starts) - 1]) % 2 == 0]
+    merged = ids.copy()
+    merged[places] = new
+    merged = np.delete(merged, places + 1)
+    now = places - np.arange(len(places))
+    changes = _pairs_at(merged, (now - 1, now))
+    for old, count in _pairs_at(ids, (places - 1, places, places + 1)).items():
+        changes[old] = changes.get(old, 0) - count
+    changes = {key: change for key, change in sorted(changes.items()) if change}
+    return merged if len(merged) > LONG else tuple(merged.tolist()), changes
+
+
+def _pairs_at(ids, places):
+    """The pairs that begin at some places of a row of ids, each place once, with their counts."""
+    places = np.unique(np.concatenate(places))
+    places = places[(places >= 0) & (places < len(ids) - 1)]
+    numbers, counts = np.unique((ids[places] << 32) | ids[places + 1], return_counts=True)
+    pairs = zip((numbers >> 32).tolist(), (numbers & 0xFFFFFFFF).tolist(), strict=True)
+    return dict(zip(pairs, counts.tolist(), strict=True))
+
+
 def encode_long(word, ranks, twins):
     """The ids of a word of any length: what `encode_word` gives, in time n log n.
 

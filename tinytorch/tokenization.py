@@ -5,7 +5,6 @@
 
 __all__ = [
     "SPLIT",
-    "LONG",
     "plain_text",
     "whole_number",
     "id_row",
@@ -313,7 +312,7 @@ class PairIndex:
 
     Attributes:
         counts: dictionary, pair -> count, only pairs that occur.
-        words: list of (word, times) as they stand now.
+        words: list of (word, times) as they stand now; a word of hundreds of ids as an array.
         pairs_seen: how many pairs were looked at so far, the work done.
 
     >>> index = PairIndex({(97, 97, 98): 3, (97, 98): 1})
@@ -334,6 +333,11 @@ class PairIndex:
         """Replace `pair` by the id `new` in every word, and put the counts right."""
         for number in self.places.pop(pair, ()):
             word, times = self.words[number]
+            if len(word) > bytepairs.LONG:  # a book without spaces: not all of it anew each time
+                word, changes = bytepairs.merge_long(word, pair, new)
+                self.words[number] = (word, times)
+                self._change(number, changes, times)
+                continue
             self._add(number, -1)
             self.words[number] = (tuple(merge(word, pair, new)), times)
             self._add(number, 1)
@@ -342,7 +346,11 @@ class PairIndex:
         """Add the pairs of one word to the counts (sign 1), or take them away (sign -1)."""
         word, times = self.words[number]
         self.pairs_seen += max(len(word) - 1, 0)
-        for pair, count in count_pairs({word: times}).items():
+        self._change(number, count_pairs({word: times}), sign)
+
+    def _change(self, number, counts, sign):
+        """Add `sign` times some counts, and note that the pairs stand in the word."""
+        for pair, count in counts.items():
             self.counts[pair] = self.counts.get(pair, 0) + sign * count
             if self.counts[pair] == 0:
                 del self.counts[pair]
@@ -350,9 +358,6 @@ class PairIndex:
 
 
 # %% bpe-tokenizer
-LONG = 256  # bytes: beyond that encode_word, whose time grows with the square, is not asked
-
-
 class BPETokenizer:
     """Byte-level byte-pair encoding: every text is known, and frequent pieces are one token.
 
@@ -474,7 +479,7 @@ class BPETokenizer:
     def _ids_of(self, word):
         """The ids of one word, from encode_word; a word that is a book takes a faster way."""
         word = word.encode("utf-8")
-        if len(word) > LONG or self.twins:
+        if len(word) > bytepairs.LONG or self.twins:
             made = bytepairs.encode_long(word, self.ranks, self.twins)
         else:
             made = self.encode_word(word)
