@@ -913,7 +913,7 @@ class TestGPT2Files:
         tokenizer = BPETokenizer.from_gpt2(gpt2_folder(tmp_path))
         tokenizer.train("abab", num_merges=1)
         assert tokenizer.encode("ab<|endoftext|>") == [256, 257]
-        assert tokenizer.vocabulary is None
+        assert tokenizer.ids == range(258)
 
     def test_what_the_files_cannot_say_is_refused(self, tmp_path):
         with pytest.raises(ValueError, match="mean GPT-2's split, .* train a BPETokenizer.pattern"):
@@ -1001,6 +1001,15 @@ class TestGPT2Files:
         with pytest.raises(ValueError, match="is no tokenizer of GPT-2's kind"):
             BPETokenizer.from_gpt2(self.whole(tmp_path, **change))
 
+    @pytest.mark.parametrize("folder", [True, False])
+    def test_a_file_of_pairs_is_no_file_of_characters(self, folder, tmp_path):
+        tokenizer = BPETokenizer()
+        if folder:
+            tokenizer = BPETokenizer.from_gpt2(gpt2_folder(tmp_path, [], []))
+        tokenizer.save(tmp_path / "bpe.json")
+        with pytest.raises(ValueError, match="holds no CharTokenizer: KeyError"):
+            CharTokenizer.load(tmp_path / "bpe.json")
+
     def test_a_file_without_pattern_and_order_is_of_before(self, tmp_path):
         path = tmp_path / "old.json"
         path.write_text('{"merges": [[97, 98]], "special_tokens": ["<e>"]}', encoding="utf-8")
@@ -1019,7 +1028,7 @@ class TestGPT2Files:
     )
     def test_a_senseless_order_of_ids_is_refused(self, vocabulary, words):
         with pytest.raises((ValueError, TypeError), match=words):
-            BPETokenizer(vocabulary=vocabulary)
+            BPETokenizer(token_bytes=vocabulary)
 
 
 @pytest.mark.exercise("tokenization")

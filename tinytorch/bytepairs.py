@@ -284,7 +284,7 @@ def read_gpt2(source, merges_file=None, special_tokens=None):
         special_tokens: a list of strings; None takes those that the folder declares.
 
     Returns:
-        A dictionary with merges, special_tokens, pattern and vocabulary.
+        A dictionary with merges, special_tokens, pattern and token_bytes.
 
     Raises:
         FileNotFoundError: a file is not there.
@@ -316,7 +316,7 @@ def read_gpt2(source, merges_file=None, special_tokens=None):
     for name in special:
         vocabulary[id_of[name]] = name.encode("utf-8")
     found = {"merges": merges, "special_tokens": special}
-    return found | {"pattern": "gpt2", "vocabulary": vocabulary}
+    return found | {"pattern": "gpt2", "token_bytes": vocabulary}
 
 
 def _json(path):

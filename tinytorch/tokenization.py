@@ -368,7 +368,7 @@ class BPETokenizer:
         merges: pairs of ids, in order; the pair at place r makes the id 256 + r.
         special_tokens: strings that get an id each and are never cut or merged.
         pattern: how text is cut into words, "plain" or "gpt2"; see `split_words`.
-        vocabulary: another order of the ids, that of a file: a list, id -> bytes.
+        token_bytes: another order of the ids, that of a file: a list, id -> bytes.
 
     Attributes:
         vocab_size: how many ids there are, 0 to vocab_size - 1.
@@ -377,7 +377,7 @@ class BPETokenizer:
         token_bytes: list, id -> bytes.
         special_tokens: list of strings.
         special_ids: dictionary, special token -> id.
-        ids: the ids in the order above; other numbers only with a vocabulary.
+        ids: the ids in the order above; other numbers only if token_bytes are given.
 
     Raises:
         ValueError: a merge or a special token makes no sense.
@@ -394,19 +394,19 @@ class BPETokenizer:
     'slow lower'
     """
 
-    def __init__(self, merges=(), special_tokens=(), pattern="plain", vocabulary=None):
+    def __init__(self, merges=(), special_tokens=(), pattern="plain", token_bytes=None):
         self.merges, self.special_tokens = checked_merges(merges), checked_special(special_tokens)
         if pattern not in ("plain", "gpt2"):
             raise ValueError(f"pattern is 'plain' or 'gpt2', not {pattern!r}")
-        self.pattern, self.vocabulary = pattern, vocabulary
+        self.pattern = pattern
         self.ranks = {pair: rank for rank, pair in enumerate(self.merges)}
         tokens = [bytes([i]) for i in range(256)]
         for left, right in self.merges:
             tokens.append(tokens[left] + tokens[right])
         tokens += [token.encode("utf-8") for token in self.special_tokens]
         self.token_bytes, self.ids, self.twins = tokens, range(len(tokens)), {}
-        if vocabulary is not None:
-            self.token_bytes, self.ids, self.twins = bytepairs.arranged(tokens, vocabulary)
+        if token_bytes is not None:
+            self.token_bytes, self.ids, self.twins = bytepairs.arranged(tokens, token_bytes)
         self.vocab_size = len(self.token_bytes)
         special_ids = self.ids[len(tokens) - len(self.special_tokens) :]
         self.special_ids = dict(zip(self.special_tokens, special_ids, strict=True))
@@ -530,14 +530,15 @@ class BPETokenizer:
 
     def save(self, path):
         """Write merges, special tokens, pattern and order of ids to a JSON file, in one step."""
-        names = self.vocabulary and [token.decode("latin-1") for token in self.token_bytes]
+        names = [token.decode("latin-1") for token in self.token_bytes]
+        names = None if isinstance(self.ids, range) else names  # the usual order says itself
         content = {"merges": self.merges, "special_tokens": self.special_tokens}
-        save_json(path, content | {"pattern": self.pattern, "vocabulary": names})
+        save_json(path, content | {"pattern": self.pattern, "token_bytes": names})
 
     @classmethod
     def load(cls, path):
         """The tokenizer that `save` wrote; see `load_tokenizer` for what is refused."""
-        more = {"pattern": "plain", "vocabulary": None}  # older files lack them
+        more = {"pattern": "plain", "token_bytes": None}  # older files lack them
         return load_tokenizer(path, cls, ["merges", "special_tokens"], more)
 
     @classmethod
