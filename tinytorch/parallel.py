@@ -13,9 +13,9 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from .autograd import backward as walk
-from .autograd import hand_over
+from .autograd import hand_over, rule
 from .machine import get_num_threads
-from .tensor import Generator, Tensor, _switch, numpy_generator
+from .tensor import Generator, Tensor, _switch, numpy_generator, primitive, recording, wrap
 
 WORTH_IT = 30_000  # numbers in one layer, batch * tokens * width: below, a second thread costs time
 
@@ -82,6 +82,62 @@ def backward(mean_loss, *batch, parts=None, count=None):
     Raises:
         ValueError: the tensors differ in their first size, or no target counts.
     """
+    pieces, shares = _cut(batch, parts, count)
+    loss, gradients = _added(mean_loss, pieces, shares)
+    hand_over(gradients)
+    return loss
+
+
+def side_by_side(mean_loss, *batch, parts=None, count=None):
+    """`mean_loss(*batch)`, the batch cut into parts that are computed side by side.
+
+    The gradient is computed at once, in the same threads, and handed out when `backward()` asks.
+    So whatever works on a loss works on this one, too: sums of several, gradient accumulation.
+
+    Args:
+        mean_loss, batch, parts, count: as in `backward`.
+
+    Returns:
+        L, a Tensor of one number.
+
+    Raises:
+        ValueError: as in `backward`.
+
+    >>> x = Tensor([1.0, 2.0, 6.0])
+    >>> weight = Tensor([1.0], requires_grad=True)
+    >>> side_by_side(lambda part: (weight * part).mean(), x, parts=3).backward()
+    >>> weight.grad
+    tensor([3.])
+    """
+    pieces, shares = _cut(batch, parts, count)
+    if not recording():
+        losses = in_threads(lambda n: mean_loss(*pieces[n]).array, range(len(pieces)))
+        total = sum(loss.item() * share for loss, share in zip(losses, shares))
+        return wrap(np.asarray(total, losses[0].dtype))
+    loss, gradients = _added(mean_loss, pieces, shares)
+    return with_slopes(list(gradients), loss, list(gradients.values()))
+
+
+@primitive
+def with_slopes(leaves, value, slopes):
+    """A number whose gradient with respect to some leaves is known already.
+
+    Args:
+        leaves: list of Tensors.
+        value: the number.
+        slopes: an array for each leaf.
+    """
+    return np.asarray(value, np.result_type(*leaves)), slopes
+
+
+@rule
+def with_slopes_rule(g, note):
+    """g times each slope."""
+    return [g * slope for slope in note]
+
+
+def _cut(batch, parts, count):
+    """The parts of a batch, and the share of each in the mean over all targets."""
     sizes = {len(tensor) for tensor in batch}
     if len(sizes) != 1:
         raise ValueError(f"the tensors of a batch have one first size, and these have {sizes}")
@@ -92,8 +148,12 @@ def backward(mean_loss, *batch, parts=None, count=None):
     counts = [int(count(*piece)) if count else len(piece[0]) for piece in pieces]
     if not sum(counts):
         raise ValueError("nothing to learn from: the batch has no target that counts")
-    shares = [number / sum(counts) for number in counts]
-    found = in_threads(lambda n: _walked(mean_loss, pieces[n], shares[n]), range(parts))
+    return pieces, [number / sum(counts) for number in counts]
+
+
+def _added(mean_loss, pieces, shares):
+    """(loss, {leaf: gradient}) of all parts together, added in the order of the parts."""
+    found = in_threads(lambda n: _walked(mean_loss, pieces[n], shares[n]), range(len(pieces)))
     (loss, gradients), *others = found
     for other_loss, other in others:
         loss += other_loss
@@ -102,8 +162,7 @@ def backward(mean_loss, *batch, parts=None, count=None):
                 gradients[leaf] += gradient
             else:
                 gradients[leaf] = gradient
-    hand_over(gradients)
-    return loss
+    return loss, gradients
 
 
 def _walked(mean_loss, piece, share):
