@@ -133,6 +133,7 @@ def checked_flags(flags, arguments=None):
     return values
 
 
+CHANGEABLE = ("prompt", "temperature", "max_seconds", "save_every")  # when a run goes on
 SIZES = ("embed_dim", "num_heads", "num_layers", "context")
 PRESETS = {
     "default": {"embed_dim": 128, "num_heads": 8, "num_layers": 4, "context": 128},
@@ -202,10 +203,12 @@ def text_flags(flags, presets, kept=None):
     asked, _ = first.parse_known_args()
     flags.set_defaults(**presets[asked.preset])
     settings = kept(asked.resume) if kept and asked.resume else {}
+    if strange := set(settings) - {action.dest for action in flags._actions}:
+        flags.error(f"the run in {asked.resume} has {_flag(min(strange))}, unknown to this script")
     flags.set_defaults(**settings)
     values = checked_flags(flags)
     for name, value in settings.items():
-        if getattr(values, name, value) != value:
+        if name not in CHANGEABLE and getattr(values, name) != value:
             told = f"the run in {values.resume} has {_flag(name)} {value}"
             flags.error(f"{told}, and goes on with it: leave the flag out, or start anew")
     return values

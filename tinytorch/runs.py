@@ -15,7 +15,7 @@ from . import console
 from .download import digest
 
 SETTINGS = "settings.json"
-FREE = ("preset", "prompt", "temperature", "max_seconds", "save", "resume", "save_every", "tables")
+NOT_KEPT = ("preset", "save", "resume")  # flags that say nothing about the run itself
 
 
 # -- a run in a folder
@@ -27,8 +27,7 @@ def settings(folder):
     """
     path = Path(folder) / SETTINGS
     try:
-        kept = json.loads(path.read_text(encoding="utf-8"))
-        flags = kept["flags"]
+        flags = dict(json.loads(path.read_text(encoding="utf-8"))["flags"])
     except FileNotFoundError:
         told = f"{folder} holds no run: start one with --save {folder}"
         raise console.Refusal(f"--resume: {told}") from None
@@ -59,7 +58,7 @@ def folder_of(flags, script, text):
         if (path.parent / "last.safetensors").exists():
             told = f"{folder} holds a run: go on with --resume {folder}, or take another folder"
             raise console.Refusal(f"--save: {told}")
-        kept = {name: value for name, value in vars(flags).items() if name not in FREE}
+        kept = {name: value for name, value in vars(flags).items() if name not in NOT_KEPT}
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps({**own, "flags": kept}, indent=1), encoding="utf-8")
@@ -83,15 +82,14 @@ def steps(flags, tokens):
     return max(1, round(flags.epochs * tokens / (flags.batch_size * flags.context)))
 
 
-def fit(trainer, flags, sample=None, every=None, evaluate=True):
+def fit(trainer, flags, sample):
     """Train until `flags.steps`, from the last checkpoint on if the run goes on; live.
 
     Args:
-        trainer: a `training.Trainer`; with `flags.resume` it goes on from its folder.
+        trainer: a `training.Trainer`; with `flags.resume` it goes on from its folder. Validation
+            batches, if it has any, are measured whenever a sample is shown.
         flags: steps, max_seconds, resume, save_every.
-        sample: function -> lines to show while it learns.
-        every: after how many steps; five times in all if None.
-        evaluate: whether the validation batches are measured then.
+        sample: function -> lines to show while it learns, five times in all.
 
     Returns:
         The seconds this took.
@@ -100,7 +98,7 @@ def fit(trainer, flags, sample=None, every=None, evaluate=True):
         console.Refusal: the checkpoint is torn or foreign.
         console.Diverged: the loss is no number any more.
     """
-    every = every or math.ceil(flags.steps / 5)
+    every = math.ceil(flags.steps / 5)
     if flags.resume:
         try:
             trainer.resume()
@@ -113,20 +111,53 @@ def fit(trainer, flags, sample=None, every=None, evaluate=True):
             progress.update(figures["targets"], loss=figures["loss"])
             if "validation_loss" in figures:
                 progress.say(f"step {step:,}: validation loss {figures['validation_loss']:.3f}")
-            if sample and step % every == 0:
+            if step % every == 0:
                 for line in sample():
                     progress.say(f"    {line}")
             return progress.seconds > flags.max_seconds
 
-        _fitted(trainer, flags, every if evaluate and trainer.validation else None, report)
+        measured = {"evaluate_every": every} if trainer.validation else {}
+        kept = {"save_every": flags.save_every} if trainer.folder else {}
+        _fitted(trainer, flags.steps, report, **measured, **kept)
     return progress.seconds
 
 
-def _fitted(trainer, flags, every, report):
+def fit_epochs(trainer, steps, max_seconds, say):
+    """Train a run that is not kept, and show some lines after every epoch; live.
+
+    Args:
+        trainer: a `training.Trainer` without a folder.
+        say: function, number of the epoch from 1 on -> lines.
+
+    Returns:
+        The seconds this took.
+    """
+    with console.Progress(steps) as progress:
+
+        def report(step, figures):
+            epoch, used = divmod(step - 1, trainer.steps_per_epoch)
+            progress.update(figures["targets"], loss=figures["loss"], epoch=epoch + 1)
+            if progress.seconds > max_seconds:
+                return True
+            for line in say(epoch + 1) if used + 1 == trainer.steps_per_epoch else ():
+                progress.say(line)
+            return False
+
+        _fitted(trainer, steps, report)
+    return progress.seconds
+
+
+def epoch_loss(trainer):
+    """The mean loss per target over the steps of the last epoch, while it was being learnt."""
+    length = trainer.steps_per_epoch
+    rows = trainer.journal.rows[(trainer.step - 1) // length * length :]
+    return sum(r["targets"] * r["loss"] for r in rows) / sum(r["targets"] for r in rows)
+
+
+def _fitted(trainer, steps, report, **more):
     """`trainer.fit`, its errors said in the words of a script."""
-    kept = trainer.folder and flags.save_every
     try:
-        trainer.fit(flags.steps, evaluate_every=every, save_every=kept, report=report)
+        trainer.fit(steps, report=report, **more)
     except FloatingPointError:
         told = f"the loss is no number any more after {trainer.step} steps"
         raise console.Diverged(told) from None
@@ -134,7 +165,7 @@ def _fitted(trainer, flags, every, report):
         told = f"the checkpoint cannot be written: {error.strerror or error}"
         raise console.Failed(told) from None
     except KeyboardInterrupt:
-        if kept and (trainer.folder / "last.safetensors").is_file():
+        if trainer.folder and (trainer.folder / "last.safetensors").is_file():
             told = f"stopped: no verdict; go on with --resume {trainer.folder}"
             raise KeyboardInterrupt(told) from None
         raise

@@ -33,8 +33,13 @@ THRESHOLD = 2.0  # nats per character of Tiny Shakespeare's held-out part
 GLANCE = 20_000  # held-out characters measured while training; at the end it is all of them
 PRESETS = console.PRESETS | {
     "nanogpt": {
-        **{"embed_dim": 128, "num_heads": 4, "num_layers": 4, "context": 64},
-        **{"steps": 2000, "batch_size": 12, "lr": 1e-3},
+        "embed_dim": 128,
+        "num_heads": 4,
+        "num_layers": 4,
+        "context": 64,
+        "steps": 2000,
+        "batch_size": 12,
+        "lr": 1e-3,
     }
 }
 
@@ -42,7 +47,9 @@ PRESETS = console.PRESETS | {
 def read_text(flags):
     """The text to learn from, and whether it is Tiny Shakespeare."""
     try:
-        path = Path(flags.data or download.fetched(download.SHAKESPEARE, flags.url, console.confirm))
+        path = Path(
+            flags.data or download.fetched(download.SHAKESPEARE, flags.url, console.confirm)
+        )
         data = path.read_bytes()
         text = data.decode("utf-8").replace("\r\n", "\n").removeprefix("\ufeff")
     except download.Unavailable as error:
