@@ -20,6 +20,7 @@ import math
 import tinytorch
 from tinytorch import console, runs
 from tinytorch.dataloader import DataLoader, load_tinytalks, pad_sequences
+from tinytorch.kv_caching import generate_cached
 from tinytorch.optimizers import AdamW, warmup_cosine
 from tinytorch.tokenization import CharTokenizer, next_token_windows
 from tinytorch.training import Trainer
@@ -95,10 +96,9 @@ def answers(model, tokenizer, questions, temperature=0.0):
     replies, stop = [""] * len(prompts), tokenizer.encode("\n")
     for length in sorted({len(prompt) for prompt in prompts}):  # equally long ones in one batch
         rows = [row for row, prompt in enumerate(prompts) if len(prompt) == length]
-        batch = tinytorch.tensor([prompts[row] for row in rows])
-        room = CONTEXT - length
-        texts = model.generate(batch, room, temperature=temperature, stop=stop).tolist()
-        for row, ids in zip(rows, texts):
+        batch, room = [prompts[row] for row in rows], CONTEXT - length
+        texts = generate_cached(model, batch, room, temperature=temperature, stop=stop)
+        for row, ids in zip(rows, texts.tolist()):
             replies[row] = tokenizer.decode(ids[length:]).split("\n")[0].strip()
     return replies
 

@@ -27,6 +27,7 @@ from collections import Counter
 import tinytorch
 from tinytorch import console, runs
 from tinytorch.dataloader import DataLoader, load_tinytalks, pad_sequences
+from tinytorch.kv_caching import generate_cached
 from tinytorch.optimizers import AdamW, warmup_cosine
 from tinytorch.tokenization import CharTokenizer, next_token_windows
 from tinytorch.training import Trainer
@@ -161,7 +162,7 @@ class Conversation:
         if len(prompt) > CONTEXT:
             raise ValueError(f"{len(prompt)} characters are more than {CONTEXT}: ask a shorter one")
         stop = self.tokenizer.encode("\n")
-        ids = self.model.generate(tinytorch.tensor([prompt]), ANSWER, temperature=0.0, stop=stop)
+        ids = generate_cached(self.model, [prompt], ANSWER, temperature=0.0, stop=stop)
         answer = self.tokenizer.decode(ids[0, len(prompt) :].tolist()).split("\n")[0].strip()
         self.lines += [f"Q: {question}\n", f"A: {answer}\n"]
         return answer

@@ -10,6 +10,7 @@ import json
 import os
 import random
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -473,3 +474,96 @@ def test_shakespeare_is_learnt(preset, most):
     code, out, err = run(STEP3, "--data", shakespeare(), "--preset", preset)
     assert code == 0, out + err
     assert float(out.split("validation loss ")[-1].split(",")[0]) <= most
+
+
+# -- in a terminal, and out of a workspace
+def in_terminal(words, cwd, answer=b""):
+    """(exit code, what the screen got) of a command that runs in a terminal."""
+    import pty
+
+    leader, follower = pty.openpty()
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), follower)
+    with subprocess.Popen(words, cwd=cwd, env=environment(), **pipes) as process:
+        os.close(follower)
+        os.write(leader, answer)
+        screen = b""
+        while True:
+            try:
+                screen += os.read(leader, 4096)
+            except OSError:  # the other side is closed
+                break
+    os.close(leader)
+    return process.returncode, screen.decode("utf-8", "replace")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminal there")
+@pytest.mark.parametrize("script", STEPS)
+def test_in_a_terminal_the_progress_is_live(script, song, tmp_path):
+    words = [sys.executable, str(FOLDER / script), *SHORT, *map(str, data(script, song))]
+    code, screen = in_terminal(words, tmp_path)
+    assert code == 1 and "FAILED" in screen and "Traceback" not in screen
+    assert "training 10/10" not in screen  # a bar, not lines
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminal there")
+@pytest.mark.parametrize(
+    ("answer", "sentence"), [(b"n\n", "was not to be fetched"), (b"\n", "cannot be reached")]
+)
+def test_in_a_terminal_it_asks_before_it_fetches(answer, sentence, tmp_path, monkeypatch):
+    monkeypatch.setenv("TINYTORCH_CACHE", str(tmp_path))
+    words = [sys.executable, str(FOLDER / STEP3), "--url", "http://127.0.0.1:9/x"]
+    code, screen = in_terminal(words, tmp_path, answer)
+    assert code == 2 and "Fetch it from http://127.0.0.1:9/x? [Y/n]" in screen
+    assert sentence in screen and "Traceback" not in screen
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory):
+    """A learner's folder, nothing written in it yet."""
+    folder = tmp_path_factory.mktemp("learner") / "mine"
+    words = [sys.executable, "-m", "tito", "init", str(folder)]
+    subprocess.run(words, cwd=folder.parent, env=environment(), check=True, capture_output=True)
+    return folder
+
+
+@pytest.mark.parametrize("script", STEPS)
+def test_in_a_workspace(script, song, workspace):
+    flags = [*SHORT, *map(str, data(script, song))]
+    name = script.partition("_")[0]
+    words = [sys.executable, "-m", "tito", "milestone", "run", name, *flags]
+    done = subprocess.run(words, cwd=workspace, env=environment(), capture_output=True, text=True)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "FAILED: " in done.stdout and "Traceback" not in done.stderr
+
+
+# -- what the README says
+README = (FOLDER / "README.md").read_text(encoding="utf-8")
+
+
+def test_every_command_of_the_troubleshooting_works(song, tmp_path):
+    """Each as it stands there, but for fewer steps and a text of the test's own."""
+    section = README.split("## If something goes wrong")[1].split("\n## ")[0]
+    commands = [
+        line for block in re.findall(r"```\n(.*?)```", section, re.S) for line in block.splitlines()
+    ]
+    assert len(commands) >= 10
+    for command in commands:
+        program, script, *flags = shlex.split(command)
+        if program == "tito":
+            words = [sys.executable, "-m", "tito", script, *flags, "--help"]
+            done = subprocess.run(words, env=environment(), cwd=tmp_path, capture_output=True)
+            assert done.returncode == 0, command
+            continue
+        prompt = ["--prompt", "Row"] if script == STEP3 else []
+        more = ["--data", song, *prompt] if script == STEP3 else []
+        more += ["--max-seconds=0"] + ["--steps=2"] * ("--resume" not in flags)
+        code, out, err = run(script, *flags, *more, cwd=tmp_path)
+        assert (code, err) in ((0, ""), (1, "")), f"{command}: {err}"
+        assert "threshold" in out
+
+
+def test_all_scripts_are_in_the_readme():
+    scripts = sorted(path.name for path in FOLDER.glob("*.py"))
+    assert len(scripts) == 6
+    table = README.split("## The scripts")[1].split("\n## ")[0]
+    assert re.findall(r"^\| `python (\w+\.py)", table, re.M) == scripts
