@@ -309,9 +309,10 @@ def memory_table():
     print("\n## Memory of the numbers alone\n")
     print("P parameters; activations 4 B T (L (16 D + H T) + 2 D + V), or half with 2 bytes each\n")
     headings("", "P", "weights", "training: weights, gradients, AdamW", "activations", "of")
+    coder = 256 + script("step2_tinycoder").MERGES
     models = {  # V D H L T, windows a step, bytes of a number
-        "TinyCoder `--preset small`": (956, 64, 4, 2, 64, 4, 4),
-        "TinyCoder": (956, 128, 8, 4, 128, 4, 4),
+        "TinyCoder `--preset small`": (coder, 64, 4, 2, 64, 4, 4),
+        "TinyCoder": (coder, 128, 8, 4, 128, 4, 4),
         "GPT-3 (2020), 2 bytes": (50257, 12288, 96, 96, 2048, 1, 2),
     }
     for name, (V, D, H, L, T, B, width) in models.items():
@@ -349,7 +350,10 @@ def vocabulary_table(text):
 
     print("\n## Characters, byte pairs, words: the text of TinyCoder\n")
     print("bits per character: of a model that counts three tokens, learnt on the first 90 %,")
-    print("measured on the rest; table: numbers in the embedding and the head at width 128\n")
+    print(
+        "measured on the rest; table: numbers in the embedding and the head at width 128. Kind to"
+    )
+    print("words: all of the text's are in the vocabulary, also those never seen in the 90 %\n")
     headings("tokens", "different", "in the text", "characters each", "never seen", "bits", "table")
     for name in ("characters", "byte pairs, 300", "byte pairs, 1000", "words"):
         if name.startswith("byte"):

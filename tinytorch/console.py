@@ -31,6 +31,21 @@ class Diverged(Failed):
     """The training broke."""
 
 
+STOPPED = "stopped: nothing is saved, and there is no verdict"
+
+
+def _while_importing(kind, error, trace):
+    """Ctrl-C before `run` is reached: the script is still reading its modules."""
+    if issubclass(kind, KeyboardInterrupt) and not hasattr(sys, "ps1"):  # not in a REPL
+        print(f"\n{STOPPED}", file=sys.stderr, flush=True)
+        os._exit(INTERRUPTED)
+    sys.__excepthook__(kind, error, trace)
+
+
+if sys.excepthook is sys.__excepthook__ and getattr(sys.modules["__main__"], "__file__", None):
+    sys.excepthook = _while_importing
+
+
 def run(main):
     """Run a script's `main()` and leave with its exit code; no traceback for a user's mistake."""
     for stream in (sys.stdout, sys.stderr):
@@ -39,8 +54,7 @@ def run(main):
     try:
         code = main()
     except KeyboardInterrupt as stop:
-        told = str(stop) or "stopped: nothing is saved, and there is no verdict"
-        print(f"\n{told}", file=sys.stderr)
+        print(f"\n{str(stop) or STOPPED}", file=sys.stderr)
         code = INTERRUPTED
     except Refusal as refusal:
         print(f"{Path(sys.argv[0]).name}: {refusal}", file=sys.stderr)

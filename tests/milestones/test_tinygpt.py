@@ -433,6 +433,18 @@ def test_ctrl_c_ends_cleanly(script, saved, song, tmp_path):
     assert err.strip() == (told if saved else "stopped: nothing is saved, and there is no verdict")
 
 
+def test_ctrl_c_before_the_script_has_begun(tmp_path):
+    """The interrupt arrives while the modules are read; other errors look as ever."""
+    path = tmp_path / "script.py"
+    for error, code in (("KeyboardInterrupt", 130), ("ValueError('x')", 1)):
+        path.write_text(f"from tinytorch import console\nraise {error}\n")
+        done = subprocess.run(
+            [sys.executable, path], env=environment(), capture_output=True, text=True
+        )
+        assert done.returncode == code
+        assert ("Traceback" in done.stderr) == (code == 1)
+
+
 # -- the long trainings: `pytest -m slow`
 @pytest.mark.slow
 @pytest.mark.timeout(900)
