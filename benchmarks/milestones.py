@@ -7,7 +7,7 @@
 
 `--vs torch` trains two models on the same text with the same settings (4 layers, 4 heads, width
 128, windows of 64, 12 of them a step, 2,000 steps): step 3 with `--preset nanogpt`, and a GPT after
-nanoGPT's design in PyTorch eager. Each has a process of its own; they take turns of 100 steps, so
+nanoGPT's design in PyTorch eager. Each has a process of its own; they take turns of 50 steps, so
 that a busy machine meets both. The ratio is the median over the turns.
 """
 
@@ -271,11 +271,11 @@ def beside_torch(flags):
         raise SystemExit("--vs torch needs --data FILE, the text of Tiny Shakespeare")
     workers = {name: Worker(name, flags) for name in LIBRARIES}
     turns = []
-    for turn in range(math.ceil(flags.steps / 100)):
+    for turn in range(math.ceil(flags.steps / flags.turn)):
         order = list(workers) if turn % 2 == 0 else list(workers)[::-1]
-        turns.append({name: workers[name].ask(100)["seconds"] for name in order})
+        turns.append({name: workers[name].ask(flags.turn)["seconds"] for name in order})
         told = ", ".join(f"{name} {seconds:.2f} s" for name, seconds in turns[-1].items())
-        print(f"steps {100 * (turn + 1)}: {told}", file=sys.stderr)
+        print(f"steps {flags.turn * (turn + 1)}: {told}", file=sys.stderr, flush=True)
     ratio = statistics.median(turn["tinytorch"] / turn["torch"] for turn in turns)
     headings("", "parameters", "validation loss", "time, of PyTorch's")
     for name, worker in workers.items():
@@ -456,6 +456,7 @@ def read_flags():
     flags.add_argument("--data", type=Path, help="Tiny Shakespeare, if it is not to be fetched")
     flags.add_argument("--vs", choices=["torch"], help="train nanoGPT's settings beside it")
     flags.add_argument("--steps", type=int, default=2000, help="of --vs (default: 2000)")
+    flags.add_argument("--turn", type=int, default=50, help="steps of a turn (default: 50)")
     flags.add_argument("--threads", type=int, default=min(2, os.cpu_count() or 1), help="of both")
     flags.add_argument("--at-most", type=float, default=math.inf, help="fail above this ratio")
     flags.add_argument("--tables", action="store_true", help="the sums behind")

@@ -4,8 +4,9 @@
     import                   ->    import numpy as np
 
 The text is the package's own source, and yours where you have written it. It is read and written
-again by Python's `ast`: the code alone, without docstrings and comments, and with '...' for every
-message (a string with a blank in it, or one that is formatted). Byte pairs turn it into tokens.
+again by Python's `ast`: the code alone, without docstrings, comments and imports of the standard
+library, and with '...' for every message (a string with a blank in it, or one that is formatted).
+Byte pairs turn it into tokens.
 
 The rules of the test, fixed beforehand:
 
@@ -33,6 +34,7 @@ import ast
 import functools
 import importlib.util
 import re
+import sys
 import textwrap
 import zlib
 from pathlib import Path
@@ -75,7 +77,14 @@ def one_in(count, name):
 
 
 class CodeAlone(ast.NodeTransformer):
-    """Takes the docstrings out of a tree, and the words out of its messages."""
+    """Takes out of a tree its docstrings, the standard library, and the words of its messages."""
+
+    def visit_Import(self, node):
+        node.names = [a for a in node.names if a.name.split(".")[0] not in sys.stdlib_module_names]
+        return node if node.names else None
+
+    def visit_ImportFrom(self, node):
+        return node if node.level or node.module not in sys.stdlib_module_names else None
 
     def visit(self, node):
         node = super().visit(node)
@@ -223,7 +232,7 @@ def read_flags():
     console.add_text_flags(
         flags,
         console.PRESETS,
-        steps=3000,
+        steps=3500,
         batch_size=4,
         lr=2e-3,
         prompt="def forward(self, x):",

@@ -109,7 +109,7 @@ def read_flags():
         PRESETS,
         steps=2000,
         batch_size=8,
-        lr=2e-3,
+        lr=3e-3,
         prompt="To be or not to be,",
         temperature=0.8,
     )

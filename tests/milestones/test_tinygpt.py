@@ -195,10 +195,14 @@ def test_what_parses(written, good):
 
 
 def test_code_alone_has_no_docstrings_and_messages():
-    source = '"""Title."""\nclass A:\n    """Doc."""\n\ndef f(x):\n    """Doc."""\n'
+    source = '"""Title."""\nimport math\nimport os.path, numpy as np\nfrom pathlib import Path\n'
+    source += 'from .tensor import Tensor\nclass A:\n    """Doc."""\n\ndef f(x):\n    """Doc."""\n'
     source += "    raise ValueError(f'no {x} here', 'two words', 'name')\n"
     got = ast.unparse(CODER.CodeAlone().visit(ast.parse(source)))
-    assert got == ("class A:\n    pass\n\ndef f(x):\n    raise ValueError('...', '...', 'name')")
+    assert got == (
+        "import numpy as np\nfrom .tensor import Tensor\n\n"
+        "class A:\n    pass\n\ndef f(x):\n    raise ValueError('...', '...', 'name')"
+    )
 
 
 def test_a_blank_at_the_end_of_a_prompt_belongs_to_the_next_token():
