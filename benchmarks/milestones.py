@@ -115,9 +115,12 @@ class TinyTorch:
         self.parameters = model.num_parameters()
         self.trainer = step3.new_trainer(model, ids[:cut], ids[cut:], flags, None)
         self.batches = step3.batches(ids[cut:], flags)
+        self.feed = self.trainer.feed(flags.steps)
 
     def train(self, steps):
-        self.trainer.fit(self.trainer.step + steps)
+        """Some more of one `fit`: each new one would shuffle all windows again."""
+        for _, batches in zip(range(steps), self.feed):
+            self.trainer.train_step(batches)
 
     def loss(self):
         return self.trainer.evaluate(self.batches)["validation_loss"]
