@@ -18,19 +18,8 @@ import tinytorch
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "tinytorch"
-HANDWRITTEN = {"__init__", "blocks", "bookkeeping", "bytepairs", "console", "course", "download"}
-HANDWRITTEN |= {
-    "functions",
-    "generation",
-    "io",
-    "machine",
-    "overlay",
-    "parallel",
-    "profiler",
-    "runs",
-}
 FILES = sorted(PACKAGE.rglob("*.py"))
-EXPORTED = [f for f in PACKAGE.glob("*.py") if f.stem not in HANDWRITTEN]
+EXPORTED = [f for f in FILES if f.read_text("utf-8").startswith("# Written by tito export")]
 CORE = "tensor activations layers losses dataloader autograd optimizers tokenization embeddings"
 CORE += " attention transformers"
 

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 __all__ = ["Known", "TokenView", "arranged", "byte_signs", "checked_merges", "checked_special"]
+__all__ += ["load_tokenizer", "merges_wanted", "plain_text", "save_json", "whole_number"]
 __all__ += ["cut_as_gpt2", "encode_long", "merge_long", "read_gpt2", "write_file", "write_gpt2"]
 
 END = "<|endoftext|>"  # the special token that GPT-2 has without anybody naming it
@@ -63,6 +64,64 @@ def _stand_ins():
 
 
 # -- what a tokenizer asks of its arguments, and remembers
+def plain_text(text):
+    """`text` itself, if it is a string.
+
+    Raises:
+        TypeError: it is something else.
+    """
+    if not isinstance(text, str):
+        raise TypeError(f"a tokenizer reads text, not {type(text).__name__} (bytes: use decode())")
+    return text
+
+
+def whole_number(value, name, least):
+    """`value` itself, if it is a whole number and not below `least`.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+        raise ValueError(f"{name} is a whole number from {least} on, not {value!r}")
+    return value
+
+
+def save_json(path, content):
+    """Write `content` to a JSON file in one step: whoever reads finds the old file or the new."""
+    write_file(path, json.dumps(content))
+
+
+def load_tokenizer(path, kind, fields, more=()):
+    """A tokenizer from a file that its `save` wrote.
+
+    Args:
+        path: the file.
+        kind: the tokenizer's class.
+        fields: the names of what `save` stores, which are arguments of the class.
+        more: dictionary, further names with what counts where a file lacks them.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file is cut short, damaged, or holds something else.
+    """
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        given = {field: content[field] for field in fields}
+        return kind(**given | {name: content.get(name, more[name]) for name in more})
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ValueError(f"{path} is cut short, or holds no {kind.__name__}: {error!r}") from None
+
+
+def merges_wanted(vocab_size, num_merges, num_special):
+    """How many merges at most, from the one of the two numbers that was given."""
+    if (vocab_size is None) == (num_merges is None):
+        raise ValueError("train needs vocab_size or num_merges, one of the two")
+    if vocab_size is None:
+        return whole_number(num_merges, "num_merges", 0)
+    taken = 256 + num_special
+    return whole_number(vocab_size, "vocab_size, bytes and special tokens included,", taken) - taken
+
+
 def checked_merges(merges):
     """The merges as a list of pairs, each of two earlier ids, and none there twice.
 

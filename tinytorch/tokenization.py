@@ -5,11 +5,7 @@
 
 __all__ = [
     "SPLIT",
-    "plain_text",
-    "whole_number",
     "id_row",
-    "save_json",
-    "load_tokenizer",
     "CharTokenizer",
     "count_pairs",
     "merge",
@@ -18,51 +14,34 @@ __all__ = [
     "count_words",
     "PairIndex",
     "BPETokenizer",
-    "merges_wanted",
     "show_tokens",
     "next_token_windows",
 ]
 
 
 # %% imports
-import json
 import math
 import re
 from collections import Counter
 from itertools import chain, pairwise
-from pathlib import Path
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from . import bytepairs
-from .bytepairs import checked_merges, checked_special
+from .bytepairs import (
+    checked_merges,
+    checked_special,
+    load_tokenizer,
+    merges_wanted,
+    plain_text,
+    save_json,
+    whole_number,
+)
 from .tensor import int64, wrap
 
 
-# %% helpers
-def plain_text(text):
-    """`text` itself, if it is a string.
-
-    Raises:
-        TypeError: it is something else.
-    """
-    if not isinstance(text, str):
-        raise TypeError(f"a tokenizer reads text, not {type(text).__name__} (bytes: use decode())")
-    return text
-
-
-def whole_number(value, name, least):
-    """`value` itself, if it is a whole number and not below `least`.
-
-    Raises:
-        ValueError: it is something else.
-    """
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-        raise ValueError(f"{name} is a whole number from {least} on, not {value!r}")
-    return value
-
-
+# %% id-row
 def id_row(ids, vocab_size=math.inf):
     """A row of token ids as a new int64 array, every id checked.
 
@@ -83,32 +62,6 @@ def id_row(ids, vocab_size=math.inf):
     for place in np.flatnonzero((ids < 0) | (ids >= vocab_size)):
         raise ValueError(f"id {ids[place]} at place {place} is not between 0 and {vocab_size - 1}")
     return ids.astype(int64)
-
-
-def save_json(path, content):
-    """Write `content` to a JSON file in one step: whoever reads finds the old file or the new."""
-    bytepairs.write_file(path, json.dumps(content))
-
-
-def load_tokenizer(path, kind, fields, more=()):
-    """A tokenizer from a file that its `save` wrote.
-
-    Args:
-        path: the file.
-        kind: the tokenizer's class.
-        fields: the names of what `save` stores, which are arguments of the class.
-        more: dictionary, further names with what counts where a file lacks them.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: the file is cut short, damaged, or holds something else.
-    """
-    try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
-        given = {field: content[field] for field in fields}
-        return kind(**given | {name: content.get(name, more[name]) for name in more})
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise ValueError(f"{path} is cut short, or holds no {kind.__name__}: {error!r}") from None
 
 
 # %% char-tokenizer
@@ -574,16 +527,6 @@ class BPETokenizer:
                 not say so, and another library would give other ids.
         """
         bytepairs.write_gpt2(self, folder)
-
-
-def merges_wanted(vocab_size, num_merges, num_special):
-    """How many merges at most, from the one of the two numbers that was given."""
-    if (vocab_size is None) == (num_merges is None):
-        raise ValueError("train needs vocab_size or num_merges, one of the two")
-    if vocab_size is None:
-        return whole_number(num_merges, "num_merges", 0)
-    taken = 256 + num_special
-    return whole_number(vocab_size, "vocab_size, bytes and special tokens included,", taken) - taken
 
 
 # %% show-tokens
