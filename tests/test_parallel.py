@@ -184,7 +184,7 @@ def test_tensors_of_different_sizes_are_refused():
 def test_a_small_batch_is_not_cut(threads):
     tinytorch.set_num_threads(2)
     assert tinytorch.get_num_threads() == 2
-    assert [parallel.parts_for(n) for n in (29_999, 30_000)] == [1, 2]
+    assert [parallel.parts_for(n) for n in (49_999, 50_000)] == [1, 2]
 
 
 def test_blas_computes_with_one_thread_from_then_on():

@@ -17,7 +17,7 @@ from .autograd import hand_over, rule
 from .machine import get_num_threads
 from .tensor import Generator, Tensor, _switch, numpy_generator, primitive, recording, wrap
 
-WORTH_IT = 30_000  # numbers in one layer, batch * tokens * width: below, a second thread costs time
+WORTH_IT = 50_000  # numbers in one layer, batch * tokens * width: below, a second thread costs time
 
 _pools = {}  # process -> its threads; a forked process has none of its parent's
 
