@@ -34,7 +34,7 @@ def python(code, *flags):
 def test_import_needs_numpy_alone():
     """Neither the package nor any of its rooms imports more than NumPy and the standard library."""
     names = [*CORE.split(), "training", "kv_caching", "nn", "optim", "io", "console"]
-    names += "names.inplace names.storage utils.data testing linalg cuda.amp".split()
+    names += ["names.inplace", "names.storage", "utils.data", "testing", "linalg", "cuda.amp"]
     loaded = python(
         "import tinytorch, sys; "
         f"[__import__('tinytorch.' + n) for n in {names}]; "

@@ -3,6 +3,8 @@
 `python -m tinytorch.names` says how many of the names that tutorials use are here.
 """
 
+from .device import device
+
 PUBLIC = {  # module -> the names that `tinytorch.name` finds there; name=function if they differ
     "names.maths": """
         acos acosh addcdiv addcmul addmm allclose amin aminmax arccos=acos arccosh=acosh
@@ -122,6 +124,7 @@ def attach(core):
         if name not in own:
             where = None if module == "tensor" else module
             setattr(core.Tensor, name, core.calls(function, where))
+    core.Tensor.device = device("cpu")  # equal to "cpu", and has a type and an index
     core.SPELLINGS |= {"input": "x", "other": "y"}
     for name, part in PROPERTIES.items():
         if name not in own:

@@ -54,37 +54,37 @@ def empty(*sizes, size=None, dtype=None, requires_grad=False, device=None, **ign
     return zeros(*sizes, size=size, dtype=dtype, requires_grad=requires_grad, device=device)
 
 
-def empty_like(x, dtype=None, requires_grad=False, device=None):
-    """Room for numbers with the shape and dtype of x; it holds 0. See `zeros_like` for Args:"""
-    return full_like(x, 0, dtype, requires_grad, device)
+def empty_like(input, dtype=None, requires_grad=False, device=None):
+    """Room for numbers with the shape and dtype of input; it holds 0. See `zeros_like` for Args:"""
+    return full_like(input, 0, dtype, requires_grad, device)
 
 
-def rand_like(x, dtype=None, generator=None, requires_grad=False, device=None):
-    """`rand` with the shape and dtype of x -> a new Tensor."""
+def rand_like(input, dtype=None, generator=None, requires_grad=False, device=None):
+    """`rand` with the shape and dtype of input -> a new Tensor."""
     return rand(
-        x.shape,
-        dtype=dtype or x.dtype,
+        input.shape,
+        dtype=dtype or input.dtype,
         generator=generator,
         requires_grad=requires_grad,
         device=device,
     )
 
 
-def randn_like(x, dtype=None, generator=None, requires_grad=False, device=None):
-    """`randn` with the shape and dtype of x -> a new Tensor."""
+def randn_like(input, dtype=None, generator=None, requires_grad=False, device=None):
+    """`randn` with the shape and dtype of input -> a new Tensor."""
     return randn(
-        x.shape,
-        dtype=dtype or x.dtype,
+        input.shape,
+        dtype=dtype or input.dtype,
         generator=generator,
         requires_grad=requires_grad,
         device=device,
     )
 
 
-def randint_like(x, low, high=None, dtype=None, generator=None):
-    """`randint` with the shape and dtype of x -> a new Tensor."""
+def randint_like(input, low, high=None, dtype=None, generator=None):
+    """`randint` with the shape and dtype of input -> a new Tensor."""
     low, high = (0, low) if high is None else (low, high)
-    return to(randint(low, high, x.shape, generator=generator), dtype or x.dtype)
+    return to(randint(low, high, input.shape, generator=generator), dtype or input.dtype)
 
 
 def normal(mean, std=1.0, size=None, *, generator=None, dtype=None, device=None):
@@ -103,14 +103,14 @@ def normal(mean, std=1.0, size=None, *, generator=None, dtype=None, device=None)
     return randn(size, generator=generator, dtype=dtype, device=device) * std + mean
 
 
-def bernoulli(x, p=None, *, generator=None):
-    """1 with the probability that x says (or p), else 0; the shape and dtype of x.
+def bernoulli(input, p=None, *, generator=None):
+    """1 with the probability that input says (or p), else 0; the shape and dtype of input.
 
     >>> bernoulli(Tensor([0.0, 1.0])).tolist()
     [0.0, 1.0]
     """
-    chance = x.array if p is None else p
-    return wrap((numpy_generator(generator).random(x.shape) < chance).astype(x.dtype))
+    chance = input.array if p is None else p
+    return wrap((numpy_generator(generator).random(input.shape) < chance).astype(input.dtype))
 
 
 def multinomial(input, num_samples, replacement=False, *, generator=None):
@@ -155,35 +155,35 @@ def full(size, fill_value, dtype=None, requires_grad=False, device=None):
     return created(array, dtype, requires_grad, device)
 
 
-def zeros_like(x, dtype=None, requires_grad=False, device=None, memory_format=None):
-    """0 everywhere, with the shape and dtype of x.
+def zeros_like(input, dtype=None, requires_grad=False, device=None, memory_format=None):
+    """0 everywhere, with the shape and dtype of input.
 
     Args:
-        x: a Tensor, whose shape and dtype the result has.
+        input: a Tensor, whose shape and dtype the result has.
         dtype: another dtype, if given.
     """
-    return full_like(x, 0, dtype, requires_grad, device)
+    return full_like(input, 0, dtype, requires_grad, device)
 
 
-def ones_like(x, dtype=None, requires_grad=False, device=None, memory_format=None):
-    """1 everywhere, with the shape and dtype of x.
+def ones_like(input, dtype=None, requires_grad=False, device=None, memory_format=None):
+    """1 everywhere, with the shape and dtype of input.
 
     Args:
-        x: a Tensor, whose shape and dtype the result has.
+        input: a Tensor, whose shape and dtype the result has.
         dtype: another dtype, if given.
     """
-    return full_like(x, 1, dtype, requires_grad, device)
+    return full_like(input, 1, dtype, requires_grad, device)
 
 
-def full_like(x, fill_value, dtype=None, requires_grad=False, device=None):
-    """`fill_value` everywhere, with the shape and dtype of x.
+def full_like(input, fill_value, dtype=None, requires_grad=False, device=None):
+    """`fill_value` everywhere, with the shape and dtype of input.
 
     Args:
-        x: a Tensor, whose shape and dtype the result has.
+        input: a Tensor, whose shape and dtype the result has.
         fill_value: a number.
         dtype: another dtype, if given.
     """
-    array = np.full(x.shape, to_array(fill_value), dtype or x.dtype)
+    array = np.full(input.shape, to_array(fill_value), dtype or input.dtype)
     return created(array, None, requires_grad, device)
 
 
@@ -226,7 +226,7 @@ def eye(n, m=None, dtype=None, requires_grad=False, device=None):
     return created(np.eye(n, m), dtype or float32, requires_grad, device)
 
 
-def randint(low, high=None, size=None, generator=None, dtype=None, device=None):
+def randint(low=0, high=None, size=None, generator=None, dtype=None, device=None):
     """Whole numbers from low to high - 1; `randint(high, size)` begins at 0.
 
     Args:

@@ -147,7 +147,7 @@ def index_select(x, dim, index):
     >>> index_select(Tensor([[1, 2, 3]]), 1, Tensor([2, 0]))
     tensor([[3, 1]])
     """
-    return getitem(x, along(dim, x.ndim, index))
+    return getitem(x, along(dim, x.ndim, reshape(index, (-1,))))
 
 
 def take(x, index):
@@ -318,7 +318,7 @@ def scatter_add(x, dim, index, src):
 def whole_slices(x, dim, index, source):
     """An index for `placed` that names whole slices, and the source stretched to it."""
     dim = dims_of(dim, x.ndim)[0]
-    shape = (*x.shape[:dim], len(index), *x.shape[dim + 1 :])
+    shape = (*x.shape[:dim], index.numel(), *x.shape[dim + 1 :])
     column = index.array.reshape([-1 if d == dim else 1 for d in range(x.ndim)])
     source = source if isinstance(source, Tensor) else wrap(np.full((), source, x.dtype))
     return wrap(np.broadcast_to(column, shape)), expanded(source, shape)

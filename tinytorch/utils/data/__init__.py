@@ -5,9 +5,9 @@ import math
 
 import numpy as np
 
-from ..dataloader import DataLoader as Loader
-from ..dataloader import Dataset, Subset, TensorDataset, collate, fetch, random_split
-from ..tensor import numpy_generator
+from ...dataloader import DataLoader as Loader
+from ...dataloader import Dataset, Subset, TensorDataset, collate, fetch, random_split
+from ...tensor import numpy_generator
 
 __all__ = [
     "BatchSampler",
