@@ -23,7 +23,6 @@ from .tensor import (
     dims_of,
     div,
     float64,
-    floor_divide,
     getitem,
     int32,
     int64,
@@ -39,7 +38,6 @@ from .tensor import (
     primitive,
     rand,
     randn,
-    real,
     recording,
     reshape,
     squeeze,
@@ -265,20 +263,6 @@ def topk(x, k, dim=-1, largest=True):
     return Extremes(gather(x, axis, indices), indices)
 
 
-@primitive
-def root(x):
-    """sqrt(x), with the slope 0 at 0: so PyTorch treats lengths and standard deviations."""
-    with np.errstate(all="ignore"):
-        return np.sqrt(real(x))
-
-
-@rule
-def root_rule(g, out):
-    """1 / (2 sqrt(x)), but 0 at 0."""
-    with np.errstate(all="ignore"):
-        return np.where(out == 0, 0, g / (2 * out)).astype(g.dtype, copy=False)
-
-
 def std(x, dim=None, unbiased=True, keepdim=False, *, correction=None, axis=None, keepdims=False):
     """The standard deviation: the root of the variance.
 
@@ -289,10 +273,12 @@ def std(x, dim=None, unbiased=True, keepdim=False, *, correction=None, axis=None
         keepdim: leave the dimensions in the shape, with size 1.
         correction: instead of `unbiased`: divide by n - correction, 0 or 1.
     """
+    from .names.maths import root
+
     return root(variance(x, dim, unbiased, keepdim, correction, axis, keepdims))
 
 
-def variance(x, dim, unbiased, keepdim, correction=None, axis=None, keepdims=False):
+def variance(x, dim=None, unbiased=True, keepdim=False, correction=None, axis=None, keepdims=False):
     """`var`, with every spelling of PyTorch: var(False), correction=0.
 
     >>> variance(Tensor([1.0, 3.0]), None, True, False, correction=0)
@@ -326,6 +312,8 @@ def norm(x, p=2, dim=None, keepdim=False, axis=None, keepdims=False, dtype=None)
     dim, keepdim = axis if dim is None else dim, keepdim or keepdims
     if isinstance(p, (tuple, list)) or (isinstance(p, str) and p != "fro") or p is None:
         raise ValueError(f"norm: p is a number or 'fro', not {p!r}; a dimension is given as dim=")
+    from .names.maths import length, root
+
     if p in (2, "fro"):
         return root(tensor_sum(mul(x, x), dim, keepdim))
     size = tensor_abs(x)
@@ -338,19 +326,6 @@ def norm(x, p=2, dim=None, keepdim=False, axis=None, keepdims=False, dtype=None)
     if not p > 0:
         raise ValueError(f"norm: p is a positive number, 0, inf or -inf, not {p!r}")
     return length(tensor_sum(size**p, dim, keepdim), p)
-
-
-@primitive
-def length(x, p):
-    """x^(1/p), with the slope 0 at 0."""
-    return x ** (1 / p)
-
-
-@rule
-def length_rule(g, x, p):
-    """x^(1/p - 1) / p, but 0 at 0."""
-    with np.errstate(all="ignore"):
-        return np.where(x == 0, 0, g * x ** (1 / p - 1) / p).astype(g.dtype, copy=False)
 
 
 # ---------------------------------------------------------------- shapes
@@ -409,6 +384,8 @@ def chunk(x, chunks, dim=0):
     Raises:
         IndexError: x has no such dimension.
     """
+    if chunks < 1:
+        raise ValueError(f"chunk: into at least 1 part, not {chunks}")
     return split(x, max(1, -(-x.shape[dim] // chunks)), dim)
 
 
@@ -527,10 +504,9 @@ def divided(x, other, rounding_mode=None):
         raise ValueError(f"rounding_mode is None, 'floor' or 'trunc', not {rounding_mode!r}")
     if rounding_mode is None:
         return div(x, other)
-    if rounding_mode == "floor":
-        return floor_divide(x, other)
-    whole = np.trunc(div(x, other).array)
-    return wrap(whole.astype(floor_divide(x, other).dtype))
+    from .names.maths import whole_quotient
+
+    return whole_quotient(x, other, rounding_mode)
 
 
 # ---------------------------------------------------------------- gradients on request

@@ -20,7 +20,7 @@ PUBLIC = {  # module -> the names that `tinytorch.name` finds there; name=functi
         index_select is_floating_point is_tensor isin logical_and=logical_and_of
         logical_not=logical_not_of logical_or=logical_or_of logical_xor=logical_xor_of
         masked_select meshgrid moveaxis=movedim movedim narrow nonzero numel ravel
-        repeat_interleave roll row_stack=vstack scatter scatter_add searchsorted select sort
+        repeat_interleave roll scatter scatter_add searchsorted select sort
         swapaxes swapdims=swapaxes take take_along_dim tensor_split tile tril_indices triu_indices
         unbind unflatten unique vstack where=picked_where""",
     "names.creation": """

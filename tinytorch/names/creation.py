@@ -194,9 +194,11 @@ def arange(start, end=None, step=1, dtype=None, requires_grad=False, device=None
         start, end, step: numbers; the result is int64 if all are whole, else float32.
 
     Raises:
-        ZeroDivisionError: the step is 0.
+        ValueError: the step is 0.
     """
     start, end = (0, start) if end is None else (start, end)
+    if plain(step) == 0:
+        raise ValueError(f"arange: with step 0 it never gets from {start} to {end}")
     array = to_array(np.arange(plain(start), plain(end), plain(step)))
     return created(array, dtype, requires_grad, device)
 
@@ -241,7 +243,9 @@ def randint(low=0, high=None, size=None, generator=None, dtype=None, device=None
         low, high, size = 0, low, high
     elif high is None:
         low, high = 0, low
-    array = numpy_generator(generator).integers(low, high, one_tuple((size,)))
+    if not plain(low) < plain(high):
+        raise ValueError(f"randint: there is no whole number from {low} to below {high}")
+    array = numpy_generator(generator).integers(plain(low), plain(high), one_tuple((size,)))
     return created(array, dtype, False, device)
 
 

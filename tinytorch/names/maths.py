@@ -265,6 +265,47 @@ def addcdiv(x, tensor1, tensor2, *, value=1):
 # ---------------------------------------------------------------- reductions
 
 
+@primitive
+def root(x):
+    """sqrt(x), with the slope 0 at 0: so PyTorch treats lengths and standard deviations."""
+    with quiet():
+        return np.sqrt(real(x))
+
+
+@rule
+def root_rule(g, out):
+    """1 / (2 sqrt(x)), but 0 at 0."""
+    with quiet():
+        return np.where(out == 0, 0, g / (2 * out)).astype(g.dtype, copy=False)
+
+
+@primitive
+def length(x, p):
+    """x^(1/p), with the slope 0 at 0."""
+    return x ** (1 / p)
+
+
+@rule
+def length_rule(g, x, p):
+    """x^(1/p - 1) / p, but 0 at 0."""
+    with quiet():
+        return np.where(x == 0, 0, g * x ** (1 / p - 1) / p).astype(g.dtype, copy=False)
+
+
+@primitive(promote=True)
+def whole_quotient(x, other, rounding_mode):
+    """x / other without what is behind the point: rounded down, or towards 0."""
+    if rounding_mode == "floor":
+        return x // other
+    return np.trunc(x / other).astype(np.result_type(x, other), copy=False)
+
+
+@rule
+def whole_quotient_rule(g):
+    """Flat nearly everywhere, like all steps."""
+    return np.zeros_like(g), np.zeros_like(g)
+
+
 def std_mean(x, dim=None, unbiased=True, keepdim=False, *, correction=None):
     """The pair (standard deviation, mean); arguments as for `std`.
 
