@@ -498,3 +498,71 @@ def set_printoptions(precision=None, threshold=None, edgeitems=None, linewidth=N
     wanted = {"threshold": threshold, "edgeitems": edgeitems, "linewidth": linewidth}
     wanted["suppress"] = None if sci_mode is None else not sci_mode
     np.set_printoptions(**{name: value for name, value in wanted.items() if value is not None})
+
+
+# ---------------------------------------------------------------- rules of kinds and of chance
+
+
+def promote_types(type1, type2):
+    """The dtype for both, by PyTorch's rule: floats win over whole numbers.
+
+    >>> promote_types(int64, float32)
+    dtype('float32')
+    """
+    first, second = np.dtype(type1), np.dtype(type2)
+    if (first.kind == "f") != (second.kind == "f"):
+        return first if first.kind == "f" else second
+    return np.result_type(first, second)
+
+
+def result_type(x, other):
+    """The dtype of x + other.
+
+    >>> result_type(Tensor([1]), 1.0)
+    dtype('float32')
+    """
+    return (x + other).dtype
+
+
+def can_cast(from_, to):
+    """True if the kind of number is not lost: floats do not fit whole numbers.
+
+    >>> can_cast(float32, int64), can_cast(int64, float32)
+    (False, True)
+    """
+    return bool(np.can_cast(from_, to, "same_kind"))
+
+
+def broadcast_shapes(*shapes):
+    """The shape that shapes broadcast to; ValueError if they do not.
+
+    >>> broadcast_shapes((2, 1), (3,))
+    (2, 3)
+    """
+    return tuple(np.broadcast_shapes(*shapes))
+
+
+def get_rng_state():
+    """What `set_rng_state` needs to go on from here -> a dictionary."""
+    return numpy_generator().bit_generator.state
+
+
+def set_rng_state(new_state):
+    """Go on where `get_rng_state` was called. Args: new_state, what it returned."""
+    numpy_generator().bit_generator.state = new_state
+
+
+def seed():
+    """Begin again at a seed drawn by chance -> the seed."""
+    fresh = int(np.random.default_rng().integers(2**63))
+    _core.manual_seed(fresh)
+    return fresh
+
+
+def initial_seed():
+    """Not kept here.
+
+    Raises:
+        RuntimeError: always: keep the number that you give to manual_seed.
+    """
+    raise RuntimeError("the seed is not kept: keep the number that you give to manual_seed")

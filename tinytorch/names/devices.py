@@ -8,6 +8,7 @@ import functools
 import sys
 import warnings
 
+from ..tensor import on_cpu
 from .device import device
 
 
@@ -39,9 +40,18 @@ def no_hook(x, hook=None):
     raise NotImplementedError(f"a tensor calls no hooks here: {told}")
 
 
-def cpu_only(x):
-    """False: it lies in the memory of the CPU."""
-    return False
+def itself(x, *args):
+    """x itself: there is one process, and one kind of memory."""
+    return x
+
+
+def set_default_device(device):
+    """ "cpu" is accepted; there is no other.
+
+    Raises:
+        ValueError: another device.
+    """
+    on_cpu(None, device)
 
 
 def get_device(x):

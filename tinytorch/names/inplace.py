@@ -16,8 +16,9 @@ core = sys.modules[Tensor.__module__]  # `tinytorch.tensor` is a function
 
 PLAIN = {  # x.name_() writes name(x, ...): the module where `name` stands -> the names
     maths: """acos asin atan ceil cos cosh erf exp2 expm1 floor frac log10 log1p log2 reciprocal
-        round rsqrt sign sin sinh square tan trunc addcdiv addcmul addmm fmod lerp nan_to_num""",
-    places: "index_add index_copy index_fill scatter scatter_add",
+        round rsqrt sign sin sinh square tan trunc addcdiv addcmul addmm fmod lerp nan_to_num
+        clamp_max clamp_min""",
+    places: "index_add index_copy index_fill index_put scatter scatter_add",
     functions: "clamp cumsum tril triu",
     activations: "relu sigmoid tanh",
     core: "exp floor_divide log neg remainder sqrt",
@@ -83,6 +84,16 @@ def detach_(x):
     """Take x itself out of the graph: it becomes a leaf without a gradient."""
     x.made_by, x.requires_grad = None, False
     return x
+
+
+def no_reshape(x, *args):
+    """`x.unsqueeze_(0)` and the like: refused, a tensor keeps its shape.
+
+    Raises:
+        NotImplementedError: always.
+    """
+    told = "write t = t.unsqueeze(0), without the _"
+    raise NotImplementedError(f"a tensor keeps its shape, so nothing reshapes it in place: {told}")
 
 
 METHODS |= {

@@ -14,6 +14,7 @@ from ..tensor import (
     elementwise,
     eq,
     int64,
+    log,
     matmul,
     mul,
     ne,
@@ -262,6 +263,43 @@ def addcdiv(x, tensor1, tensor2, *, value=1):
     return add(x, mul(div(tensor1, tensor2), value))
 
 
+def clamp_min(x, min):
+    """x, but not below `min`.
+
+    >>> clamp_min(Tensor([1.0, 3.0]), 2)
+    tensor([2., 3.])
+    """
+    return x.clamp(min=min)
+
+
+def clamp_max(x, max):
+    """x, but not above `max`.
+
+    >>> clamp_max(Tensor([1.0, 3.0]), 2)
+    tensor([1., 2.])
+    """
+    return x.clamp(max=max)
+
+
+def hypot(x, other):
+    """sqrt(x^2 + y^2), with the slope 0 at the origin.
+
+    >>> hypot(Tensor([3.0]), Tensor([4.0]))
+    tensor([5.])
+    """
+    return root(add(square(x), square(other)))
+
+
+def xlogy(x, other):
+    """x * log(y), and 0 where x is 0.
+
+    >>> xlogy(Tensor([0.0, 2.0]), Tensor([0.0, 1.0]))
+    tensor([0., 0.])
+    """
+    safe = where(eq(x, 0), 1.0, other) if isinstance(other, Tensor) else other
+    return mul(x, log(safe))
+
+
 # ---------------------------------------------------------------- reductions
 
 
@@ -497,6 +535,16 @@ def nansum(x, dim=None, keepdim=False):
     return tensor_sum(nan_to_num(x, 0.0, math.inf, -math.inf), dim, keepdim)
 
 
+def nanmean(x, dim=None, keepdim=False):
+    """The mean of all but nan; arguments as for `mean`.
+
+    >>> nanmean(Tensor([1.0, math.nan, 3.0]))
+    tensor(2.)
+    """
+    count = tensor_sum(to(~isnan(x), x.dtype), dim, keepdim)
+    return div(nansum(x, dim, keepdim), count)
+
+
 def nan_to_num(x, nan=0.0, posinf=None, neginf=None):
     """x with numbers for nan, inf and -inf; any shape -> the same.
 
@@ -611,6 +659,17 @@ def mv(x, vec):
 def dot(x, tensor):
     """sum_i x_i y_i of two vectors (n,) -> one number; ValueError for other shapes."""
     return matmul(sized("dot", x, 1), sized("dot", tensor, 1))
+
+
+def inner(x, other):
+    """The product over the last dimension of both: (..., k) and (... 2, k) -> (..., ... 2).
+
+    >>> inner(Tensor([1.0, 2.0]), Tensor([3.0, 4.0]))
+    tensor(11.)
+    """
+    if not x.ndim or not other.ndim:
+        return mul(x, other)
+    return tensordot(x, other, ([-1], [-1]))
 
 
 def outer(x, vec2):

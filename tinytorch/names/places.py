@@ -684,3 +684,148 @@ def is_tensor(x):
     (True, False)
     """
     return isinstance(x, Tensor)
+
+
+def storage_offset(x):
+    """How many elements lie in memory before the first one of this view.
+
+    >>> storage_offset(Tensor([1, 2, 3])[1:])
+    1
+    """
+    base = x.array
+    while isinstance(base.base, np.ndarray):
+        base = base.base
+    return (x.array.ctypes.data - base.ctypes.data) // x.array.itemsize
+
+
+# ---------------------------------------------------------------- more of the same
+
+
+def fliplr(x):
+    """The columns in reverse order.
+
+    >>> fliplr(Tensor([[1, 2]]))
+    tensor([[2, 1]])
+    """
+    return flip(x, (1,))
+
+
+def flipud(x):
+    """The rows in reverse order.
+
+    >>> flipud(Tensor([1, 2]))
+    tensor([2, 1])
+    """
+    return flip(x, (0,))
+
+
+def msort(x):
+    """In order along dim 0, the values alone.
+
+    >>> msort(Tensor([2, 1]))
+    tensor([1, 2])
+    """
+    return sort(x, 0).values
+
+
+def unique_consecutive(x, return_inverse=False, return_counts=False):
+    """Of equal neighbours only the first, in reading order; it has no gradient.
+
+    >>> unique_consecutive(Tensor([1, 1, 2, 1]))
+    tensor([1, 2, 1])
+    """
+    flat = x.array.reshape(-1)
+    new = np.append(True, flat[1:] != flat[:-1])[: flat.size]
+    found = [wrap(flat[new])]
+    if return_inverse:
+        found.append(wrap(new.cumsum().reshape(x.shape) - 1))
+    if return_counts:
+        found.append(wrap(np.diff(np.append(np.flatnonzero(new), flat.size))))
+    return found[0] if len(found) == 1 else tuple(found)
+
+
+def diff(x, n=1, dim=-1):
+    """The differences of neighbours along `dim`, n times.
+
+    >>> diff(Tensor([1, 4, 9]))
+    tensor([3, 5])
+    """
+    for _ in range(n):
+        size = x.shape[dim]
+        x = narrow(x, dim, 1, size - 1) - narrow(x, dim, 0, size - 1)
+    return x
+
+
+def atleast_1d(x):
+    """x, with one dimension if it has none.
+
+    >>> atleast_1d(Tensor(3))
+    tensor([3])
+    """
+    return reshape(x, (1,)) if x.ndim == 0 else x
+
+
+def atleast_2d(x):
+    """x, as a row if it has fewer than two dimensions.
+
+    >>> atleast_2d(Tensor([1, 2]))
+    tensor([[1, 2]])
+    """
+    return reshape(x, (1, -1)) if x.ndim < 2 else x
+
+
+def column_stack(tensors):
+    """Joined along dim 1, vectors as columns.
+
+    >>> column_stack([Tensor([1, 2]), Tensor([3, 4])]).tolist()
+    [[1, 3], [2, 4]]
+    """
+    return cat([reshape(t, (-1, 1)) if t.ndim < 2 else t for t in tensors], 1)
+
+
+def dstack(tensors):
+    """Joined along dim 2, where a vector is (1, n, 1).
+
+    >>> dstack([Tensor([1, 2]), Tensor([3, 4])]).tolist()
+    [[[1, 3], [2, 4]]]
+    """
+    return cat([t if t.ndim > 2 else unsqueeze(atleast_2d(t), 2) for t in tensors], 2)
+
+
+@primitive
+def put(x, values, index, accumulate):
+    """x, but the values at the index; added to what is there if they accumulate."""
+    y = x.copy()
+    if accumulate:
+        np.add.at(y, index, values)
+    else:
+        y[index] = values
+    return y
+
+
+@rule
+def put_rule(g, index, accumulate):
+    """To x where nothing was written, and to the values what was picked there."""
+    back = g if accumulate else g.copy()
+    if not accumulate:
+        back[index] = 0
+    return back, g[index]
+
+
+def index_put(x, indices, values, accumulate=False):
+    """x with `x[indices] = values`, or `+=` where they accumulate: the recorded form of both.
+
+    >>> index_put(Tensor([1, 2, 3]), (Tensor([0, 2]),), Tensor([7, 8]))
+    tensor([7, 2, 8])
+    """
+    return put(x, values, tuple(indices), accumulate)
+
+
+def masked_scatter(x, mask, source):
+    """x with the first elements of `source` where the mask is True, in reading order.
+
+    >>> masked_scatter(Tensor([0, 0, 0]), Tensor([True, False, True]), Tensor([7, 8]))
+    tensor([7, 0, 8])
+    """
+    mask = np.broadcast_to(mask.array, x.shape)
+    return put(x, getitem(ravel(source), slice(int(mask.sum()))), (wrap(mask),), False)
