@@ -91,7 +91,7 @@ class TestFiles:
         model(Tensor([[1.0, 2.0]])).sum().backward()
         optimizer.step()
         saved = {
-            "epoch": 3, "best": math.inf, "tags": ["a", ("b", None)], "on": True, "n": np.float64(2),
+            "epoch": 3, "best": math.inf, "tags": ["a", ("b", None)], "n": np.float64(2),
             "model": model.state_dict(), "optimizer": optimizer.state_dict(), 7: Tensor([1]),
         }  # fmt: skip
         path = str(tmp_path / "checkpoint.tar")

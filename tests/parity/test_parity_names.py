@@ -428,6 +428,7 @@ def coverage_programs():
 
 
 ELSEWHERE = """
+    MultiheadAttention Transformer TransformerEncoder TransformerEncoderLayer
     MultiHeadAttention get_rng_state initial_seed seed set_rng_state Size bfloat16
     from_torch get_default_dtype int16 int8 nan set_default_dtype set_printoptions
     to_torch autocast set_default_device compile jit set_float32_matmul_precision

@@ -99,7 +99,6 @@ REASONS = {  # what PyTorch has and this library has not, on purpose
     "LSTM": "no lesson has recurrent layers; attention took their place",
     "RNN": "no lesson has recurrent layers; attention took their place",
     "GRU": "no lesson has recurrent layers; attention took their place",
-    "MultiheadAttention": "nn.MultiHeadAttention is ours; its masks say True = may attend",
     "Function": "a primitive and its rule: see `primitive` in tensor.py and `rule` here",
     "Variable": "since 2018 a Tensor is enough: tensor(x, requires_grad=True)",
 }

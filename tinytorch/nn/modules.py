@@ -166,7 +166,8 @@ def as_module(name, function, **usual):
             return function(x, **self.settings)
 
         def extra_repr(self):
-            return ", ".join(f"{word}={value}" for word, value in self.settings.items())
+            told = {word: value for word, value in self.settings.items() if word != "inplace"}
+            return ", ".join(f"{word}={value}" for word, value in told.items())
 
     Curve.__name__ = Curve.__qualname__ = name
     Curve.__doc__ = f"`F.{function.__name__}` as a module: any shape -> the same shape."
