@@ -6,6 +6,7 @@ the operations of module 01. Most of it is reached as `tinytorch.name` or as a m
 
 import collections
 import math
+import sys
 
 import numpy as np
 
@@ -27,6 +28,7 @@ from .tensor import (
     int32,
     int64,
     logical_not,
+    masked_fill,
     maximum,
     minimum,
     mul,
@@ -34,7 +36,6 @@ from .tensor import (
     neg,
     on_cpu,
     one_tuple,
-    plain,
     primitive,
     rand,
     randn,
@@ -443,7 +444,49 @@ def cpu(x, memory_format=None):
 
 
 # ---------------------------------------------------------------- methods: writing in place
-# Never recorded, and so refused where a gradient would be lost: see `Tensor._write`.
+# A leaf that requires grad is never written (see `Tensor._write`). A result of recorded operations
+# becomes the result of one more, unless somebody else looks into its numbers.
+
+
+def rewritten(x, result, what, instead):
+    """Write `result` over x; where that step is recorded, x becomes the result.
+
+    Raises:
+        RuntimeError: x is a leaf that requires grad, or its numbers are shared.
+        ValueError, TypeError: the result has another shape, or does not fit the dtype.
+    """
+    leaf = x.requires_grad and x.is_leaf
+    if leaf or not (recording() and (x.requires_grad or result.requires_grad)):
+        return write_result(x, result, what, instead)
+    if result.shape != x.shape:
+        raise ValueError(f"{what}: the result is {result.shape} and does not fit {x.shape}")
+    if is_shared(x, result):
+        told = "a view or a saved gradient looks into these numbers"
+        raise RuntimeError(
+            f"{what} is not recorded, {told}: use {instead}, or write under no_grad()"
+        )
+    if result.dtype != x.dtype:
+        if not np.can_cast(result.dtype, x.dtype, "same_kind"):
+            raise TypeError(f"{what}: the result is {result.dtype} and does not fit {x.dtype}")
+        result = cast(result, x.dtype)
+    if x.made_by is not None and x.made_by.result is not None and result.made_by is not None:
+        result.made_by.result, x.made_by.result = x.made_by.result, None  # of retain_grad()
+    x.array, x.version, x.made_by = result.array, result.version, result.made_by
+    x.requires_grad = result.requires_grad
+    return x
+
+
+def is_shared(x, result):
+    """True if the memory of x is looked into by more than x and the two calls at hand.
+
+    Python counts who holds an array: a view holds it as its base, a `Call` that kept it, too.
+    """
+    made = [t.made_by for t in (x, result) if t.made_by is not None]
+    own = sum(kept is x.array for call in made for kept in call.kept.values())
+    if sys.getrefcount(x.array) > 2 + own:  # x itself, and the question
+        return True
+    base = x.array.base
+    return base is not None and not (isinstance(base, np.ndarray) and sys.getrefcount(base) <= 3)
 
 
 def zero_(x):
@@ -453,8 +496,7 @@ def zero_(x):
 
 def masked_fill_(x, mask, value):
     """Write `value` wherever the mask, which broadcasts, is True."""
-    mask = np.broadcast_to(plain(mask), x.shape)
-    return x._write("masked_fill_", "masked_fill(mask, value)", mask, value)
+    return rewritten(x, masked_fill(x, mask, value), "masked_fill_", "masked_fill(mask, value)")
 
 
 def normal_(x, mean=0.0, std=1.0, generator=None):
@@ -471,12 +513,12 @@ def uniform_(x, low=0.0, high=1.0, generator=None):
 
 def add_(x, other, *, alpha=1):
     """Add to the numbers in place: x <- x + alpha * other."""
-    return write_result(x, add(x, scaled(other, alpha)), "add_", "t + other")
+    return rewritten(x, add(x, scaled(other, alpha)), "add_", "t + other")
 
 
 def sub_(x, other, *, alpha=1):
     """Subtract from the numbers in place: x <- x - alpha * other."""
-    return write_result(x, sub(x, scaled(other, alpha)), "sub_", "t - other")
+    return rewritten(x, sub(x, scaled(other, alpha)), "sub_", "t - other")
 
 
 def scaled(other, alpha):
@@ -486,12 +528,12 @@ def scaled(other, alpha):
 
 def mul_(x, other):
     """Multiply the numbers in place."""
-    return write_result(x, mul(x, other), "mul_", "t * other")
+    return rewritten(x, mul(x, other), "mul_", "t * other")
 
 
 def div_(x, other, *, rounding_mode=None):
     """Divide the numbers in place."""
-    return write_result(x, divided(x, other, rounding_mode), "div_", "t / other")
+    return rewritten(x, divided(x, other, rounding_mode), "div_", "t / other")
 
 
 def divided(x, other, rounding_mode=None):

@@ -202,6 +202,13 @@ c.cumsum_(0); c.clamp_min_(0.0); c.clamp_max_(0.0); c.index_put_((i % 3, i % 2),
 c.nan_to_num_(); c.detach_(); c.bernoulli_(1.0); c.normal_().shape
 c.uniform_().shape
 c.random_(1, 2); c.exponential_().shape
+# in place and recorded
+(x * 1).masked_fill_(k, 2.0); (x @ m).mul_(r); (x / 2).sub_(y, alpha=3); (x * 1).div_(p); c.add_(y)
+(x * 1).clamp_(-0.3, 0.3); (x * 1).pow_(2); F.linear(x, m.T).relu_(); (x * 1).masked_scatter_(k, y)
+(x * 1).add_(y).mul_(2).exp_(); (x * 1).scatter_(1, n[:, :1], y[:, :1]); (x * 1).cumsum_(0)
+(x * 1).index_add_(0, i[:3] % 2, y); (x * 1).lerp_(y, 0.3); c.addcmul_(y, p); (x * 1).sigmoid_()
+(x @ m).masked_fill_(r > 0, float("-inf")).softmax(-1); (x * 1).index_put_((i % 3, i % 2), q)
+(x * 1)[0].mul_(v); (x * 1).sin_().cos_(); b.transpose(1, 2).matmul(b).tril_(); (x * 1).fmod_(p)
 # functional
 F.relu(x); F.gelu(x); F.gelu(x, approximate="tanh"); F.silu(x); F.sigmoid(x); F.tanh(x)
 F.leaky_relu(x); F.leaky_relu(x, 0.2); F.elu(x); F.elu(x, 0.5); F.selu(x); F.softplus(x * 30)

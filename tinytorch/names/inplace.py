@@ -1,7 +1,8 @@
 """Methods that end in `_`: they write their result over the numbers they were called on.
 
-No write is recorded: where a gradient would be lost, each is refused with the form to use instead.
-Under `no_grad`, and where no gradient is wanted, they write, and the version counter notices.
+A leaf that requires grad is never written; a result of recorded operations becomes the result of
+one more, unless a view looks into its numbers: see `functions.rewritten`. Random writes, and those
+of module 01, are not recorded at all. Under `no_grad` they write, and the version counter notices.
 """
 
 import sys
@@ -9,7 +10,7 @@ import sys
 import numpy as np
 
 from .. import activations, functions
-from ..tensor import Tensor, numpy_generator, wrap, write_result
+from ..tensor import Tensor, numpy_generator, wrap
 from . import maths, places
 
 core = sys.modules[Tensor.__module__]  # `tinytorch.tensor` is a function
@@ -31,7 +32,7 @@ def writing(name, function):
 
     def method(x, *args, **kwargs):
         result = function(x, *args, **kwargs)
-        return write_result(x, result, f"{name}_", f"t.{name}(...)")
+        return functions.rewritten(x, result, f"{name}_", f"t.{name}(...)")
 
     method.__name__ = method.__qualname__ = f"{name}_"
     method.__doc__ = f"`{name}`, written over the numbers; any shape -> the tensor itself."
@@ -75,9 +76,8 @@ def fill_diagonal_(x, fill_value):
 
 def masked_scatter_(x, mask, source):
     """Write the first elements of `source` where the mask is True, in reading order."""
-    where = np.broadcast_to(mask.array, x.shape)
-    values = places.ravel(source)[: int(where.sum())]
-    return x._write("masked_scatter_", "where(mask, values, t)", where, values)
+    result = places.masked_scatter(x, mask, source)
+    return functions.rewritten(x, result, "masked_scatter_", "t.masked_scatter(mask, source)")
 
 
 def detach_(x):
