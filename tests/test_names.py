@@ -208,6 +208,7 @@ class TestDevicesAndSwitches:
             lambda: x.to("cuda"), lambda: x.cuda(), lambda: model.cuda(), lambda: model.to("mps"),
             lambda: tinytorch.zeros(2, device="cuda:0"), lambda: tinytorch.device("mars"),
             lambda: tinytorch.set_default_device("cuda"), lambda: x.xpu(),
+            tinytorch.device("cuda").__enter__,
         ):  # fmt: skip
             raised(ValueError, refused)
         assert not (tinytorch.backends.mps.is_available() or tinytorch.xpu.is_available())
@@ -512,6 +513,7 @@ class TestLoaders:
         assert sorted(SubsetRandomSampler([3, 1], g)) == [1, 3]
         assert set(WeightedRandomSampler([0, 1, 0], 9, generator=g)) == {1}
         assert list(BatchSampler(range(5), 2, False)) == [[0, 1], [2, 3], [4]]
+        assert list(BatchSampler(range(5), 2, True)) == [[0, 1], [2, 3]]
         endless = RandomSampler(self.data, replacement=True, num_samples=int(1e10))
         loader = iter(DataLoader(self.data, sampler=endless, batch_size=3))
         assert len(endless) == 10**10 and next(loader)[0].shape == (3, 1)

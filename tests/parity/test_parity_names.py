@@ -164,7 +164,8 @@ x.new_tensor([1, 2])
 x.new_empty(3).shape; torch.FloatTensor([1, 2]); torch.LongTensor([1, 2])
 torch.DoubleTensor([1.5])
 torch.IntTensor([3]); torch.BoolTensor([True]); torch.ByteTensor([7])
-torch.from_numpy(array); torch.from_dlpack(array); torch.as_tensor(array)
+torch.from_numpy(array); torch.as_tensor(array, dtype=torch.float32)
+torch.from_dlpack(array); torch.as_tensor(array)
 torch.rand(2, 3).shape; torch.randn((2, 3)).shape; torch.randint(3, (4,)).dtype
 torch.randperm(4).shape
 torch.rand_like(x).dtype; torch.randn_like(x).shape; torch.randint_like(n, 3).dtype
@@ -226,6 +227,8 @@ F.embedding(n, s4); F.dropout(x, 0.0); F.dropout(x, 0.5, training=False); F.drop
 F.cross_entropy(x, n[:, 0]); F.cross_entropy(b, n[:2] % 3)
 F.cross_entropy(x, x.softmax(1).detach())
 F.cross_entropy(x, n[:, 0], weight=p[0].detach(), label_smoothing=0.1)
+F.cross_entropy(x, i[:3], weight=p[0].detach(), ignore_index=3)
+F.nll_loss(x, i[:3], weight=p[0].detach(), ignore_index=3)
 F.cross_entropy(x, n[:, 0], reduction="none", ignore_index=2); F.cross_entropy(v, n[0, 0])
 F.cross_entropy(x, n[:, 0], label_smoothing=0.2, reduction="sum")
 F.nll_loss(F.log_softmax(x, 1), n[:, 0])

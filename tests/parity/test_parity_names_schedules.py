@@ -62,6 +62,7 @@ def test_rates(text):
     [
         {"patience": 1}, {"patience": 0, "cooldown": 2, "factor": 0.5}, {"mode": "max"},
         {"patience": 0, "threshold": 0.5, "threshold_mode": "abs"}, {"patience": 0, "min_lr": 0.2},
+        {"patience": 0, "threshold": 0.0, "factor": 0.9},
     ],
 )  # fmt: skip
 def test_plateau(settings):
