@@ -10,22 +10,11 @@ import numpy as np
 
 from .. import embeddings, layers, losses, transformers
 from ..names.devices import device as as_device
+from ..names.twin import Twin
 from ..tensor import Tensor, on_cpu, ones, zeros
 from . import functional as F
 
 core = sys.modules[Tensor.__module__]  # `tinytorch.tensor` is a function
-
-
-class Twin(type):
-    """The kind of a class that stands for its base: what is an instance of one is of the other."""
-
-    def __instancecheck__(cls, thing):
-        twin = vars(cls).get("twin")
-        return isinstance(thing, twin) if twin else type.__instancecheck__(cls, thing)
-
-    def __subclasscheck__(cls, other):
-        twin = vars(cls).get("twin")
-        return issubclass(other, twin) if twin else type.__subclasscheck__(cls, other)
 
 
 class Parameter(core.Parameter, metaclass=Twin):

@@ -7,7 +7,7 @@ import numpy as np
 
 from .. import optimizers
 from ..autograd import enable_grad
-from ..nn.course import Twin
+from ..names.twin import Twin
 from ..optimizers import Optimizer
 
 
