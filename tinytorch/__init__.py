@@ -24,6 +24,7 @@ _NAMES = {  # module -> the public names that `tinytorch.name` finds there
     "functions": """
         argmin chunk clamp cumsum gather grad inference_mode is_grad_enabled max=tensor_max
         min=tensor_min norm set_grad_enabled split std topk tril triu""",
+    "tokenization": "show_tokens",
     "course": "give data_file",
     "machine": "get_num_threads set_num_threads",
     "profiler": "profile",
