@@ -84,6 +84,7 @@ def _received(source, url):
         with urllib.request.urlopen(url, timeout=SECONDS) as answer:
             data = answer.read(source.bytes + 1)
     except urllib.error.HTTPError as error:
+        error.close()  # it holds the connection
         raise Unavailable(f"{url} answers {error.code} {error.reason}") from None
     except urllib.error.URLError as error:
         raise Unavailable(f"{url} cannot be reached ({error.reason})") from None
