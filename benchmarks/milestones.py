@@ -50,7 +50,7 @@ def headings(*cells):
 # -- the six scripts
 def all_scripts(flags):
     """Run the scripts one after the other; give the exit code."""
-    headings("script", "data", "tokenizer", "parameters", "result", "time")
+    headings("script", "data", "tokenizer", "parameters", "result", "time", "minutes here")
     unit, failed = None, False
     for name in flags.only:
         script, more, tokenizer = SCRIPTS[name]
@@ -65,7 +65,8 @@ def all_scripts(flags):
         result = "; ".join([*verdicts, *re.findall(r"^topic kept: [\d.]+", out, re.M)])
         given = "".join(f" {flag}" for flag in more if flag not in (os.devnull, "--plot"))
         shown = given.replace(str(flags.data), "FILE")
-        row([f"`{script}{shown}`", data, tokenizer, parameters, result, f"{seconds / unit:.1f}"])
+        times = [f"{seconds / unit:.1f}", f"{seconds / 60:.2f}"]
+        row([f"`{script}{shown}`", data, tokenizer, parameters, result, *times])
         failed |= code != 0
     print(f"\ntime of training, in units of the first row's, which took {unit:.1f} s here")
     return int(failed)
@@ -312,7 +313,8 @@ def memory_table():
     print("\n## Memory of the numbers alone\n")
     print("P parameters; activations 4 B T (L (16 D + H T) + 2 D + V), or half with 2 bytes each\n")
     headings("", "P", "weights", "training: weights, gradients, AdamW", "activations", "of")
-    coder = 256 + script("step2_tinycoder").MERGES
+    step2 = script("step2_tinycoder")
+    coder = 256 + len(step2.SIGNS) + step2.MERGES
     models = {  # V D H L T, windows a step, bytes of a number
         "TinyCoder `--preset small`": (coder, 64, 4, 2, 64, 4, 4),
         "TinyCoder": (coder, 128, 8, 4, 128, 4, 4),

@@ -6,7 +6,8 @@
 The text is the package's own source, and yours where you have written it. It is read and written
 again by Python's `ast`: the code alone, without docstrings, comments and imports of the standard
 library, and with '...' for every message (a string with a blank in it, or one that is formatted).
-Byte pairs turn it into tokens.
+Byte pairs turn it into tokens, but every bracket and quote stays a token of its own: what is open,
+and has to be closed, is then never hidden inside a longer token such as ")),".
 
 The rules of the test, fixed beforehand:
 
@@ -49,6 +50,8 @@ from tinytorch.training import Trainer, decay_groups
 from tinytorch.transformers import GPT
 
 MERGES = 500  # byte pairs to learn
+SIGNS = [blank + sign for blank in ("", " ") for sign in "()[]{}'"]  # each a token of its own
+DROPOUT = 0.1  # the text is short: without it the model learns by heart
 BEFORE = "\n\n"  # what stands before every prompt: a new line, after an empty one
 WRITTEN = 96  # tokens of a completion at most
 THRESHOLD = 0.6  # share of the completions that Python must be able to read
@@ -302,13 +305,13 @@ def main():
         raise console.Failed(f"only {len(prompts)} prompts are left, and {LEAST} are needed")
     folder = runs.folder_of(flags, "step2_tinycoder", text)
     tokenizer = BPETokenizer()
-    tokenizer.train(text, num_merges=MERGES)
+    tokenizer.train(text, num_merges=MERGES, special_tokens=SIGNS)
     console.lossless(tokenizer, [text])
     ids = tokenizer.encode(text)
     flags.steps = runs.steps(flags, len(ids))
 
     sizes = (flags.embed_dim, flags.num_heads, flags.num_layers, flags.context)
-    model = GPT(tokenizer.vocab_size, *sizes)
+    model = GPT(tokenizer.vocab_size, *sizes, DROPOUT)
     trainer = new_trainer(model, batches(ids, tokenizer, flags), flags, folder)
     print(
         f"data: {len(files)} files, {len(text):,} characters to learn = {len(ids):,} tokens of "
