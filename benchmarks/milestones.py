@@ -308,10 +308,11 @@ def size(count):
 
 def memory_table():
     """Row by row what the numbers of three models take."""
-    from tinytorch.runs import activations
+    from tinytorch.runs import KEPT, activations
 
     print("\n## Memory of the numbers alone\n")
-    print("P parameters; activations 4 B T (L (16 D + H T) + 2 D + V), or half with 2 bytes each\n")
+    print(f"P parameters; activations {KEPT[False]}, or half with 2 bytes each;")
+    print(f"TinyCoder has dropout: {KEPT[True]}\n")
     headings("", "P", "weights", "training: weights, gradients, AdamW", "activations", "of")
     step2 = script("step2_tinycoder")
     coder = 256 + len(step2.SIGNS) + step2.MERGES
@@ -323,7 +324,7 @@ def memory_table():
     for name, (V, D, H, L, T, B, width) in models.items():
         count = gpt_parameters(V, D, L, T) + (V * D + V if width == 4 else 0)
         training = 16 * count  # also with 2 bytes: a copy of 4, two averages of 4, a gradient
-        active = activations(B, T, V, D, H, L) * width // 4
+        active = activations(B, T, V, D, H, L, dropout=width == 4) * width // 4
         cells = [name, f"{count:,}", size(width * count), size(training), size(active)]
         row([*cells, f"{B} window{'s' * (B > 1)} of {T}"])
 

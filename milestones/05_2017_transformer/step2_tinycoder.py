@@ -230,6 +230,14 @@ def completed(model, tokenizer, prompt, temperature, seed):
 
 
 # -- the script
+def tokenizer_of(text):
+    """Byte pairs learnt from the text; a bracket or a quote is never part of a longer token."""
+    tokenizer = BPETokenizer()
+    tokenizer.train(text, num_merges=MERGES, special_tokens=SIGNS)
+    console.lossless(tokenizer, [text])
+    return tokenizer
+
+
 def read_flags():
     flags = console.parser(__doc__)
     console.add_text_flags(
@@ -304,9 +312,7 @@ def main():
     if len(prompts) < LEAST:
         raise console.Failed(f"only {len(prompts)} prompts are left, and {LEAST} are needed")
     folder = runs.folder_of(flags, "step2_tinycoder", text)
-    tokenizer = BPETokenizer()
-    tokenizer.train(text, num_merges=MERGES, special_tokens=SIGNS)
-    console.lossless(tokenizer, [text])
+    tokenizer = tokenizer_of(text)
     ids = tokenizer.encode(text)
     flags.steps = runs.steps(flags, len(ids))
 

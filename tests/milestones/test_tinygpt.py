@@ -205,6 +205,13 @@ def test_code_alone_has_no_docstrings_and_messages():
     )
 
 
+def test_brackets_and_quotes_are_tokens_of_their_own():
+    tokenizer = CODER.tokenizer_of("def f(x):\n    return g(x)[x['a']]\n" * 9)
+    tokens = [word.decode("latin-1") for word in tokenizer.token_bytes]
+    assert {token.strip() for token in tokens if set(token) & set("()[]{}'")} == set("()[]{}'")
+    assert " return" in tokens and max(len(t) for t in tokens if "(" in t) == 2
+
+
 def test_a_blank_at_the_end_of_a_prompt_belongs_to_the_next_token():
     class Model:
         """Writes what it is told."""
