@@ -541,6 +541,32 @@ def test_in_a_workspace(script, song, workspace):
     assert "FAILED: " in done.stdout and "Traceback" not in done.stderr
 
 
+# -- all six in one table
+def table(*flags):
+    """(exit code, stdout, stderr) of the command that runs the scripts and makes a table."""
+    words = [sys.executable, FOLDER.parents[1] / "benchmarks" / "milestones.py", *flags]
+    done = subprocess.run(words, env=environment(), capture_output=True, text=True)
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_a_row_of_the_table_holds_what_the_script_printed():
+    code, out, err = table("--only", "proof")
+    assert code == 0, out + err
+    names, _, row = ([c.strip() for c in line.split("|")[1:-1]] for line in out.splitlines()[:3])
+    cells = dict(zip(names, row, strict=True))
+    assert cells["script"] == "`00_vaswani_attention_proof.py`"
+    assert cells["parameters"] == "51,914" and cells["time"] == "1.0"
+    assert cells["result"].startswith("PASSED: unseen sequences reversed exactly 100.0%")
+
+
+def test_a_script_that_cannot_run_has_no_row(tmp_path, monkeypatch):
+    monkeypatch.setenv("TINYTORCH_CACHE", str(tmp_path))
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    code, out, err = table("--only", "step3")
+    assert code == 1 and out.count("\n") == 2 and "Traceback" not in err
+    assert "no row for step3_shakespeare.py, which ended with exit code 2" in err
+
+
 # -- what the README says
 README = (FOLDER / "README.md").read_text(encoding="utf-8")
 
