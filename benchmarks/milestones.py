@@ -50,25 +50,36 @@ def headings(*cells):
 # -- the six scripts
 def all_scripts(flags):
     """Run the scripts one after the other; give the exit code."""
-    headings("script", "data", "tokenizer", "parameters", "result", "time")
+    headings("script", "data", "tokenizer", "parameters", "result", "time", "minutes here")
     unit, failed = None, False
     for name in flags.only:
         script, more, tokenizer = SCRIPTS[name]
         if name == "step3" and flags.data:
             more = ["--data", flags.data]
         code, out = followed([sys.executable, str(FOLDER / script), *more])
+        failed |= code != 0
+        if code not in (0, 1):
+            print(f"no row for {script}, which ended with exit code {code}", file=sys.stderr)
+            continue
         seconds = float(re.search(r"trained for ([\d.]+) s", out)[1])
         unit = unit or max(seconds, 0.1)
-        data = re.search(r"^data: (.*)", out, re.M)[1]
-        parameters = re.search(r"^model: ([\d,]+)", out, re.M)[1]
-        verdicts = re.findall(r"^(?:PASSED|FAILED): .*", out, re.M)
-        result = "; ".join([*verdicts, *re.findall(r"^topic kept: [\d.]+", out, re.M)])
         given = "".join(f" {flag}" for flag in more if flag not in (os.devnull, "--plot"))
         shown = given.replace(str(flags.data), "FILE")
-        row([f"`{script}{shown}`", data, tokenizer, parameters, result, f"{seconds / unit:.1f}"])
-        failed |= code != 0
-    print(f"\ntime of training, in units of the first row's, which took {unit:.1f} s here")
+        data, parameters, result = figures(out)
+        times = [f"{seconds / unit:.1f}", f"{seconds / 60:.2f}"]
+        row([f"`{script}{shown}`", data, tokenizer, parameters, result, *times])
+    if unit:
+        print(f"\ntime of training, in units of the first row's, which took {unit:.1f} s here")
     return int(failed)
+
+
+def figures(out):
+    """(data, parameters, result) as a script printed them; the counting model's beside its own."""
+    data = re.search(r"^data: (.*)", out, re.M)[1]
+    parameters = re.search(r"^model: ([\d,]+)", out, re.M)[1]
+    verdicts = re.findall(r"^(?:PASSED|FAILED): .*", out, re.M)
+    beside = re.findall(r"^topic kept: [\d.]+|(?:a|the) model that counts [^;\n]*", out, re.M)
+    return data, parameters, "; ".join([*verdicts, *beside])
 
 
 def followed(words):
@@ -307,12 +318,14 @@ def size(count):
 
 def memory_table():
     """Row by row what the numbers of three models take."""
-    from tinytorch.runs import activations
+    from tinytorch.runs import KEPT, activations
 
     print("\n## Memory of the numbers alone\n")
-    print("P parameters; activations 4 B T (L (16 D + H T) + 2 D + V), or half with 2 bytes each\n")
+    print(f"P parameters; activations {KEPT[False]}, or half with 2 bytes each;")
+    print(f"TinyCoder has dropout: {KEPT[True]}\n")
     headings("", "P", "weights", "training: weights, gradients, AdamW", "activations", "of")
-    coder = 256 + script("step2_tinycoder").MERGES
+    step2 = script("step2_tinycoder")
+    coder = 256 + len(step2.SIGNS) + step2.MERGES
     models = {  # V D H L T, windows a step, bytes of a number
         "TinyCoder `--preset small`": (coder, 64, 4, 2, 64, 4, 4),
         "TinyCoder": (coder, 128, 8, 4, 128, 4, 4),
@@ -321,7 +334,7 @@ def memory_table():
     for name, (V, D, H, L, T, B, width) in models.items():
         count = gpt_parameters(V, D, L, T) + (V * D + V if width == 4 else 0)
         training = 16 * count  # also with 2 bytes: a copy of 4, two averages of 4, a gradient
-        active = activations(B, T, V, D, H, L) * width // 4
+        active = activations(B, T, V, D, H, L, dropout=width == 4) * width // 4
         cells = [name, f"{count:,}", size(width * count), size(training), size(active)]
         row([*cells, f"{B} window{'s' * (B > 1)} of {T}"])
 
@@ -485,4 +498,7 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

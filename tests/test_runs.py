@@ -22,13 +22,14 @@ SHAPES = [  # B T V D H L
 ]
 
 
+@pytest.mark.parametrize("dropout", [0, 0.2])
 @pytest.mark.parametrize("shape", SHAPES)
-def test_the_formula_of_the_activations_holds_to_a_tenth(shape):
+def test_the_formula_of_the_activations_holds_to_a_tenth(shape, dropout):
     B, T, V, D, H, L = shape
-    model = GPT(V, D, H, L, T)
+    model = GPT(V, D, H, L, T, dropout)
     ids = Tensor(np.random.default_rng(0).integers(0, V, (B, T)))
     measured = runs.kept_bytes(lambda batch: cross_entropy(model(batch), batch), ids)
-    assert measured == pytest.approx(runs.activations(*shape), rel=0.1)
+    assert measured == pytest.approx(runs.activations(*shape, dropout > 0), rel=0.1)
 
 
 def test_measuring_leaves_tracemalloc_as_it_was():

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from . import console
 from .download import digest
+from .layers import Dropout
 
 SETTINGS = "settings.json"
 NOT_KEPT = ("preset", "save", "resume")  # flags that say nothing about the run itself
@@ -172,7 +173,13 @@ def _fitted(trainer, steps, report, **more):
 
 
 # -- memory
-def activations(batch, tokens, vocab_size, embed_dim, num_heads, num_layers):
+KEPT = {  # with dropout or without -> the formula
+    False: "4 B T (L (16 D + H T) + 2 D + V)",
+    True: "B T (L (82 D + 8 H T) + 17 D + 4 V)",
+}
+
+
+def activations(batch, tokens, vocab_size, embed_dim, num_heads, num_layers, dropout=False):
     """Bytes kept between forward and backward: 4 B T (L (16 D + H T) + 2 D + V).
 
     A block keeps 16 D numbers a token: the inputs of its linear layers (D for query, key and
@@ -180,11 +187,20 @@ def activations(batch, tokens, vocab_size, embed_dim, num_heads, num_layers):
     and the slope of GELU (4 D); and the weights of the attention, T for each head. Then comes the
     last norm, 2 D, and the probabilities, V.
 
+    Dropout makes it B T (L (82 D + 8 H T) + 17 D + 4 V): 9 bytes more for each number of the stream
+    that it may drop, D at the entrance and 2 D in a block (what came in, what went out, and a mask
+    of one byte), and 4 for the factor of each attention weight.
+
     >>> activations(1, 1, vocab_size=1, embed_dim=1, num_heads=1, num_layers=1)
     80
+    >>> activations(1, 1, vocab_size=1, embed_dim=1, num_heads=1, num_layers=1, dropout=True)
+    111
     """
-    block = 16 * embed_dim + num_heads * tokens
-    return 4 * batch * tokens * (num_layers * block + 2 * embed_dim + vocab_size)
+    weights = num_heads * tokens
+    count = 4 * (num_layers * (16 * embed_dim + weights) + 2 * embed_dim + vocab_size)
+    if dropout:
+        count += num_layers * (18 * embed_dim + 4 * weights) + 9 * embed_dim
+    return batch * tokens * count
 
 
 def kept_bytes(mean_loss, batch):
@@ -213,14 +229,15 @@ def show_memory(trainer, vocab_size, flags):
     entries = trainer.optimizer.state_dict()["state"].values()
     moments = sum(v.nbytes for e in entries for v in e.values() if getattr(v, "ndim", 0))
     sizes = (flags.embed_dim, flags.num_heads, flags.num_layers)
-    counted = activations(*inputs.shape, vocab_size, *sizes)
+    dropout = any(isinstance(m, Dropout) and m.p for m in trainer.model.modules())
+    counted = activations(*inputs.shape, vocab_size, *sizes, dropout)
     measured = kept_bytes(lambda batch: trainer.part_loss(*batch), batch)
     count = sum(p.numel() for p in trainer.model.parameters())
     rows = [
         ["weights", "4 P", _mb(4 * count), _mb(weights)],
         ["gradients", "4 P", _mb(4 * count), ""],
         ["AdamW, two averages", "8 P", _mb(8 * count), _mb(moments) if moments else ""],
-        ["activations", "4 B T (L (16 D + H T) + 2 D + V)", _mb(counted), _mb(measured)],
+        ["activations", KEPT[dropout], _mb(counted), _mb(measured)],
     ]
     print("memory for the numbers alone, in MB:")
     console.table(["", "formula", "counted", "measured"], rows)

@@ -205,6 +205,13 @@ def test_code_alone_has_no_docstrings_and_messages():
     )
 
 
+def test_brackets_and_quotes_are_tokens_of_their_own():
+    tokenizer = CODER.tokenizer_of("def f(x):\n    return g(x)[x['a']]\n" * 9)
+    tokens = [word.decode("latin-1") for word in tokenizer.token_bytes]
+    assert {token.strip() for token in tokens if set(token) & set("()[]{}'")} == set("()[]{}'")
+    assert " return" in tokens and max(len(t) for t in tokens if "(" in t) == 2
+
+
 def test_a_blank_at_the_end_of_a_prompt_belongs_to_the_next_token():
     class Model:
         """Writes what it is told."""
@@ -532,6 +539,32 @@ def test_in_a_workspace(script, song, workspace):
     done = subprocess.run(words, cwd=workspace, env=environment(), capture_output=True, text=True)
     assert done.returncode == 1, done.stdout + done.stderr
     assert "FAILED: " in done.stdout and "Traceback" not in done.stderr
+
+
+# -- all six in one table
+def table(*flags):
+    """(exit code, stdout, stderr) of the command that runs the scripts and makes a table."""
+    words = [sys.executable, FOLDER.parents[1] / "benchmarks" / "milestones.py", *flags]
+    done = subprocess.run(words, env=environment(), capture_output=True, text=True)
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_a_row_of_the_table_holds_what_the_script_printed():
+    code, out, err = table("--only", "proof")
+    assert code == 0, out + err
+    names, _, row = ([c.strip() for c in line.split("|")[1:-1]] for line in out.splitlines()[:3])
+    cells = dict(zip(names, row, strict=True))
+    assert cells["script"] == "`00_vaswani_attention_proof.py`"
+    assert cells["parameters"] == "51,914" and cells["time"] == "1.0"
+    assert cells["result"].startswith("PASSED: unseen sequences reversed exactly 100.0%")
+
+
+def test_a_script_that_cannot_run_has_no_row(tmp_path, monkeypatch):
+    monkeypatch.setenv("TINYTORCH_CACHE", str(tmp_path))
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    code, out, err = table("--only", "step3")
+    assert code == 1 and out.count("\n") == 2 and "Traceback" not in err
+    assert "no row for step3_shakespeare.py, which ended with exit code 2" in err
 
 
 # -- what the README says
