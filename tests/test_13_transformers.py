@@ -31,6 +31,7 @@ from tinytorch.transformers import (
     beam_search,
     beam_step,
     evaluating,
+    for_last_token,
     generate,
     generate_text,
     layer_norm,
@@ -827,6 +828,27 @@ class Counting(Module):
         return wrap(logits)
 
 
+@pytest.mark.exercise("transformers")
+class TestForLastToken:
+    """Given: a model that computes what its last guess needs, and that a learner need not use."""
+
+    @pytest.mark.parametrize("norm_first", [True, False])
+    def test_the_last_guess_is_the_same_and_only_its_token_is_computed(self, norm_first):
+        model, text, seen = tiny(norm_first=norm_first).initialise(0.5).double(), ids(2, 5), []
+        want = model(text).array[:, -1:]
+        for block in model.blocks:
+            mlp = block.mlp
+            mlp.forward = lambda x, forward=mlp.forward: seen.append(x.shape[1]) or forward(x)
+        near(for_last_token(model)(text), want)
+        assert seen == [5] * (len(model.blocks) - 1) + [1]
+        assert model(text).shape[1] == 5, "the model was left changed"
+
+    def test_a_model_with_a_hook_is_left_as_it_is(self):
+        model = tiny()
+        model.blocks[-1].mlp.register_forward_hook(lambda module, args, out: None)
+        assert for_last_token(model) is model
+
+
 @pytest.mark.exercise("transformers.generate")
 class TestGenerate:
     @given(B=sizes, T=st.integers(1, 12), n=st.integers(0, 12), seed=seeds)
@@ -841,12 +863,6 @@ class TestGenerate:
             want = np.concatenate([want, new[:, None]], axis=1)
         got = generate(model, prompt, n, temperature=0)
         assert np.array_equal(got.array, want)
-
-    def test_a_hook_sees_all_tokens(self):
-        model, seen = tiny(), []
-        model.blocks[-1].register_forward_hook(lambda module, args, out: seen.append(out.shape[1]))
-        generate(model, [[1, 2, 3]], 1)
-        assert seen == [3]
 
     @pytest.mark.parametrize("form", [list, np.array, Tensor])
     def test_prompts_come_as_lists_arrays_and_tensors(self, form):
