@@ -19,7 +19,12 @@ def refuse(**settings):
 
 
 class Closing:
-    """`step(closure)`, as PyTorch has it: the closure computes the loss, which is returned."""
+    """`step(closure)`, as PyTorch has it: the closure computes the loss, which is returned.
+
+    With `maximize` an optimizer walks uphill.
+    """
+
+    maximize = False
 
     def step(self, closure=None):
         """One step; -> what the closure returned, or None."""
@@ -29,6 +34,9 @@ class Closing:
                 loss = closure()
         super().step()
         return loss
+
+    def update(self, param, grad, state, **settings):
+        super().update(param, -grad if self.maximize else grad, state, **settings)
 
 
 class SGD(Closing, optimizers.SGD, metaclass=Twin):
@@ -60,9 +68,6 @@ class SGD(Closing, optimizers.SGD, metaclass=Twin):
         refuse(dampening=dampening, differentiable=differentiable)
         self.maximize = maximize
         super().__init__(params, lr, momentum, weight_decay=weight_decay, nesterov=nesterov)
-
-    def update(self, param, grad, state, **settings):
-        super().update(param, -grad if self.maximize else grad, state, **settings)
 
 
 class Adam(Closing, optimizers.Adam, metaclass=Twin):
@@ -96,9 +101,6 @@ class Adam(Closing, optimizers.Adam, metaclass=Twin):
         self.maximize = maximize
         super().__init__(params, lr, betas, eps, weight_decay)
 
-    def update(self, param, grad, state, **settings):
-        super().update(param, -grad if self.maximize else grad, state, **settings)
-
 
 class AdamW(Closing, optimizers.AdamW, metaclass=Twin):
     """Adam with decoupled weight decay, with PyTorch's arguments.
@@ -130,9 +132,6 @@ class AdamW(Closing, optimizers.AdamW, metaclass=Twin):
         refuse(amsgrad=amsgrad, differentiable=differentiable)
         self.maximize = maximize
         super().__init__(params, lr, betas, eps, weight_decay)
-
-    def update(self, param, grad, state, **settings):
-        super().update(param, -grad if self.maximize else grad, state, **settings)
 
 
 class RMSprop(Closing, Optimizer):
