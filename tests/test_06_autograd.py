@@ -17,6 +17,7 @@ from hypothesis.extra import numpy as hnp
 
 from tinytorch import autograd, layers, losses  # noqa: F401  (their primitives enter the table)
 from tinytorch.autograd import (
+    Parts,
     backward,
     cross_entropy_rule,
     directional_derivative,
@@ -481,6 +482,13 @@ class TestSeveralResults:
             return cos * sin + sin * sin + cos
 
         assert gradcheck(both_of_one_call, x)
+
+    def test_gradients_may_be_added_either_way(self):
+        first, second = Parts([np.ones(2), None, None]), Parts([np.ones(2), np.ones(1), None])
+        total = first + second
+        assert [None if g is None else g.tolist() for g in total] == [[2, 2], [1], None]
+        first += second
+        assert [None if g is None else g.tolist() for g in first] == [[2, 2], [1], None]
 
     def test_one_call_is_asked_once(self, turned):
         cos, sin = turned(random_leaf(2))

@@ -736,14 +736,19 @@ class TestInHeads:
         assert [layer.weight.grad is None for layer in layers] == [True, False, False]
         assert [layer.bias.grad is None for layer in layers] == [True, False, False]
 
-    def test_self_attention_uses_it_and_what_is_special_is_left_alone(self, monkeypatch):
+    def test_one_source_is_one_product_and_what_is_special_is_left_alone(self, monkeypatch):
         calls = []
         usual = in_heads.on_arrays
         monkeypatch.setattr(in_heads, "on_arrays", lambda *a: calls.append(1) or usual(*a))
         attention = MultiHeadAttention(8, 2)
-        x = Tensor(draws(2, 3, 8), dtype=float32)
-        expected = attention(x).array
-        attention(x, source=Tensor(draws(2, 5, 8), dtype=float32))
+        x, other = (Tensor(draws(2, 3, 8), dtype=float32) for _ in range(2))
+
+        def heads(*tokens):
+            layers = (attention.query, attention.key, attention.value)
+            return [part.array for part in attention.heads(*zip(layers, tokens))]
+
+        expected = heads(x, x, x)
+        heads(x, other, other)
         assert len(calls) == 1  # the tokens that answer are others
 
         class Loud(Linear):
@@ -752,15 +757,15 @@ class TestInHeads:
 
         seen = []
         hook = attention.key.register_forward_hook(lambda *event: seen.append(1))
-        np.testing.assert_allclose(attention(x).array, expected, atol=1e-6)
+        for part, was in zip(heads(x, x, x), expected, strict=True):
+            np.testing.assert_allclose(part, was, atol=1e-6)
         assert seen == [1] and len(calls) == 1
         hook.remove()
         attention.value, plain = Loud(8, 8), attention.value
         attention.value.load_state_dict(plain.state_dict())
-        bias = attention.output.bias.array
-        np.testing.assert_allclose(attention(x).array - bias, 2 * (expected - bias), atol=1e-5)
+        np.testing.assert_allclose(heads(x, x, x)[2], 2 * expected[2], atol=1e-5)
         attention.value, attention.key.bias = plain, None
-        attention(x)
+        heads(x, x, x)
         assert len(calls) == 1
 
 

@@ -262,11 +262,11 @@ class Parts(list):
         parts[part.kept["number"]] = np.asarray(g)
         return parts
 
-    def __iadd__(self, others):
-        for n, g in enumerate(others):
-            if g is not None:
-                self[n] = g if self[n] is None else self[n] + g
-        return self
+    def __add__(self, others):
+        sums = zip(self, others)
+        return Parts([b if a is None else a if b is None else a + b for a, b in sums])
+
+    __iadd__ = __add__  # a list's own would append
 
     def complete(self, call):
         """All of them: zeros for a result that nobody used."""

@@ -222,6 +222,23 @@ def load_state_dict(self, state, strict=True):
     return IncompatibleKeys(missing, unexpected)
 
 
+@wrong(
+    "layers.Module.load_state_dict", "puts the numbers into the list of names, not into the model"
+)
+def load_state_dict(self, state, strict=True):
+    own = self.state_dict()
+    arrays = {n: np.asarray(getattr(value, "array", value)) for n, value in state.items()}
+    missing = [name for name in own if name not in arrays]
+    unexpected = [name for name in arrays if name not in own]
+    common = [name for name in own if name in arrays]
+    misshaped = [name for name in common if arrays[name].shape != own[name].shape]
+    if misshaped or (strict and (missing or unexpected)):
+        raise ValueError(misfit(self, arrays, missing, unexpected, misshaped))
+    for name in common:
+        own[name] = Tensor(arrays[name])
+    return IncompatibleKeys(missing, unexpected)
+
+
 @wrong("layers.Module.train", "switches itself and not its parts")
 def train(self, mode=True):
     self.training = mode
