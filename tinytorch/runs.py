@@ -11,6 +11,8 @@ import tracemalloc
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
+
 from . import console
 from .download import digest
 from .layers import Dropout
@@ -297,13 +299,12 @@ class NGram:
 
     def probabilities(self, ids):
         """The probability of each token after these."""
-        p = [1 / self.vocab_size] * self.vocab_size
+        p = np.full(self.vocab_size, 1 / self.vocab_size)
         for counts, total in self._known(ids):
             kinds = len(counts)
-            p = [x * kinds / (total + kinds) for x in p]
-            for token, count in counts.items():
-                p[token] += count / (total + kinds)
-        return p
+            p *= kinds / (total + kinds)
+            p[list(counts)] += np.array(list(counts.values())) / (total + kinds)
+        return p.tolist()
 
     def loss(self, ids):
         """The mean loss in nats over a text."""
