@@ -4,6 +4,7 @@ Module 08 teaches the format; its functions work here too. Around them stands wh
 files from elsewhere need: types that no Tensor has, and reading one tensor without the others.
 """
 
+import contextlib
 import itertools
 import json
 import math
@@ -120,7 +121,7 @@ class SafetensorsFile:
         if code in STORED:
             array = cut_arrays({name: self.entries[name]}, self._body)[name]
         else:
-            array = np.frombuffer(self._body[begin:end], np.uint8)
+            array = np.frombuffer(bytes(self._body[begin:end]), np.uint8)
         array = _widened(array, code, f"{name} in {self.name}").reshape(self.shape(name))
         array = np.require(array, requirements=["O", "W"])  # of its own, whatever the lesson gave
         if hasattr(mmap, "MADV_DONTNEED"):
@@ -129,8 +130,9 @@ class SafetensorsFile:
 
     def close(self):
         """Let go of the file."""
-        self._body.release()
-        self._map.close()
+        with contextlib.suppress(BufferError):  # a traceback still looks into it: it goes with that
+            self._body.release()
+            self._map.close()
 
     def __enter__(self):
         return self
@@ -143,7 +145,15 @@ class SafetensorsFile:
 
 
 def open_safetensors(path):
-    """A `SafetensorsFile`: for large files, of which a tensor at a time is wanted."""
+    """A `SafetensorsFile`: for large files, of which a tensor at a time is wanted.
+
+    Args:
+        path: of the file.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is cut short, or no safetensors file; one sentence says which.
+    """
     return SafetensorsFile(path)
 
 
@@ -188,7 +198,7 @@ def _header(file, size, name):
         twice = isinstance(error, _Twice)
         told = f"{error} stands in its header twice" if twice else "its header is not JSON"
         raise ValueError(f"{name} is damaged: {told}") from None
-    metadata = header.pop("__metadata__", None) or {}
+    metadata = header.pop("__metadata__", {})
     if not is_text_by_name(metadata):
         raise ValueError(f"{name} is damaged: its metadata are not texts")
     _check_places(header, size - 8 - length, name)
