@@ -14,6 +14,7 @@ from tinytorch import pretrained
 from tinytorch.activations import gelu, gelu_exact, relu, silu
 from tinytorch.embeddings import SinusoidalEmbedding
 from tinytorch.io import load_safetensors, open_safetensors, save_safetensors
+from tinytorch.layers import Linear, ReLU, Sequential
 from tinytorch.losses import cross_entropy
 from tinytorch.optimizers import AdamW
 from tinytorch.pretrained import Sizes, misfit, tie_head
@@ -164,12 +165,23 @@ class TestThereAndBack:
         GPT.from_pretrained(folder)
         assert randn(4).tolist() == want
 
-    def test_copies_and_pickles(self, folder):
-        tokenizer().save_gpt2(folder)
-        model = GPT.from_pretrained(configured(folder), tokenizer=False)
+    def test_copies_and_pickles(self, tmp_path):
+        made(V=260).save_pretrained(tmp_path, tokenizer())
+        model = GPT.from_pretrained(tmp_path)
         for other in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
             assert other.head.weight is other.embed.tokens.weight
             assert np.array_equal(logits(other), logits(model))
+            assert other.tokenizer.encode("slow low") == tokenizer().encode("slow low")
+
+    def test_a_state_dict_there_and_back(self, folder, tmp_path):
+        """The table stands there under both of its names, and they stay one."""
+        model, other = GPT.from_pretrained(folder), GPT.from_pretrained(folder)
+        for parameter in other.parameters():
+            parameter.detach().fill_(0)
+        save_safetensors(model.state_dict(), tmp_path / "x")
+        other.load_state_dict(load_safetensors(tmp_path / "x"))
+        assert other.head.weight is other.embed.tokens.weight
+        assert np.array_equal(logits(other), logits(model))
 
     def test_a_child_of_gpt(self, folder):
         model = TinyGPT.from_pretrained(folder)
@@ -328,6 +340,7 @@ class TestSettings:
         assert model.blocks[0].mlp.activation is relu
 
     def test_settings_that_change_nothing(self, folder):
+        same(GPT.from_pretrained(configured(folder, quantization_config=None)), made())
         more = {"use_cache": True, "summary_type": "cls_index", "task_specific_params": {"x": 1}}
         same(GPT.from_pretrained(configured(folder, **more)), made())
 
@@ -365,6 +378,8 @@ class TestMisfits:
                 transposed("wte.weight"),
                 r"wte\.weight looks transposed: \(12, 19\) and .* \(19, 12\)",
             ),
+            (without("wte.weight"), r"lacks wte\.weight$"),
+            (renamed("wte.weight", "lm_head.weight"), r"lacks wte\.weight$"),
             (without("ln_f.bias"), r"lacks ln_f\.bias$"),
             (
                 without("h.1.mlp.c_fc.bias", "wpe.weight"),
@@ -372,13 +387,13 @@ class TestMisfits:
             ),
             (
                 renamed("ln_f.bias", "ln_f.biass"),
-                r"lacks ln_f\.bias and holds ln_f\.biass, which no GPT-2 has "
+                r"lacks ln_f\.bias and holds ln_f\.biass, for which a GPT has no place "
                 r"\(is ln_f\.biass meant to be ln_f\.bias\?\)",
             ),
-            (lambda a: a.update(extra=np.zeros(3)), r"holds extra, which no GPT-2 has$"),
+            (lambda a: a.update(extra=np.zeros(3)), r"holds extra, for which a GPT has no place$"),
             (
                 lambda a: [a.pop(n) for n in list(a) if ".h.1." in n],
-                r"has 1 layers, and config\.json says n_layer = 2",
+                r"has 1 layer, and config\.json says n_layer = 2",
             ),
             (lambda a: a.clear() or a.update(w=np.zeros(2)), r"no weights of a GPT-2: .* are w$"),
             (lambda a: a.clear(), r"no weights of a GPT-2: its first names are none$"),
@@ -406,6 +421,7 @@ class TestMisfits:
             ({"vocab_size": 50_257}, r"has 19 rows in wte\.weight, .* says vocab_size = 50257"),
             ({"n_positions": 1024}, r"has 10 rows in wpe\.weight, .* says n_positions = 1024"),
             ({"n_layer": 12}, "has 2 layers, and config.json says n_layer = 12"),
+            ({"n_layer": 10**12}, "has 2 layers, and config.json says n_layer = 10000"),
             (
                 {"n_inner": 50},
                 r"mlp\.c_fc\.weight is \(12, 48\) and .*n_inner in config.json right",
@@ -517,6 +533,14 @@ def without_a_part(model):
     del model.blocks[0].attention.key
 
 
+def with_another_block(model):
+    model.blocks[1] = model.norm
+
+
+def with_another_mlp(model):
+    model.blocks[1].mlp = Sequential(Linear(D, D), ReLU())
+
+
 def without_a_place(model):
     model.max_length = T - 1
 
@@ -537,6 +561,8 @@ class TestSaving:
             (with_other_heads, "num_heads of block 1 differs"),
             (without_a_bias, r"h\.0\.attn\.c_attn\.bias is wanted, and the layer has no bias"),
             (without_a_part, "block 0 has no attention.key"),
+            (with_another_block, "a part of it is none of a GPT's .*norm_first"),
+            (with_another_mlp, "a part of it is none of a GPT's .*activation"),
             (without_a_place, r"wpe\.weight is \(10, 12\), and the others want \(9, 12\)"),
         ],
     )
@@ -614,3 +640,44 @@ def test_memory(tmp_path):
     run = [sys.executable, "-c", MEASURE, str(tmp_path)]
     said = subprocess.run(run, capture_output=True, text=True, check=True)
     assert 1 < float(said.stdout) < 1.3
+
+
+BUILD = """
+import sys
+import numpy as np
+from pathlib import Path
+from tinytorch.io import save_safetensors
+from tinytorch.pretrained import Sizes
+folder, rng = Path(sys.argv[1]), np.random.default_rng(0)
+shapes = Sizes().shapes()
+arrays = {n: 0.02 * rng.standard_normal(s, dtype=np.float32) for n, s in shapes.items()}
+save_safetensors(arrays, folder / "model.safetensors")
+(folder / "config.json").write_text('{"model_type": "gpt2"}')
+"""
+READ = """
+import resource, sys, time
+from pathlib import Path
+from tinytorch.transformers import GPT
+start = time.process_time()
+model = GPT.from_pretrained(sys.argv[1])
+seconds = time.process_time() - start
+unit = 1 if sys.platform == "darwin" else 1024
+most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+size = (Path(sys.argv[1]) / "model.safetensors").stat().st_size
+print(model.num_parameters(), seconds, most / size)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="resource is there on POSIX alone")
+def test_gpt2_in_full_size(tmp_path):
+    """124 million numbers, 475 MiB: seconds of a processor, and all memory of the process."""
+    for program in (BUILD, READ):
+        run = [sys.executable, "-c", program, str(tmp_path)]
+        said = subprocess.run(run, capture_output=True, text=True, check=True).stdout
+    (tmp_path / "model.safetensors").unlink()
+    count, seconds, share = map(float, said.split())
+    print(f"{seconds:.2f} s of a processor, {share:.2f} times the file")
+    assert count == 124_439_808
+    assert seconds < 15
+    assert 1 < share < 2

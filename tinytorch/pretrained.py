@@ -54,6 +54,7 @@ BLOCK = {  # name of a layer inside a block -> ours
     "mlp.c_fc": ("mlp.widen",),
     "mlp.c_proj": ("mlp.narrow",),
 }
+KNOWN = re.compile(r"(wte|wpe|ln_f|lm_head|h\.(\d{1,9}))\.")  # how a name of GPT-2 begins
 BUFFERS = re.compile(r"h\.\d+\.attn\.(bias|masked_bias)")  # masks, which are no weights
 PREFIX = "transformer."
 
@@ -96,11 +97,9 @@ class Sizes:
                 shapes[f"h.{layer}.{part}.weight"] = shape
                 shapes[f"h.{layer}.{part}.bias"] = shape[-1:]
         shapes |= {"ln_f.weight": (D,), "ln_f.bias": (D,)}
-        return (
-            shapes
-            if self.tie_word_embeddings
-            else shapes | {"lm_head.weight": (self.vocab_size, D)}
-        )
+        if not self.tie_word_embeddings:
+            shapes["lm_head.weight"] = (self.vocab_size, D)
+        return shapes
 
 
 def read_sizes(folder):
@@ -112,7 +111,7 @@ def read_sizes(folder):
     path = folder / CONFIG
     config = _json(path)
     for name, only in ONLY.items():
-        if config.get(name, only) != only:
+        if config.get(name) not in (None, only):
             told = f"{name} = {config[name]!r}, and a GPT here can only do {only!r}"
             raise ValueError(f"{path} says {told}")
     given = {}
@@ -233,7 +232,7 @@ def _no_weights(folder):
 
 def _checked_folder(folder):
     """The folder as a Path, if there is one with a config.json."""
-    folder = Path(folder)
+    folder = Path(folder).expanduser()
     if folder.is_file():
         raise ValueError(f"{folder} is a file: name the folder that holds it, with {CONFIG}")
     if not folder.is_dir():
@@ -262,24 +261,26 @@ def misfit(found, sizes, label):
     >>> misfit(sizes.shapes() | {"wte.weight": (7, 8)}, sizes, "w")
     'w has vectors of 8 numbers (wte.weight), and config.json says n_embd = 4'
     """
-    wanted = sizes.shapes()
-    if not wanted.keys() & found.keys():
+    if not any(KNOWN.match(name) for name in found):
         names = ", ".join(list(found)[:3]) or "none"
         return f"{label} holds no weights of a GPT-2: its first names are {names}"
-    layers = 1 + max((int(n.split(".")[1]) for n in found if re.match(r"h\.\d+\.", n)), default=-1)
-    if layers != sizes.n_layer:
-        return f"{label} has {layers} layers, and config.json says n_layer = {sizes.n_layer}"
+    layers = {int(match[2]) for match in map(KNOWN.match, found) if match and match[2]}
+    count = 1 + max(layers, default=-1)
+    if count != sizes.n_layer:
+        told = f"{count} layer{'s' * (count != 1)}"
+        return f"{label} has {told}, and config.json says n_layer = {sizes.n_layer}"
+    wanted = sizes.shapes()
     wrong = [name for name in wanted if name in found and found[name] != wanted[name]]
     if wrong:
         return _misshaped(found, wanted, wrong, label)
     missing = [name for name in wanted if name not in found]
     left = [name for name in found if name not in wanted]
-    if sizes.tie_word_embeddings and found.get("lm_head.weight") == found["wte.weight"]:
+    if "lm_head.weight" in left and found["lm_head.weight"] == wanted["wte.weight"]:
         left.remove("lm_head.weight")  # the table once more
     if not missing and not left:
         return None
     parts = [f"lacks {_some(missing)}"] if missing else []
-    parts += [f"holds {_some(left)}, which no GPT-2 has"] if left else []
+    parts += [f"holds {_some(left)}, for which a GPT has no place"] if left else []
     near = difflib.get_close_matches(missing[0], left, 1) if missing and left else ()
     advice = f" (is {near[0]} meant to be {missing[0]}?)" if near else ""
     return f"{label} {' and '.join(parts)}{advice}"
@@ -288,15 +289,14 @@ def misfit(found, sizes, label):
 def _misshaped(found, wanted, wrong, label):
     """The sentence for weights of other shapes than wanted."""
     first = wrong[0]
-    table, settings = first in ("wte.weight", "wpe.weight", "lm_head.weight"), ("", "n_embd")
-    if table and len(found[first]) == 2 and found[first] != wanted[first][::-1]:
+    is_table = first in ("wte.weight", "wpe.weight", "lm_head.weight") and len(found[first]) == 2
+    if is_table and found[first] != wanted[first][::-1]:
         (rows, width), (want_rows, want_width) = found[first], wanted[first]
+        setting = "n_positions" if first == "wpe.weight" else "vocab_size"
+        has, says = f"{rows:,} rows in {first}", f"{setting} = {want_rows}"
         if width != want_width:
-            told = f"vectors of {width:,} numbers ({first})", settings[1], want_width
-        else:
-            setting = "n_positions" if first == "wpe.weight" else "vocab_size"
-            told = f"{rows:,} rows in {first}", setting, want_rows
-        return f"{label} has {told[0]}, and config.json says {told[1]} = {told[2]}"
+            has, says = f"vectors of {width:,} numbers ({first})", f"n_embd = {want_width}"
+        return f"{label} has {has}, and config.json says {says}"
     turned = [n for n in wrong if len(wanted[n]) == 2 and found[n] == wanted[n][::-1]]
     if turned:
         n = turned[0]
@@ -477,7 +477,7 @@ def save_gpt2(model, folder, tokenizer=None):
         folder: where to; it is made if it is not there.
         tokenizer: a BPETokenizer; None is the model's own, if it has one; False is none.
     """
-    folder, words = Path(folder), tokenizer
+    folder, words = Path(folder).expanduser(), tokenizer
     if folder.is_file():
         raise ValueError(f"{folder} is a file: name a folder")
     if words is None:
@@ -525,12 +525,24 @@ def _sizes_of(model):
             f"{type(model).__name__} has a forward of its own, and GPT-2's format holds numbers "
             "for that of GPT alone: use tinytorch.io.save_safetensors(model.state_dict(), path)"
         )
-    if why := _in_the_way(model):
-        raise ValueError(f"GPT-2's format cannot hold this model: {why}")
+    try:
+        if why := _in_the_way(model):
+            raise ValueError(f"GPT-2's format cannot hold this model: {why}")
+        sizes = _measured(model)
+        if why := _odd_blocks(model, sizes):
+            raise ValueError(f"GPT-2's format cannot hold this model: {why}")
+    except AttributeError as error:
+        told = f"a part of it is none of a GPT's ({error})"
+        raise ValueError(f"GPT-2's format cannot hold this model: {told}") from None
+    return sizes
+
+
+def _measured(model):
+    """The Sizes of a GPT, from its parts; the first block speaks for all."""
     bends = {bend: name for name, bend in reversed(BENDS.items())}
     block, (rows, width) = model.blocks[0], model.embed.tokens.weight.shape
     hidden = block.mlp.widen.weight.shape[0]
-    sizes = Sizes(
+    return Sizes(
         vocab_size=rows,
         n_positions=model.max_length,
         n_embd=width,
@@ -544,10 +556,6 @@ def _sizes_of(model):
         layer_norm_epsilon=model.norm.eps,
         tie_word_embeddings=model.head.weight is model.embed.tokens.weight,
     )
-    odd = _odd_blocks(model, sizes)
-    if odd:
-        raise ValueError(f"GPT-2's format cannot hold this model: {odd}")
-    return sizes
 
 
 def _in_the_way(model):
@@ -568,15 +576,12 @@ def _in_the_way(model):
             "its head has a bias, and GPT-2's has none: call tinytorch.pretrained.tie_head(model) "
             "before training, or set model.head.bias = None and train on"
         )
-    if bare := [(n, k) for n, owners, k, _ in paired(model) for o in owners if _lacks(o, k)]:
+    rows = paired(model)
+    if bare := [(n, k) for n, owners, k, _ in rows for o in owners if getattr(o, k) is None]:
         return f"{bare[0][0]} is wanted, and the layer has no {bare[0][1]}"
-    held = {id(getattr(o, kind)) for _, owners, kind, _ in paired(model) for o in owners}
+    held = {id(getattr(owner, kind)) for _, owners, kind, _ in rows for owner in owners}
     more = [n for n, p in model.named_parameters() if id(p) not in held and p is not head.bias]
     return f"it has {_some(more)}, and GPT-2 has not" if more else None
-
-
-def _lacks(owner, kind):
-    return getattr(owner, kind, None) is None
 
 
 def _odd_blocks(model, sizes):
@@ -594,9 +599,8 @@ def _odd_blocks(model, sizes):
             return f"{odd[0]} of block {layer} differs from the others', and GPT-2 has one for all"
     shapes = sizes.shapes()
     for name, owners, kind, turned in paired(model):
-        *rest, last = (
-            getattr(owners[0], kind).array.T if turned else getattr(owners[0], kind)
-        ).shape
+        array = getattr(owners[0], kind).array
+        *rest, last = array.T.shape if turned else array.shape
         if (*rest, last * len(owners)) != shapes[name]:
             return f"{name} is {(*rest, last * len(owners))}, and the others want {shapes[name]}"
     return None
