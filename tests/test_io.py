@@ -191,6 +191,20 @@ class TestInPart:
         n += 1
         assert (first.tolist(), second.tolist(), n.tolist()) == ([2, 2, 2], [1, 1, 1], [2])
 
+    def test_even_if_the_lesson_gives_views_of_the_file(self, tmp_path, monkeypatch):
+        def views(entries, body):
+            return {
+                n: np.frombuffer(body[: e["data_offsets"][1]], "<f4") for n, e in entries.items()
+            }
+
+        save_safetensors({"w": Tensor([1.0, 2.0])}, tmp_path / "x")
+        monkeypatch.setattr(io, "cut_arrays", views)
+        with open_safetensors(tmp_path / "x") as file:
+            array = file.array("w")
+        assert file._map.closed
+        array += 1
+        assert array.tolist() == [2, 3]
+
     def test_prefix(self, tmp_path):
         save_safetensors({"model.a": Tensor([1.0]), "other": Tensor([2.0])}, tmp_path / "x")
         assert list(load_safetensors(tmp_path / "x", prefix="model.")) == ["a"]
