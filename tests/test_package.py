@@ -81,6 +81,11 @@ def test_the_nearest_name_or_the_reason_is_said():
             getattr(room, name)
 
 
+def test_io_is_a_room_and_hides_none_of_pythons():
+    assert tinytorch.io.load_safetensors.__module__ in ("tinytorch.io", "tinytorch.training")
+    assert "io" in dir(tinytorch) and "io" not in tinytorch.__all__
+
+
 def test_tensor_is_a_function_whatever_was_imported_before():
     assert python("import tinytorch.tensor as m; import tinytorch; print(tinytorch.tensor([1]))")
 

@@ -369,6 +369,50 @@ class GPT(Module):
         """The same token by token, each as soon as it is there; see `stream`."""
         return stream(self, ids, max_new_tokens, **how)
 
+    @classmethod
+    def from_pretrained(cls, folder, tokenizer=True):
+        """A GPT-2 from a folder in the format of `transformers`, in eval mode.
+
+        Nothing is fetched from a network. Numbers of 16 bits become float32.
+
+        Args:
+            folder: with config.json and model.safetensors (or its parts and their index).
+            tokenizer: whether `model.tokenizer` is the BPETokenizer of vocab.json and merges.txt,
+                if they are there; else it is None.
+
+        Raises:
+            FileNotFoundError: the folder or a file is not there.
+            ValueError: a file is damaged, or weights, sizes and tokenizer do not fit together, or
+                the folder asks for something that a GPT cannot do; one sentence says what.
+
+        Source: Radford et al. 2019, the model.
+        """
+        from tinytorch.pretrained import load_gpt2
+
+        return load_gpt2(cls, folder, tokenizer)
+
+    def save_pretrained(self, folder, tokenizer=None):
+        """Write a folder that `GPT2LMHeadModel.from_pretrained` of `transformers` opens.
+
+        Args:
+            folder: where to; it is made if it is not there.
+            tokenizer: a BPETokenizer with pattern="gpt2"; None is `model.tokenizer` if there is
+                one; False is none.
+
+        Raises:
+            ValueError, TypeError: the format cannot hold the model (post-norm, a bias of the head)
+                or the tokenizer; nothing is written.
+
+        >>> import tempfile
+        >>> model, folder = GPT(vocab_size=10, embed_dim=8, num_heads=2), tempfile.mkdtemp()
+        >>> model.save_pretrained(folder)
+        >>> GPT.from_pretrained(folder).head
+        Linear(in_features=8, out_features=10, bias=False)
+        """
+        from tinytorch.pretrained import save_gpt2
+
+        save_gpt2(self, folder, tokenizer)
+
 
 class TinyGPT(GPT):
     """A GPT with the sizes of the course's milestone scripts, about 800,000 parameters.
