@@ -7,13 +7,15 @@ gradients and the random numbers are afterwards as they were.
 import copy
 import math
 import random
+import sys
+import warnings
 from collections import defaultdict
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from .tensor import SLOTS, Generator, Tensor, default_generator, later, wrap
-from .tracing import NOWHERE, Place, Trace, digest_of, state_of
+from .tracing import NOWHERE, Place, Trace, digest_of, is_ours, state_of
 
 VANISHING, EXPLODING, HUGE = 1e-5, 1e4, 1e8  # rms against the median's, and a length by itself
 BAD = ("none", "zero", "nan", "inf", "exploding", "vanishing", "unlisted")
@@ -85,7 +87,9 @@ class Report:
         sound = [row for row in self.rows if row.status == "ok"]
         if sound:
             low, high = (f(sound, key=lambda r: r.rms) for f in (min, max))
-            lines.append(f"  sizes (rms): from {low.rms:.2g}, {low.name}, to {high.rms:.2g}, {high.name}")
+            lines.append(
+                f"  sizes (rms): from {low.rms:.2g}, {low.name}, to {high.rms:.2g}, {high.name}"
+            )
         return "\n".join(lines)
 
     __repr__ = __str__
@@ -381,7 +385,9 @@ class Examination:
         for call, node in self.trace.calls.items():
             versions = call.versions if isinstance(call.versions, tuple) else ()
             if any(counter[0] != value for counter, value in versions):
-                writes = [w for w in self.trace.nodes if w.kind == "write" and w.number > node.number]
+                writes = [
+                    w for w in self.trace.nodes if w.kind == "write" and w.number > node.number
+                ]
                 by = f"; written by {writes[0].name} at {where(writes[0].place)}" if writes else ""
                 return f" (kept by the {node.name} of {where(node.place)}{by})"
         return ""
@@ -682,7 +688,9 @@ def born(trace, loss):
     for step in trace.walked:
         if step.arrived[1] and step.answers and not all(ok for *_, ok in step.answers):
             name = step.call.primitive
-            why = f"the rule of {name} makes the first nan or inf on the way back{NAN.get(name, '')}"
+            why = (
+                f"the rule of {name} makes the first nan or inf on the way back{NAN.get(name, '')}"
+            )
             return why, step.node.place if step.node else None, name
     return "", None, ""
 
@@ -700,8 +708,12 @@ def strange(node):
     array = array_of(node)
     if array.dtype.kind != "f":
         return False
-    return bool(np.isnan(array).any() or (array == np.inf).any() or node.name == "log"
-                and np.isinf(array).any())
+    return bool(
+        np.isnan(array).any()
+        or (array == np.inf).any()
+        or node.name == "log"
+        and np.isinf(array).any()
+    )
 
 
 def vanished(examination, tensor):
@@ -736,3 +748,123 @@ def zero_because(node):
     if name in ("masked_fill", "where"):
         return f"{name} replaces every number of it", True
     return f"{name} passes nothing on", True
+
+
+# ---------------------------------------------------------------- for gradcheck: which element
+
+
+def wrong_element(f, x, g, noise, tolerance, step=1e-6):
+    """Where a gradient and the nudge part, for the message of gradcheck.
+
+    Args:
+        f: takes a float64 array, returns a number.
+        x: where; an array. g: the gradient there, of the same shape.
+        noise, tolerance: how far the two may be apart: noise + tolerance * their size.
+
+    Returns:
+        The end of a sentence.
+    """
+    if f(x) != f(x):
+        return (
+            "but f gives another result for the same input each time: is a dropout or a random "
+            "number in it? Use eval(), or seed it inside f"
+        )
+
+    def parts(mask):
+        d = np.where(mask, np.sign(np.cos(np.arange(x.size).reshape(x.shape))), 0.0)
+        walked, nudged = (g * d).sum(), (f(x + step * d) - f(x - step * d)) / (2 * step)
+        apart = abs(walked - nudged)
+        return not apart <= noise + tolerance * max(abs(walked), abs(nudged)), apart
+
+    if x.size <= 256:
+        singles = [np.arange(x.size).reshape(x.shape) == n for n in range(x.size)]
+        found = [
+            (apart, n) for n, mask in enumerate(singles) for wrong, apart in [parts(mask)] if wrong
+        ]
+        places, count = [n for _, n in sorted(found, key=lambda each: -each[0])[:1]], len(found)
+    else:
+        places, count = halved(parts, x), None
+    if not places:
+        return "no single element is to blame, all of them a little"
+    return told(f, x, g, places[0], count, step)
+
+
+def halved(parts, x):
+    """One wrong element of a large array: always the half that is wrong."""
+    numbers, low, high = np.arange(x.size).reshape(x.shape), 0, x.size
+    while high - low > 1:
+        middle = (low + high) // 2
+        for a, b in ((low, middle), (middle, high)):
+            if parts((numbers >= a) & (numbers < b))[0]:
+                low, high = a, b
+                break
+        else:
+            return []
+    return [low]
+
+
+def told(f, x, g, number, count, step):
+    """The sentence about one element, and whether f has a corner there."""
+    place = np.unravel_index(number, x.shape) if x.ndim else ()
+    d = np.zeros(x.shape)
+    d[place] = step
+    ahead, here, behind = f(x + d), f(x), f(x - d)
+    right, left, slope = (
+        (ahead - here) / step,
+        (here - behind) / step,
+        (ahead - behind) / (2 * step),
+    )
+    name = f"element {list(map(int, place))}" if x.ndim else "the number"
+    many = f" ({count} of {x.size} are wrong)" if count and count > 1 else ""
+    text = f"at {name}, {x[place]:.6g}: received {g[place]:.8g}, expected {slope:.8g}{many}"
+    if abs(right - left) > 1e-3 * max(abs(right), abs(left), 1e-3):
+        what = "a jump" if max(abs(right), abs(left)) > 1e4 * (1 + abs(g[place])) else "a corner"
+        text += (
+            f". But f has {what} there: its slope is {left:.4g} on the left and {right:.4g} on the "
+            "right, and no number is right for both: check at another place"
+        )
+    return text
+
+
+# ---------------------------------------------------------------- rows against columns
+
+
+def pairs_everything(function):
+    """Warn, once for each line, when a difference pairs every number with every other.
+
+    (N,) - (N, 1) is (N, N): with a prediction and a target it is a mistake that no shape betrays
+    once the mean is taken. `function` is the work of `sub` on arrays; it stays as fast as it was.
+    """
+
+    def sub(x, y):
+        z = function(x, y)
+        if z.ndim == 2 and z.shape[0] == z.shape[1] > 1:
+            warn_of_pairs(x, y, z)
+        return z
+
+    return getattr(function, "watched", None) or _keeping(sub, function)
+
+
+def _keeping(sub, function):
+    sub.__doc__, sub.__module__, sub.__wrapped__ = function.__doc__, function.__module__, function
+    sub.watched = sub
+    return sub
+
+
+def warn_of_pairs(x, y, z):
+    """The warning, if x and y are a row and a column of different numbers."""
+    if not (isinstance(x, np.ndarray) and isinstance(y, np.ndarray)):
+        return
+    short, column = (x, y) if x.ndim < y.ndim else (y, x)
+    if short.shape != z.shape[:1] or column.shape != (len(z), 1) or np.may_share_memory(x, y):
+        return
+    frame, level = sys._getframe(1), 2
+    while frame.f_back is not None and is_ours(frame):
+        frame, level = frame.f_back, level + 1
+    first, second, n = x.shape, y.shape, len(z)
+    warnings.warn(
+        f"sub: {first} - {second} gives {z.shape}, every number against every other: for a "
+        f"prediction and a target write .reshape({n}) or .reshape({n}, 1) on one of them, so that "
+        f"both have one shape; if all pairs are meant, make the row (1, {n})",
+        stacklevel=level - 1,
+    )
