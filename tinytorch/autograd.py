@@ -81,7 +81,7 @@ import weakref
 import numpy as np
 
 from .activations import sigmoid
-from .gradients import explain_grad, pairs_everything, wrong_element  # noqa: F401
+from .gradients import explain_grad, fault, pairs_everything  # noqa: F401
 from .tensor import PRIMITIVES, RULES, SLOTS, Call, Tensor, _switch, dims_of, wrap
 
 
@@ -524,7 +524,7 @@ def gradcheck(f, inputs, tolerance=1e-6, generator=None):
         weighted = along(f, inputs, i, weights)
         walked, nudged = (g * direction).sum(), directional_derivative(weighted, x, direction)
         if not abs(walked - nudged) <= noise + tolerance * max(abs(walked), abs(nudged)):
-            found = wrong_element(weighted, x, g, noise, tolerance)
+            found = fault(f, inputs, i, weighted, g, (noise, tolerance))
             raise AssertionError(
                 f"input {i}, {x.shape}: backward() says {walked:.8g}, the nudge says {nudged:.8g}"
                 f"; {found}"

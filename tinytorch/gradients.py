@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .tensor import SLOTS, Generator, Tensor, default_generator, later, wrap
+from .tensor import PRIMITIVES, SLOTS, Generator, Tensor, default_generator, later, wrap
 from .tracing import NOWHERE, Place, Trace, digest_of, is_ours, state_of
 
 VANISHING, EXPLODING, HUGE = 1e-5, 1e4, 1e8  # rms against the median's, and a length by itself
@@ -750,25 +750,33 @@ def zero_because(node):
     return f"{name} passes nothing on", True
 
 
-# ---------------------------------------------------------------- for gradcheck: which element
+# ---------------------------------------------------------------- for gradcheck: what is wrong
 
 
-def wrong_element(f, x, g, noise, tolerance, step=1e-6):
-    """Where a gradient and the nudge part, for the message of gradcheck.
+def fault(f, inputs, i, weighted, g, allowed, step=1e-6):
+    """The end of gradcheck's message: which element, and which rule or cut is the cause.
 
     Args:
-        f: takes a float64 array, returns a number.
-        x: where; an array. g: the gradient there, of the same shape.
-        noise, tolerance: how far the two may be apart: noise + tolerance * their size.
+        f, inputs: as for gradcheck; i is the number of the input that failed.
+        weighted: takes a float64 array, returns a number: f's results, weighted and summed.
+        g: the gradient that backward() found for the input.
+        allowed: (noise, tolerance): how far gradient and nudge may be apart.
 
     Returns:
         The end of a sentence.
     """
-    if f(x) != f(x):
+    x = inputs[i].array
+    if weighted(x) != weighted(x):
         return (
             "but f gives another result for the same input each time: is a dropout or a random "
             "number in it? Use eval(), or seed it inside f"
         )
+    element, corner = wrong_element(weighted, x, g, *allowed, step)
+    return element if corner else f"{element}. {wrong_part(f, inputs)}"
+
+
+def wrong_element(f, x, g, noise, tolerance, step):
+    """(where gradient and nudge part, in words; whether f has a corner there)."""
 
     def parts(mask):
         d = np.where(mask, np.sign(np.cos(np.arange(x.size).reshape(x.shape))), 0.0)
@@ -776,17 +784,76 @@ def wrong_element(f, x, g, noise, tolerance, step=1e-6):
         apart = abs(walked - nudged)
         return not apart <= noise + tolerance * max(abs(walked), abs(nudged)), apart
 
+    count = None
     if x.size <= 256:
         singles = [np.arange(x.size).reshape(x.shape) == n for n in range(x.size)]
-        found = [
-            (apart, n) for n, mask in enumerate(singles) for wrong, apart in [parts(mask)] if wrong
-        ]
-        places, count = [n for _, n in sorted(found, key=lambda each: -each[0])[:1]], len(found)
+        tried = [(*parts(mask), -n) for n, mask in enumerate(singles)]
+        count = sum(wrong for wrong, *_ in tried)
+        places = [-n for wrong, _, n in [max(tried)] if wrong] if tried else []
     else:
-        places, count = halved(parts, x), None
+        places = halved(parts, x)
     if not places:
-        return "no single element is to blame, all of them a little"
+        return "no single element is to blame, all of them a little", False
     return told(f, x, g, places[0], count, step)
+
+
+def wrong_part(f, inputs):
+    """Which rule is wrong by itself; or that none is, or that the graph is cut."""
+    trace = Trace(digests=False)
+    results = trace.run(lambda: f(*inputs))
+    seen, wrong = set(), []
+    for node in [n for n in trace.nodes if n.kind == "op" and n.recorded]:
+        kind = node.name, tuple(n.shape for n in node.inputs)
+        if kind not in seen and len(seen) < 40:
+            seen.add(kind)
+            if not right_alone(node):
+                wrong.append(f"{node.name}_rule is wrong by itself ({where(node.place)})")
+    if wrong:
+        return " and ".join(wrong[:3])
+    results = results if isinstance(results, (list, tuple)) else [results]
+    for result in [r for r in results if isinstance(r, Tensor)]:
+        cuts = Reach(trace, trace.node_of(result)).all_cuts()
+        if cuts:
+            why, place, _ = described(cuts[0])
+            return f"{why} ({where(place)})"
+    return (
+        "Every rule that takes part is right by itself: the fault is in the walk (its order, "
+        "adding up what arrives twice, unbroadcast)"
+    )
+
+
+def right_alone(node):
+    """True if the rule of one call agrees with the nudge, for the very inputs of that call."""
+    function = PRIMITIVES[node.name]
+    numbers = [n for n in node.inputs if isinstance(n.value, Tensor) and n.dtype.kind == "f"]
+    leaves = {id(n.value): Tensor(n.value.array, True, np.float64) for n in numbers}
+
+    def changed(args, by):
+        kind = (tuple, list)
+        return [type(a)(changed(a, by)) if isinstance(a, kind) else by.get(id(a), a) for a in args]
+
+    def weighed(shift):
+        moved = {k: wrap(t.array + shift * d[k]) for k, t in leaves.items()}
+        made = function(*changed(node.args, moved))
+        made = made if isinstance(made, list) else [made]
+        return sum((t.array * w).sum() for t, w in zip(made, weights))
+
+    made = function(*changed(node.args, leaves))
+    made = made if isinstance(made, list) else [made]
+    rng = np.random.default_rng(1)
+    weights = [rng.standard_normal(t.shape) for t in made]
+    d = {k: rng.standard_normal(t.shape) for k, t in leaves.items()}
+    walked = 0.0
+    for result, weight in zip(made, weights):
+        found = {}
+        try:
+            later("autograd", "backward")(result, weight, len(made) > 1, into=found.update)
+        except (ValueError, TypeError, IndexError, RuntimeError, NotImplementedError):
+            return False
+        walked += sum((found[t] * d[k]).sum() for k, t in leaves.items() if t in found)
+    nudged = (weighed(1e-6) - weighed(-1e-6)) / 2e-6
+    noise = 1e-7 * sum(np.abs(t.array * w).sum() for t, w in zip(made, weights))
+    return bool(abs(walked - nudged) <= noise + 1e-5 * max(abs(walked), abs(nudged)))
 
 
 def halved(parts, x):
@@ -809,21 +876,19 @@ def told(f, x, g, number, count, step):
     d = np.zeros(x.shape)
     d[place] = step
     ahead, here, behind = f(x + d), f(x), f(x - d)
-    right, left, slope = (
-        (ahead - here) / step,
-        (here - behind) / step,
-        (ahead - behind) / (2 * step),
-    )
+    right, left = (ahead - here) / step, (here - behind) / step
     name = f"element {list(map(int, place))}" if x.ndim else "the number"
     many = f" ({count} of {x.size} are wrong)" if count and count > 1 else ""
+    slope = (ahead - behind) / (2 * step)
     text = f"at {name}, {x[place]:.6g}: received {g[place]:.8g}, expected {slope:.8g}{many}"
-    if abs(right - left) > 1e-3 * max(abs(right), abs(left), 1e-3):
-        what = "a jump" if max(abs(right), abs(left)) > 1e4 * (1 + abs(g[place])) else "a corner"
-        text += (
-            f". But f has {what} there: its slope is {left:.4g} on the left and {right:.4g} on the "
-            "right, and no number is right for both: check at another place"
-        )
-    return text
+    if abs(right - left) <= 1e-3 * max(abs(right), abs(left), 1e-3):
+        return text, False
+    what = "a jump" if max(abs(right), abs(left)) > 1e4 * (1 + abs(g[place])) else "a corner"
+    text += (
+        f". But f has {what} there: its slope is {left:.4g} on the left and {right:.4g} on the "
+        "right, and no number is right for both: check at another place"
+    )
+    return text, True
 
 
 # ---------------------------------------------------------------- rows against columns

@@ -73,6 +73,7 @@ class Node:
         place, module: the line of the user's code, and the path of the module that ran.
         digest: of its numbers, to compare two runs.
         saved: digests of the arrays that its call kept for the walk.
+        args: what the primitive was called with.
     """
 
     number: int
@@ -89,6 +90,7 @@ class Node:
     digest: int
     wanted: list = field(default_factory=list)
     saved: dict = field(default_factory=dict)
+    args: tuple = ()
 
     def carries(self):
         """The inputs to which a gradient that arrives here is passed on."""
@@ -240,7 +242,7 @@ class Trace:
         for tensor in made:
             known = self._of.get(id(tensor))
             node = self._add("op", local["lifted"].name, inputs, tensor, frame.f_back, known)
-            call = tensor.made_by
+            call, node.args = tensor.made_by, local["args"]
             if call is not None:
                 self.calls[call] = node
                 if call.primitive == "part":
