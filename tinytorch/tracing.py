@@ -106,6 +106,7 @@ class Walked:
     Attributes:
         call, node: of the graph, and of the trace (None if it was made before).
         arrived: (is any number other than 0, are all finite) of the gradient that came.
+        norm: its length.
         answers: (source, any, finite) for every answer; None if the rule failed.
     """
 
@@ -113,6 +114,7 @@ class Walked:
     node: Node | None
     arrived: tuple
     answers: list | None
+    norm: float
 
 
 def sorts_of(g):
@@ -341,7 +343,10 @@ class Trace:
             call, answers = local["call"], None
             if pairs is not None:
                 answers = [(source, *sorts_of(g)) for source, g in pairs]
-            self.walked.append(Walked(call, self.calls.get(call), sorts_of(local["g"]), answers))
+            g = local["g"]
+            parts = [a for a in (g if isinstance(g, list) else [g]) if a is not None]
+            norm = sum(float(np.square(a, dtype=np.float64).sum()) for a in parts) ** 0.5
+            self.walked.append(Walked(call, self.calls.get(call), sorts_of(g), answers, norm))
 
 
 def state_of(optimizer):

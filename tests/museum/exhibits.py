@@ -230,9 +230,7 @@ def gather_forgets_repeated_indices():
         np.put_along_axis(back, index, g, dim)
         return back
 
-    return by_gradcheck(
-        lambda x: x.gather(0, Tensor([0, 0])), Tensor([0.1]), rules=[gather_rule]
-    )
+    return by_gradcheck(lambda x: x.gather(0, Tensor([0, 0])), Tensor([0.1]), rules=[gather_rule])
 
 
 @exhibit("pytorch/pytorch issue 1528, 2017", "getitem_rule is wrong", "expected")
@@ -245,7 +243,9 @@ def indexing_keeps_the_last_copy_only():
     return by_gradcheck(lambda x: x[[0, 0, 2]], numbers(4), rules=[getitem_rule])
 
 
-@exhibit("apache/mxnet issue 18563, 2020; HIPS/autograd pull request 141, 2016", "amax_rule is wrong")
+@exhibit(
+    "apache/mxnet issue 18563, 2020; HIPS/autograd pull request 141, 2016", "amax_rule is wrong"
+)
 def every_one_of_equal_maxima_gets_all():
     def amax_rule(g, x, dim, keepdim, out):
         g = autograd.sum_rule(g, x.shape, dim, keepdim)
@@ -369,7 +369,9 @@ def an_activation_that_was_never_wired_in():
     return by_explaining(step, model)
 
 
-@exhibit("huggingface/candle issue 1227, 2023: BackwardNotSupported", "flat", "no slope", "flat(first(")
+@exhibit(
+    "huggingface/candle issue 1227, 2023: BackwardNotSupported", "flat", "no slope", "flat(first("
+)
 def a_primitive_without_a_rule():
     first, second = model = classifier(4, 5, 3)
     with learner():
@@ -520,7 +522,9 @@ def numpy_writes_into_shared_memory():
     return by_explaining(step, {"x": x})
 
 
-@exhibit("facebookresearch/mmf issue 104, 2019; zjunlp/HVPNeT issue 5, 2022", "1.weight", "optimizer")
+@exhibit(
+    "facebookresearch/mmf issue 104, 2019; zjunlp/HVPNeT issue 5, 2022", "1.weight", "optimizer"
+)
 def the_new_layer_is_in_no_optimizer():
     first, second = model = classifier(4, 5, 3)
     optimizer = optim.SGD(first.parameters(), lr=0.1)

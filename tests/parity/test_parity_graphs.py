@@ -28,6 +28,7 @@ from tinytorch import (  # noqa: E402, F401
 )
 from tinytorch.tensor import PRIMITIVES, RULES, Tensor, wrap  # noqa: E402
 
+pytestmark = pytest.mark.filterwarnings("ignore:sub")  # (3,) - (3, 1) is meant here
 GRAPHS, STEPS, LARGEST = 300, 14, 50.0
 p = PRIMITIVES
 
@@ -574,7 +575,6 @@ OPERATIONS = {
 }
 
 
-@pytest.mark.filterwarnings("ignore:sub")  # (3,) - (3, 1) is meant here
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_all_patterns_of_broadcasting(name):
     rng = np.random.default_rng(0)
