@@ -357,7 +357,7 @@ class Examination:
         """Fill the report."""
         if self.failure is not None:
             report.problems.append(self.failed())
-        for node, array_place in self.written:
+        for node, _ in self.written:
             report.problems.append(
                 f"NumPy wrote into numbers that {node.name} keeps for its gradient "
                 f"({where(node.place)}): the gradient would belong to other numbers. Write into "
@@ -543,7 +543,7 @@ ADVICE = {
     "tolist()": "Python numbers remember nothing: keep the tensor",
     "numpy()": "NumPy remembers nothing: use the operation of the same name on the tensor",
     "np.asarray(t)": "NumPy remembers nothing: use the operation of the same name on the tensor",
-    "Tensor(...)": "it copies numbers and remembers nothing: use the tensor itself, stack() or cat()",
+    "Tensor(...)": "it copies numbers and remembers nothing: use the tensor, stack() or cat()",
     "": "an array remembers nothing: compute with tensors all the way",
 }
 
@@ -893,7 +893,8 @@ def told(f, x, g, number, count, step):
     name = f"element {list(map(int, place))}" if x.ndim else "the number"
     many = f" ({count} of {x.size} are wrong)" if count and count > 1 else ""
     slope = (ahead - behind) / (2 * step)
-    text = f"at {name}, {x[place]:.6g}: received {g[place] + 0.0:.8g}, expected {slope + 0.0:.8g}{many}"
+    received, expected = g[place] + 0.0, slope + 0.0  # never -0
+    text = f"at {name}, {x[place]:.6g}: received {received:.8g}, expected {expected:.8g}{many}"
     if abs(right - left) <= 1e-3 * max(abs(right), abs(left), 1e-3):
         return text, False
     what = "a jump" if max(abs(right), abs(left)) > 1e4 * (1 + abs(g[place])) else "a corner"
@@ -944,5 +945,5 @@ def warn_of_pairs(x, y, z):
         f"sub: {first} - {second} gives {z.shape}, every number against every other: for a "
         f"prediction and a target write .reshape({n}) or .reshape({n}, 1) on one of them, so that "
         f"both have one shape; if all pairs are meant, make the row (1, {n})",
-        stacklevel=level - 1,
+        stacklevel=level,
     )

@@ -198,7 +198,6 @@ def from_trace(trace, loss, names, lengths):
     end = trace.node_of(loss)
     reach = Reach(trace, end)
     nodes = [n for n in trace.nodes if n in reach.to_loss]
-    calls = {node: call for call, node in trace.calls.items()}
     calls_of, boxes, same = defaultdict(list), {}, {}
     for call, node in trace.calls.items():
         calls_of[node].append(call)
@@ -216,28 +215,33 @@ def from_trace(trace, loss, names, lengths):
             same[key].kind = kind_of(node, touched)
         boxes[node] = same[key]
     edges, cuts = {}, {}
-    for node in boxes:
+    for node, box in boxes.items():
         for source in node.inputs:
-            box = boxes[node]
-            if source in boxes and boxes[source].kind == "data" and not source.inputs:
-                data = same.setdefault(
-                    (source, box), Box(["data"], box.module, source.shape, "data")
-                )
-                edges[data, box] = None  # a box of its own for everyone who uses it
-            elif source in boxes and boxes[source] is not box:
-                edges[boxes[source], box] = None
+            start = boxes.get(source)
+            if start is None:
+                if id(source.value) in names and source.kind == "entry":
+                    use_parameter(box, node, source, names, lengths)
+                continue
+            if start.kind == "data" and not source.inputs:  # everyone who uses it draws it
+                data = Box(["data"], box.module, source.shape, "data")
+                start = same.setdefault((source, box), data)
+            if start is not box:
+                edges[start, box] = None
                 if source.recorded and source not in node.carries():
-                    cuts[boxes[source], box] = described(node)[2]
-            elif id(source.value) in names and source.kind == "entry":
-                name = names[id(source.value)].removeprefix(f"{box.module}.")
-                line = line_for(name, source.value, lengths)
-                if source not in node.carries() and source.recorded:
-                    line += f"  CUT: {described(node)[2]}"
-                    box.kind = "lost"
-                if line not in box.lines:
-                    box.lines.append(line)
+                    cuts[start, box] = described(node)[2]
     drawn = [box for edge in edges for box in edge] + [boxes[end]] * (end in boxes)
     return list(dict.fromkeys(drawn)), list(edges), cuts
+
+
+def use_parameter(box, node, source, names, lengths):
+    """Write into a box that a parameter is used there, and whether a gradient comes back."""
+    name = names[id(source.value)].removeprefix(f"{box.module}.")
+    line = line_for(name, source.value, lengths)
+    if source.recorded and source not in node.carries():
+        line += f"  CUT: {described(node)[2]}"
+        box.kind = "lost"
+    if line not in box.lines:
+        box.lines.append(line)
 
 
 def word_for(node):
@@ -375,7 +379,7 @@ class Level:
 
     def tangled(self):
         """A group through which the arrows run in a circle, or None."""
-        waiting = {m: 0 for m in self.items}
+        waiting = dict.fromkeys(self.items, 0)
         for _, b, *_ in self.links:
             if b in waiting:
                 waiting[b] += 1

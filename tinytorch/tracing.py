@@ -192,7 +192,11 @@ class Trace:
         try:
             return function()
         finally:
-            sys.setprofile(before)
+            if before is None or callable(before):
+                sys.setprofile(before)
+            else:  # Python's own cProfile
+                sys.setprofile(None)
+                before.enable()
 
     def node_of(self, value, frame=None):
         """The node of a Tensor, array or number; a new one if it comes from outside."""
