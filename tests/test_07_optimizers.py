@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from tinytorch import optimizers
+from tinytorch.bookkeeping import SHORT
 from tinytorch.course import close
 from tinytorch.layers import Linear, Sequential, Tanh
 from tinytorch.losses import mse_loss
 from tinytorch.optimizers import (
     SGD,
-    SHORT,
     Adam,
     AdamW,
     Optimizer,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tinytorch import attention
+from tinytorch import attention, blocks
 from tinytorch.attention import (
     MultiHeadAttention,
     attention_weights,
@@ -530,12 +530,12 @@ class TestInBlocks:
     def both(self, monkeypatch, shapes, mask, **how):
         """Result and gradients, in blocks of 3 and in one piece."""
         found = []
-        monkeypatch.setattr(attention, "BLOCK", 3)
+        monkeypatch.setattr(blocks, "BLOCK", 3)
         for long in (4, 10**9):
-            monkeypatch.setattr(attention, "LONG", long)
+            monkeypatch.setattr(blocks, "LONG", long)
             inputs = tensors(*shapes, requires_grad=True)
             mixed = scaled_dot_product_attention(*inputs, mask, **how)
-            assert isinstance(mixed.made_by.kept["note"], attention.Blocks) == (long == 4)
+            assert isinstance(mixed.made_by.kept["note"], blocks.Blocks) == (long == 4)
             mixed.backward(arrays(mixed.shape, seed=5)[0])
             found.append([mixed.array, *(x.grad.array for x in inputs)])
         for mine, other in zip(*found):
@@ -567,8 +567,8 @@ class TestInBlocks:
         self.both(monkeypatch, [(2, 8, 4), (8, 4), (8, 4)], None, is_causal=True)
 
     def test_a_walk_counts_writes_into_what_it_needs(self, monkeypatch):
-        monkeypatch.setattr(attention, "BLOCK", 3)
-        monkeypatch.setattr(attention, "LONG", 4)
+        monkeypatch.setattr(blocks, "BLOCK", 3)
+        monkeypatch.setattr(blocks, "LONG", 4)
         query, key, value = tensors((8, 4), (8, 4), (8, 4), requires_grad=True)
         key = key * 1
         mixed = scaled_dot_product_attention(query, key, value, None, True).sum()
@@ -580,7 +580,7 @@ class TestInBlocks:
     def test_a_forbidden_part_is_not_computed(self):
         calls = []
 
-        @attention.in_blocks
+        @blocks.in_blocks
         def told(query, key, value, mask, is_causal, dropout, scale):
             calls.append((query.shape, key.shape, mask.shape))
             return query, None

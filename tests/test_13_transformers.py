@@ -13,9 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinytorch import transformers
-from tinytorch.activations import gelu, relu
+from tinytorch.activations import gelu, log_softmax, relu
 from tinytorch.attention import causal_mask
 from tinytorch.autograd import gradcheck, no_grad
+from tinytorch.generation import EndedBeams, Settings
 from tinytorch.layers import Dropout, Linear, Module
 from tinytorch.losses import cross_entropy
 from tinytorch.optimizers import Adam
@@ -26,11 +27,16 @@ from tinytorch.transformers import (
     LayerNorm,
     TinyGPT,
     TransformerBlock,
+    WholeText,
+    beam_search,
+    beam_step,
     evaluating,
     generate,
+    generate_text,
     layer_norm,
     layer_norm_rule,
     pick_next,
+    repetition_penalty_filter,
     row_mean,
     stream,
     top_k_filter,
@@ -836,6 +842,20 @@ class TestGenerate:
         got = generate(model, prompt, n, temperature=0)
         assert np.array_equal(got.array, want)
 
+    def test_only_the_last_token_goes_through_the_last_block(self):
+        model, seen = tiny(), []
+        mlps = [block.mlp for block in model.blocks]
+        for mlp in mlps:
+            mlp.forward = lambda x, forward=mlp.forward: seen.append(x.shape[1]) or forward(x)
+        generate(model, [[1, 2, 3]], 1)
+        assert seen == [3] * (len(mlps) - 1) + [1]
+
+    def test_a_hook_sees_all_tokens(self):
+        model, seen = tiny(), []
+        model.blocks[-1].register_forward_hook(lambda module, args, out: seen.append(out.shape[1]))
+        generate(model, [[1, 2, 3]], 1)
+        assert seen == [3]
+
     @pytest.mark.parametrize("form", [list, np.array, Tensor])
     def test_prompts_come_as_lists_arrays_and_tensors(self, form):
         got = generate(Counting(), form([[2, 5], [7, 0]]), 3, temperature=0)
@@ -987,6 +1007,388 @@ class TestStream:
     def test_a_bad_prompt_is_refused(self):
         with pytest.raises(ValueError, match="the text is empty"):
             next(stream(Counting(), [[]], 3))
+
+
+@pytest.mark.exercise("transformers.repetition_penalty_filter")
+class TestRepetitionPenalty:
+    LOGITS = np.array([[2.0, -1.0, 0.5, -3.0, 0.0], [4.0, -2.0, 1.0, 0.0, -0.5]])
+
+    def test_by_hand(self):
+        got = repetition_penalty_filter(self.LOGITS, np.array([[1, 0, 1], [4, 3, 2]]), 2.0)
+        near(got, [[1, -2, 0.5, -3, 0], [4, -2, 0.5, 0, -1]])
+
+    @given(B=sizes, V=sizes, T=sizes, penalty=st.floats(0.2, 5), seed=seeds)
+    @settings(deadline=None, max_examples=40)
+    def test_each_said_token_once(self, B, V, T, penalty, seed):
+        logits, text = normal(B, V, seed=seed), ids(B, T, seed=seed, high=V).array
+        want = [
+            [
+                z if v not in row else z * penalty if z < 0 else z / penalty
+                for v, z in enumerate(scores)
+            ]
+            for scores, row in zip(logits.tolist(), text.tolist())
+        ]
+        near(repetition_penalty_filter(logits, text, penalty), want)
+
+    def test_what_was_said_becomes_less_likely(self):
+        logits, text = normal(3, 6), ids(3, 2, high=6).array
+        got = repetition_penalty_filter(logits, text, 1.2)
+        said = np.take_along_axis(got - logits, text, axis=1)
+        assert (said < 0).all() and (got <= logits).all()
+
+    def test_what_was_gone_stays_gone(self):
+        got = repetition_penalty_filter(np.array([[GONE, 1.0]]), np.array([[0, 1]]), 2.0)
+        near(got, [[GONE, 0.5]])
+
+    def test_dtype_and_input(self):
+        logits = self.LOGITS.astype(np.float32)
+        before, text = logits.copy(), np.array([[0], [1]])
+        got = repetition_penalty_filter(logits, text, 1.5)
+        assert got.dtype == np.float32 and np.array_equal(logits, before)
+        assert text.tolist() == [[0], [1]] and not np.may_share_memory(got, logits)
+
+
+# ---------------------------------------------------------------- beams
+@pytest.mark.exercise("transformers.beam_step")
+class TestBeamStep:
+    TABLE = np.array([[0.4, 0.3, 0.3], [0.05, 0.05, 0.9]])
+
+    def test_by_hand(self):
+        got = beam_step(np.log([[0.5, 0.4]]), np.log([self.TABLE]), 4)
+        near(np.exp(got[0]), [[0.36, 0.2, 0.15, 0.15]])
+        assert [part.tolist() for part in got[1:]] == [[[1, 0, 0, 0]], [[2, 0, 1, 2]]]
+
+    @given(B=sizes, K=sizes, V=sizes, width=st.integers(1, 36), seed=seeds)
+    @settings(deadline=None, max_examples=60)
+    def test_the_best_of_all(self, B, K, V, width, seed):
+        rng, width = np.random.default_rng(seed), min(width, K * V)
+        scores = rng.integers(-3, 1, (B, K)).astype(float)  # many equals
+        after = rng.integers(-3, 1, (B, K, V)).astype(float)
+        totals, parents, tokens = beam_step(scores, after, width)
+        for b in range(B):
+            pairs = itertools.product(range(K), range(V))
+            best = sorted((-(scores[b, k] + after[b, k, v]), k, v) for k, v in pairs)[:width]
+            got = zip((-totals[b]).tolist(), parents[b].tolist(), tokens[b].tolist(), strict=True)
+            assert list(got) == best
+
+    def test_impossible_ones_come_last(self):
+        after = np.array([[[GONE, -1.0], [-2.0, GONE]]])
+        totals, parents, tokens = beam_step(np.zeros((1, 2)), after, 4)
+        near(totals, [[-1, -2, GONE, GONE]])
+        assert parents.tolist() == [[0, 1, 0, 1]] and tokens.tolist() == [[1, 0, 0, 1]]
+
+    def test_the_inputs_stay(self):
+        scores, after = normal(2, 3), normal(2, 3, 4)
+        copies = scores.copy(), after.copy()
+        beam_step(scores, after, 2)
+        assert np.array_equal(scores, copies[0]) and np.array_equal(after, copies[1])
+
+
+class Told(Module):
+    """A model that reads the probabilities of what follows a text from a table."""
+
+    max_length = 50
+
+    def __init__(self, table, V=3):
+        self.table, self.V = table, V
+
+    def forward(self, ids):
+        even = (1 / self.V,) * self.V
+        rows = [self.table.get("".join(map(str, row[1:])), even) for row in ids.array]
+        with np.errstate(divide="ignore"):
+            return wrap(np.log(rows)[:, None])  # (B, 1, V)
+
+
+def told(table, n, K, **how):
+    """The new tokens of all texts that beams find behind a prompt, and their values."""
+    how = Settings(max_new_tokens=n, num_beams=K, **{"length_penalty": 0.0, **how})
+    text, values = beam_search(WholeText(Told(table)), np.array([[0]]), how)
+    return ["".join(map(str, row[1:])) for row in text], values[0].tolist()
+
+
+def sum_of_logs(model, text, start):
+    """The sum of the log-probabilities of text (N,) from place `start` on."""
+    with no_grad():
+        likely = log_softmax.on_arrays(model(wrap(text[None, :-1])).array[0], -1)
+    return sum(likely[t - 1, text[t]] for t in range(start, len(text)))
+
+
+@pytest.mark.exercise("transformers")
+class TestBeamSearch:
+    def test_what_greedy_misses(self):
+        table = {"": (0.5, 0.4, 0.1), "0": (0.4, 0.3, 0.3), "1": (0.05, 0.05, 0.9)}
+        text, values = told(table, 2, 2, num_return_sequences=2)
+        assert text == ["12", "00"]
+        near(np.exp(values), [0.36, 0.2])
+
+    def test_beams_may_lose_to_greedy(self):
+        """So a score at least that of the greedy text is no property of beams."""
+        table = {"": (0.4, 0.35, 0.25), "0": (0.34, 0.33, 0.33), "1": (0.45, 0.45, 0.1)}
+        table["00"] = (1, 0, 0)
+        greedy = generate(Told(table), [[0]], 3, temperature=0).tolist()[0][1:]
+        assert greedy == [0, 0, 0]
+        (found,), (value,) = told(table, 3, 2)
+        assert found == "100" and math.exp(value) < 0.06 < 0.4 * 0.34
+        assert told(table, 3, 9)[0] == ["000"]
+
+    @pytest.mark.parametrize("n", [1, 2, 3])
+    @pytest.mark.parametrize("stop", [None, 2])
+    @pytest.mark.parametrize("length_penalty", [0.0, 1.0])
+    def test_as_wide_as_all_texts_it_is_exact(self, n, stop, length_penalty):
+        V = 3
+        for seed in range(6):
+            manual_seed(seed)
+            model = float64(GPT(V, 8, 2, 1, 9).initialise(0.8))
+            prompt = ids(1, 2, seed=seed, high=V).array
+            values = {}
+            for tail in itertools.product(range(V), repeat=n):
+                text = tail[: tail.index(stop) + 1] if stop in tail else tail
+                value = sum_of_logs(model, np.array([*prompt[0], *text]), 2)
+                values[text] = value / len(text) ** length_penalty
+            how = {"num_beams": V**n, "stop": stop, "length_penalty": length_penalty}
+            got = model.generate(prompt, n, early_stopping="never", **how).tolist()[0][2:]
+            assert tuple(got) == max(values, key=values.get), values
+
+    def test_no_two_beams_are_the_same_text(self):
+        for seed in range(5):
+            manual_seed(seed)
+            model = tiny().initialise(0.5)
+            how = {"num_beams": 4, "num_return_sequences": 4}
+            text = model.generate(ids(2, 3, seed=seed), 6, stop=[1, 2], **how).tolist()
+            for rows in (text[:4], text[4:]):
+                assert len({tuple(row) for row in rows}) == 4
+
+    def test_values_are_sums_of_log_probabilities(self):
+        manual_seed(3)
+        model = float64(tiny().initialise(0.5))
+        prompt = ids(2, 3).array
+        how = Settings(max_new_tokens=5, num_beams=3, length_penalty=2.0, num_return_sequences=3)
+        with no_grad():
+            text, values = beam_search(WholeText(model), prompt, how)
+        want = [sum_of_logs(model, row, 3) / 25 for row in text]
+        near(values.ravel(), want, 1e-10)
+        assert (np.diff(values, axis=1) <= 0).all()
+
+    def test_a_text_that_ends_waits_for_better_ones(self):
+        table = {"": (0.3, 0.3, 0.4), "0": (0.0, 0.0, 1.0), "1": (1.0, 0.0, 0.0)}
+        found = {
+            penalty: told(table, 4, 2, stop=2, length_penalty=penalty, pad_token_id=9)[0]
+            for penalty in (0.0, 5.0)
+        }
+        assert found == {0.0: ["2"], 5.0: ["1000"]} or found[0.0] == ["2"]
+        assert len(found[5.0][0]) > 1
+
+    def test_early_stopping(self):
+        how = {"num_beams": 2, "max_new_tokens": 9, "length_penalty": 2.0}
+        for early, closes in ((True, True), (False, False), ("never", False)):
+            ended = EndedBeams(1, Settings(early_stopping=early, **how))
+            ended.add(0, -1.0, np.array([0, 2]), 1)
+            ended.close(np.array([-0.1]), 1)
+            assert not ended.closed[0]  # one text is not two
+            ended.add(0, -3.0, np.array([1, 2]), 1)
+            ended.close(np.array([-0.9]), 1)
+            assert ended.closed[0] == closes
+            ended.close(np.array([-40.0]), 3)
+            assert ended.closed[0] == (early != "never")  # -40 / 9 is worse, -40 / 81 might be not
+
+    @pytest.mark.parametrize("early", [False, "never"])
+    @pytest.mark.parametrize("length_penalty", [-1.0, 0.0])
+    def test_without_reward_for_length_the_best_end_is_now(self, early, length_penalty):
+        how = {"num_beams": 2, "max_new_tokens": 9, "length_penalty": length_penalty}
+        ended = EndedBeams(1, Settings(early_stopping=early, **how))
+        for score in (-1.0, -3.0):
+            ended.add(0, score, np.array([0, 2]), 1)
+        ended.close(np.array([-2.0]), 1)
+        assert not ended.closed[0]  # better than the worst of the two
+        ended.close(np.array([-3.5]), 1)
+        assert ended.closed[0]
+
+    def test_what_ends_behind_the_k_best_is_dropped(self):
+        table = {"": (0.5, 0.3, 0.2), "0": (0.4, 0.4, 0.2), "1": (0.5, 0.5, 0.0)}
+        found = told(table, 2, 2, stop=2, length_penalty=-50.0, num_return_sequences=2)[0]
+        assert not any(text.startswith("2") for text in found), found
+
+    def test_eval_mode_unrecorded_and_given_back(self):
+        model = Counting()
+        model.inside.train(True)
+        model.generate = None
+        text = generate_text(model, [[1]], 3, num_beams=2).tolist()
+        assert text == [[1, 2, 3, 4]]
+        assert all(not training and not recorded for _, training, recorded in model.seen)
+        assert model.training and model.inside.training and recording()
+
+    def test_the_window_is_the_context(self):
+        model = Counting()
+        got = generate_text(model, [[9, 8, 7, 3, 4, 5]], 2, num_beams=2)
+        assert {window.shape[1] for window, *_ in model.seen} == {4}
+        assert got.tolist() == [[9, 8, 7, 3, 4, 5, 6, 7]]
+
+    def test_nan_and_too_few_tokens(self):
+        with pytest.raises(ValueError, match="the logits hold nan"):
+            told({"": (np.nan, 0.5, 0.5)}, 2, 2)
+        with pytest.raises(ValueError, match="3 tokens, 3 of them ends, are too few for beams"):
+            told({}, 2, 2, stop=[0, 1, 2])
+
+
+# ---------------------------------------------------------------- all settings
+@pytest.mark.exercise("transformers")
+class TestSettings:
+    def model(self):
+        manual_seed(0)
+        return float64(tiny().initialise(0.6))
+
+    def test_greedy_has_two_names(self):
+        model = self.model()
+        want = generate(model, [[1, 2]], 6, temperature=0).tolist()
+        for how in ({"temperature": 0}, {"do_sample": False}, {"temperature": 0, "top_k": 3}):
+            assert model.generate([[1, 2]], 6, **how).tolist() == want
+
+    def test_draws_unless_told_otherwise(self):
+        model = self.model()
+        want = generate(model, [[1, 2]], 12, generator=Generator(4)).tolist()
+        for how in ({}, {"do_sample": True}, {"temperature": 1.0}):
+            assert model.generate([[1, 2]], 12, seed=4, **how).tolist() == want
+        assert model.generate([[1, 2]], 12, seed=5).tolist() != want
+
+    def test_one_seed_one_text_whole_streamed_and_in_a_batch(self):
+        model = self.model()
+        for how in ({}, {"repetition_penalty": 1.4, "stop": [3, 4], "min_new_tokens": 5}):
+            for prompt in ([[1, 2]], [[1, 2], [1, 2], [5, 5]]):
+                whole = [model.generate(prompt, 20, seed=7, **how).array for _ in range(2)]
+                assert np.array_equal(*whole)
+                parts = list(model.stream(prompt, 20, seed=7, **how))
+                assert np.array_equal(np.stack(parts, axis=1), whole[0][:, 2:])
+        assert whole[0][0].tolist() != whole[0][1].tolist()  # rows draw for themselves
+
+    def test_several_draws_of_each_prompt(self):
+        model = self.model()
+        got = model.generate([[1, 2], [3, 4]], 5, num_return_sequences=3, seed=0).array
+        want = model.generate(np.repeat([[1, 2], [3, 4]], 3, axis=0), 5, seed=0).array
+        assert got.shape == (6, 7) and np.array_equal(got, want)
+        parts = list(model.stream([[1, 2], [3, 4]], 5, num_return_sequences=3, seed=0))
+        assert np.array_equal(np.stack(parts, axis=1), got[:, 2:])
+
+    @pytest.mark.parametrize(
+        ("how", "rows"),
+        [
+            ({"stop": [7, 4]}, [[5, 6, 7, 7], [1, 2, 3, 4], [6, 7, 7, 7], [3, 4, 4, 4]]),
+            ({"eos_token_id": [7, 4]}, [[5, 6, 7, 7], [1, 2, 3, 4], [6, 7, 7, 7], [3, 4, 7, 7]]),
+            (
+                {"stop": [7, 4], "pad_token_id": 0},
+                [[5, 6, 7, 0], [1, 2, 3, 4], [6, 7, 0, 0], [3, 4, 0, 0]],
+            ),
+            (
+                {"eos_token_id": {7, 4}, "pad_token_id": -100},
+                [[5, 6, 7, -100], [1, 2, 3, 4], [6, 7, -100, -100], [3, 4, -100, -100]],
+            ),
+        ],
+        ids=str,
+    )
+    def test_rows_that_have_ended_are_filled(self, how, rows):
+        prompt = [[5], [1], [6], [3]]
+        got = generate_text(Counting(), prompt, 9, temperature=0, **how)
+        assert got.tolist() == rows
+        parts = list(stream(Counting(), prompt, 9, 0, **how))
+        assert np.stack(parts, axis=1).tolist() == [row[1:] for row in rows]
+
+    def test_no_end_before_the_least_length(self):
+        model = Counting()
+        got = generate_text(model, [[5], [6]], 9, temperature=0, stop=7, min_new_tokens=1).array
+        assert got[0].tolist() == [5, 6, *[7] * (got.shape[1] - 2)]  # 7 was its second token
+        assert got[1, 1] != 7
+        far = generate_text(Counting(), [[5]], 4, temperature=0, stop=77, min_new_tokens=2)
+        assert far.tolist() == [[5, 6, 7, 8, 9]]  # an end that is no token rules out nothing
+
+    def test_the_penalty_is_for_the_whole_text(self):
+        """Also for what has left the window of 4; and the prompt counts."""
+        got = generate_text(Counting(), [[8]], 9, temperature=0, repetition_penalty=1e9).tolist()
+        assert sorted(got[0]) == list(range(10))
+        parts = stream(Counting(), [[8]], 9, 0, repetition_penalty=1e9)
+        assert [8, *(int(token[0]) for token in parts)] == got[0]
+
+    def test_no_new_tokens(self):
+        for how in ({}, {"num_beams": 2}, {"repetition_penalty": 2.0}):
+            assert generate_text(Counting(), [[1, 2]], 0, **how).tolist() == [[1, 2]]
+        how = {"num_beams": 3, "num_return_sequences": 2}
+        assert generate_text(Counting(), [[1, 2]], 0, **how).tolist() == [[1, 2]] * 2
+
+    @pytest.mark.parametrize(
+        ("how", "error", "message"),
+        [
+            ({"do_sample": True, "temperature": 0}, ValueError, "temperature=0 takes the best"),
+            ({"do_sample": True, "num_beams": 2}, ValueError, "beams follow the best texts"),
+            ({"do_sample": False, "temperature": 0.7}, ValueError, "so temperature would change n"),
+            ({"do_sample": False, "top_k": 5, "top_p": 0.5}, ValueError, "top_k and top_p would"),
+            ({"num_beams": 2, "top_k": 5}, ValueError, "beams draw nothing, so top_k would"),
+            ({"num_beams": 2, "temperature": 0.5}, ValueError, "so temperature would change"),
+            ({"num_beams": 0}, ValueError, "num_beams is a whole number of at least 1, not 0"),
+            ({"num_beams": 2.0}, ValueError, "num_beams is a whole number"),
+            ({"num_beams": True}, ValueError, "num_beams is a whole number"),
+            ({"num_beams": 2, "num_return_sequences": 3}, ValueError, "exceeds num_beams=2"),
+            ({"temperature": 0, "num_return_sequences": 2}, ValueError, "one text: for 2 of them"),
+            ({"num_return_sequences": 0}, ValueError, "num_return_sequences is a whole number"),
+            ({"length_penalty": 2.0}, ValueError, "length_penalty compares .* give num_beams"),
+            ({"num_beams": 2, "length_penalty": math.inf}, ValueError, "from -100 to 100"),
+            ({"num_beams": 2, "length_penalty": 101}, ValueError, "from -100 to 100"),
+            ({"early_stopping": True}, ValueError, "early_stopping says when beams are done"),
+            ({"num_beams": 2, "early_stopping": "ever"}, ValueError, "False, True or 'never'"),
+            ({"num_beams": 2, "early_stopping": None}, ValueError, "False, True or 'never'"),
+            ({"repetition_penalty": 0}, ValueError, "repetition_penalty is a number above 0"),
+            ({"repetition_penalty": -1.2}, ValueError, "repetition_penalty is a number above 0"),
+            ({"repetition_penalty": math.nan}, ValueError, "a number above 0"),
+            ({"temperature": math.nan}, ValueError, "temperature is at least 0"),
+            ({"temperature": "hot"}, ValueError, "temperature is at least 0"),
+            ({"top_k": 0}, ValueError, "top_k is a whole number of at least 1, not 0"),
+            ({"top_p": -0.1}, ValueError, "from 0 to 1, not -0.1"),
+            ({"min_new_tokens": 1}, ValueError, "min_new_tokens .* give eos_token_id too"),
+            ({"min_new_tokens": 3, "stop": 1}, ValueError, "exceeds max_new_tokens=2"),
+            ({"min_new_tokens": -1}, ValueError, "min_new_tokens is a whole number of at least 0"),
+            ({"stop": 1, "eos_token_id": 2}, ValueError, "stop is another name for eos_token_id"),
+            ({"eos_token_id": "\n"}, TypeError, "eos_token_id is a token id or several"),
+            ({"pad_token_id": 1.5}, TypeError, "pad_token_id is one token id, not 1.5"),
+            ({"seed": 1, "generator": Generator(1)}, ValueError, "seed and generator both say"),
+            ({"seed": -1}, ValueError, "seed is a whole number of at least 0, not -1"),
+            ({"seed": 1.5}, ValueError, "seed is a whole number"),
+            ({"generator": 3}, TypeError, "generator is a tinytorch.Generator, not int: .* seed"),
+            ({"beam_size": 3}, TypeError, "generate has no setting 'beam_size'"),
+            ({"repetition_penality": 2}, TypeError, "did you mean repetition_penalty?"),
+            ({"max_new_tokens": 1.5}, ValueError, "max_new_tokens is a whole number"),
+        ],
+        ids=str,
+    )
+    def test_what_makes_no_sense_is_refused(self, how, error, message):
+        model = Counting()
+        for write in (generate_text, stream):
+            with pytest.raises(error, match=message) as caught:
+                write(model, [[1]], **{"max_new_tokens": 2, **how})
+            assert "\n" not in str(caught.value)
+        assert not model.seen
+
+    def test_beams_cannot_stream(self):
+        with pytest.raises(ValueError, match="beams cannot stream: .* use generate"):
+            stream(Counting(), [[1]], 3, num_beams=2)
+
+    def test_numbers_of_numpy_are_numbers(self):
+        how = {"temperature": np.float32(0.5), "top_k": np.int64(3), "seed": np.int64(2)}
+        how |= {"repetition_penalty": np.float32(1.1)}
+        assert generate_text(Counting(), [[1]], np.int64(3), **how).shape == (1, 4)
+
+    def test_float32_stays_through_the_penalty(self):
+        logits = np.ones((1, 3), np.float32)
+        how = Settings(max_new_tokens=3, repetition_penalty=1.5, stop=1, min_new_tokens=2)
+        got = transformers.adjusted(logits, np.array([[0, 0]]), 1, how)
+        assert got.dtype == np.float32 and (logits == 1).all()
+        near(got, np.array([[2 / 3, GONE, 1]]), 1e-6)
+
+    def test_hotter_is_more_varied(self):
+        """Low, middle and high temperature: distinct pairs and entropy of what was drawn."""
+        model, pairs, entropies = self.model(), [], []
+        for temperature in (0.1, 0.7, 2.0):
+            text = model.generate([[1, 2]] * 20, 20, temperature=temperature, seed=0).array[:, 2:]
+            pairs.append(len({(row[i], row[i + 1]) for row in text.tolist() for i in range(19)}))
+            shares = np.bincount(text.ravel()) / text.size
+            entropies.append(-(shares[shares > 0] * np.log(shares[shares > 0])).sum())
+        assert pairs == sorted(set(pairs)) and entropies == sorted(set(entropies))
 
 
 @pytest.mark.exercise("transformers")

@@ -694,6 +694,104 @@ class TestGenerate:
 
 
 @pytest.mark.exercise("kv_caching")
+class TestAllSettings:
+    """Whatever `model.generate` takes: with a cache the same text, token by token."""
+
+    HOW = [
+        {"do_sample": False},
+        {"seed": 3},
+        {"seed": 3, "repetition_penalty": 1.3, "eos_token_id": [3, 4], "min_new_tokens": 5},
+        {"seed": 3, "num_return_sequences": 3, "top_k": 4, "stop": 2, "pad_token_id": 0},
+        {"temperature": 0, "repetition_penalty": 2.0, "eos_token_id": [3, 4]},
+        {"temperature": 0, "eos_token_id": [3, 4], "pad_token_id": -100},
+    ]
+    BEAMS = [
+        {"num_beams": 2},
+        {"num_beams": 4, "eos_token_id": [3, 4], "num_return_sequences": 4},
+        {"num_beams": 3, "stop": 3, "length_penalty": -1.0, "early_stopping": True},
+        {"num_beams": 3, "eos_token_id": 3, "early_stopping": "never", "length_penalty": 2.0},
+        {"num_beams": 3, "repetition_penalty": 1.5, "stop": 3, "min_new_tokens": 4},
+        {"num_beams": 15},  # more than there are tokens
+    ]
+
+    @pytest.mark.parametrize("how", HOW + BEAMS, ids=str)
+    @pytest.mark.parametrize("shape", [(1, 1), (3, 4)])
+    def test_the_same_text(self, how, shape):
+        for seed in range(4):
+            model, prompt = tiny(seed, max_length=20), ids(*shape, seed=seed)
+            first, second = (
+                model.generate(prompt, 14, use_cache=cached, **how) for cached in (False, True)
+            )
+            assert second.dtype == np.int64
+            assert first.tolist() == second.tolist()
+
+    @pytest.mark.parametrize("how", HOW, ids=str)
+    def test_streamed(self, how):
+        model, prompt = tiny(max_length=20), ids(3, 4)
+        whole = generate_cached(model, prompt, 14, **how).array[:, 4:]
+        for cached in (False, True):
+            parts = list(model.stream(prompt, 14, use_cache=cached, **how))
+            assert np.array_equal(np.stack(parts, axis=1), whole)
+
+    def test_beams_cannot_stream(self):
+        with pytest.raises(ValueError, match="beams cannot stream"):
+            stream_cached(tiny(), [[1]], 3, num_beams=2)
+        with pytest.raises(ValueError, match="beams cannot stream"):
+            tiny().stream([[1]], 3, num_beams=2, use_cache=True)
+
+    def test_a_wrong_name_is_refused(self):
+        with pytest.raises(TypeError, match="no setting 'beams': did you mean num_beams"):
+            generate_cached(tiny(), [[1]], 3, beams=2)
+
+    @pytest.mark.parametrize("context", [4, 7])
+    def test_beams_go_on_beyond_the_context(self, context):
+        """There the cached beams see between half of the context and all of it."""
+        model, prompt = tiny(max_length=context), ids(2, 3)
+        for K in (2, 3):
+            got = generate_cached(model, prompt, 20, num_beams=K)
+            assert got.shape == (2, 23)
+            assert np.array_equal(got.array[:, :3], prompt)
+
+    def test_beams_read_each_token_once(self, monkeypatch):
+        rows, wide = [], CachedBlock.__call__
+
+        def counted(self, x, layer, cache):
+            rows.append(len(x))
+            return wide(self, x, layer, cache)
+
+        monkeypatch.setattr(CachedBlock, "__call__", counted)
+        generate_cached(tiny(num_layers=1, max_length=40), ids(2, 10), 6, num_beams=3)
+        assert rows == [20, *[6] * 5]  # the prompts once, and not once for every beam
+
+
+@pytest.mark.exercise("kv_caching")
+class TestSelect:
+    def filled(self):
+        cache = KVCache(2, 3, 2, 6, 4)
+        cache.keys[...], cache.values[...] = normal(*cache.keys.shape), normal(*cache.keys.shape)
+        cache.length = 4
+        return cache, cache.keys.copy(), cache.values.copy()
+
+    @pytest.mark.parametrize("rows", [[0, 1, 2], [2, 0, 1], [1, 1, 1], [0, 0, 1, 1, 2, 2], [2]])
+    def test_each_row_continues_its_parent(self, rows):
+        cache, keys, values = self.filled()
+        cache.select(np.array(rows))
+        assert (cache.batch, cache.length, cache.max_length) == (len(rows), 4, 6)
+        assert cache.keys.shape == cache.values.shape == (2, len(rows), 2, 6, 4)
+        near(cache.keys[:, :, :, :4], keys[:, rows, :, :4], 0)
+        near(cache.values[:, :, :, :4], values[:, rows, :, :4], 0)
+
+    def test_rows_read_on_as_if_they_had_been_there(self):
+        model, text = tiny(), ids(3, 6)
+        reader, rows = CachedGPT(model), np.array([2, 0, 0, 1])
+        cache = reader.new_cache(3)
+        reader.read(text[:, :5], cache)
+        cache.select(rows)
+        longer = np.c_[text[rows, :5], ids(4, 1, seed=8)]
+        near(reader.read(longer[:, 5:], cache), full_logits(model, longer)[:, -1])
+
+
+@pytest.mark.exercise("kv_caching")
 def test_each_token_is_read_once(monkeypatch):
     """The work grows with the text and not with its square."""
     read = []

@@ -17,6 +17,8 @@ __all__ = [
     "embed_at",
     "CachedGPT",
     "unread",
+    "CachedText",
+    "cached_tokens",
     "stream_cached",
     "generate_cached",
 ]
@@ -31,6 +33,7 @@ from .activations import softmax
 from .attention import MultiHeadAttention, causal_mask
 from .autograd import no_grad
 from .embeddings import TokenAndPosition, at_least, check_lookup
+from .generation import settings_of, written_by
 from .layers import Linear
 from .tensor import float32, wrap
 from .transformers import (
@@ -38,9 +41,10 @@ from .transformers import (
     MLP,
     LayerNorm,
     TransformerBlock,
+    adjusted,
+    beam_search,
     pick_next,
     prompt_array,
-    stop_array,
 )
 
 
@@ -105,6 +109,28 @@ class KVCache:
     def clear(self):
         """Forget all places; the arrays stay and are written over."""
         self.length = 0
+
+    def select(self, rows):
+        """From now on text i continues what was text rows[i]: what beams need (see the end).
+
+        Args:
+            rows: array (N,) of numbers of texts; N may differ from the batch so far.
+
+        >>> cache = KVCache(num_layers=1, batch=2, num_heads=1, max_length=4, head_width=2)
+        >>> cache.select(np.array([1, 1, 0]))
+        >>> cache.batch, cache.keys.shape
+        (3, (1, 3, 1, 4, 2))
+        """
+        if np.array_equal(rows, np.arange(self.batch)):
+            return
+        for name in ("keys", "values"):
+            old = getattr(self, name)
+            filled = old[:, rows, :, : self.length]  # a copy
+            if len(rows) != self.batch:
+                old = np.zeros((old.shape[0], len(rows), *old.shape[2:]), old.dtype)
+                setattr(self, name, old)
+            old[:, :, :, : self.length] = filled
+        self.batch = len(rows)
 
     def end_after(self, count):
         """The length with `count` more places.
@@ -460,37 +486,57 @@ def unread(ids, cache):
 
 
 # %% generate
-def stream_cached(
-    model, ids, max_new_tokens, temperature=1.0, top_k=None, top_p=None, stop=None, generator=None
-):
+class CachedText:
+    """What `WholeText` of module 13 does, each token read once: scores behind each text.
+
+    Args:
+        model: a GPT.
+        batch: how many texts there are at first.
+    """
+
+    def __init__(self, model, batch):
+        self.gpt = CachedGPT(model)
+        self.cache = self.gpt.new_cache(batch)
+
+    def logits(self, ids):
+        """Texts (B, N), grown by one token since the last call -> scores of the next, (B, V)."""
+        return self.gpt.read(unread(ids, self.cache), self.cache)
+
+    def select(self, rows):
+        """From now on row i continues what was row rows[i]."""
+        self.cache.select(rows)
+
+
+def cached_tokens(model, ids, how):
+    """The generator behind both functions below: new tokens (B,), one by one."""
+    reader = CachedText(model, len(ids) * how.rows)
+    picks = how.picks
+
+    def next_token(text, written):
+        logits = reader.logits(text)  # (B, V)
+        if how.adjusts:
+            logits = adjusted(logits, text, written, how)
+        return pick_next(logits, **picks)
+
+    return written_by(next_token, ids, how)
+
+
+def stream_cached(model, ids, max_new_tokens, temperature=1.0, **how):
     """Like `generate_cached`, but yields the new tokens one by one, (B,) ids each, as they come.
 
     Args:
-        model, ids, max_new_tokens, temperature, top_k, top_p, stop, generator: see there.
+        model, ids, max_new_tokens, temperature, how: see there; beams cannot stream.
 
     >>> model = GPT(vocab_size=10, embed_dim=8, num_heads=2, num_layers=1, max_length=4)
     >>> len(list(stream_cached(model, [[1, 2, 3]], max_new_tokens=5)))
     5
     """
-    at_least(0, max_new_tokens=max_new_tokens)
-    ids, stops, reader = prompt_array(ids), stop_array(stop), CachedGPT(model)
-    cache, ended = reader.new_cache(len(ids)), np.zeros(len(ids), dtype=bool)
-    for _ in range(max_new_tokens):
-        logits = reader.read(unread(ids, cache), cache)  # (B, V)
-        new = pick_next(logits, temperature, top_k, top_p, generator)  # (B,)
-        if len(stops):
-            new = np.where(ended, ids[:, -1], new)  # an ended row repeats its stop
-            ended = np.isin(new, stops)
-        ids = np.concatenate([ids, new[:, None]], axis=1)
-        yield new
-        if len(stops) and ended.all():
-            return
+    how = settings_of(max_new_tokens, {"temperature": temperature, **how}, streamed=True)
+    return cached_tokens(model, prompt_array(ids), how)
 
 
-def generate_cached(
-    model, ids, max_new_tokens, temperature=1.0, top_k=None, top_p=None, stop=None, generator=None
-):
-    """What `transformers.generate` writes, faster: each token is read once, and its keys kept.
+def generate_cached(model, ids, max_new_tokens, temperature=1.0, **how):
+    """What `model.generate` writes, faster: each token is read once, and its keys kept.
 
     The same text and the same draws as long as the text fits the context. Beyond it the texts
     may part: `generate` slides its window by one token at a time, which moves every position and
@@ -502,11 +548,13 @@ def generate_cached(
         ids: the prompt, (B, T): Tensor, array or nested lists. Of one that exceeds the context,
             the last max_length tokens are read.
         max_new_tokens: how many tokens to write at most.
-        temperature, top_k, top_p, generator: see `pick_next`.
-        stop: a token id, or several, that end a row; those in the prompt end nothing.
+        temperature: 0 takes the best token, others draw; see `pick_next`.
+        how: top_k, top_p, stop, generator, repetition_penalty, num_beams and the rest, see
+            `generation.Settings`.
 
     Returns:
-        Tensor (B, T + n) of ids: the whole prompt, and n <= max_new_tokens new tokens.
+        Tensor (B * num_return_sequences, T + n) of ids: the whole prompt, and n <=
+        max_new_tokens new tokens.
 
     Raises:
         ValueError: the prompt is empty or has not two dimensions, or a setting makes no sense.
@@ -516,6 +564,8 @@ def generate_cached(
     >>> generate_cached(model, [[1, 2, 3]], max_new_tokens=5).shape
     (1, 8)
     """
-    new = stream_cached(model, ids, max_new_tokens, temperature, top_k, top_p, stop, generator)
-    columns = [token[:, None] for token in new]  # (B, 1) each
-    return wrap(np.concatenate([prompt_array(ids), *columns], axis=1))
+    how, ids = settings_of(max_new_tokens, {"temperature": temperature, **how}), prompt_array(ids)
+    if how.searches:
+        return wrap(beam_search(CachedText(model, len(ids)), ids, how)[0])
+    columns = [token[:, None] for token in cached_tokens(model, ids, how)]  # (B, 1) each
+    return wrap(np.concatenate([ids.repeat(how.rows, axis=0), *columns], axis=1))

@@ -19,29 +19,33 @@ __all__ = [
     "top_k_filter",
     "top_p_filter",
     "pick_next",
-    "LastToken",
-    "Looking",
-    "ForLastToken",
     "for_last_token",
-    "evaluating",
     "prompt_array",
     "stop_array",
     "generate",
+    "adjusted",
+    "adjusting",
+    "generate_text",
     "stream",
+    "repetition_penalty_filter",
+    "beam_step",
+    "WholeText",
+    "beam_search",
 ]
 
 
 # %% imports
-import contextlib
 import functools
 import math
 
 import numpy as np
 
-from .activations import gelu, relu, softmax
+from . import generation
+from .activations import gelu, log_softmax, relu, softmax
 from .attention import MultiHeadAttention, causal_mask
 from .autograd import no_grad, rule, sum_rows
 from .embeddings import TokenAndPosition, at_least
+from .generation import evaluating, id_array
 from .layers import Dropout, Linear, Module, ModuleList
 from .tensor import Parameter, Tensor, multinomial, ones, primitive, wrap, zeros
 
@@ -358,8 +362,8 @@ class GPT(Module):
         return sum(parameter.numel() for parameter in self.parameters())
 
     def generate(self, ids, max_new_tokens, **how):
-        """The ids with what the model writes after them; see `generate` for the settings."""
-        return generate(self, ids, max_new_tokens, **how)
+        """The ids with what the model writes after them; see `generate_text` for the settings."""
+        return generate_text(self, ids, max_new_tokens, **how)
 
     def stream(self, ids, max_new_tokens, **how):
         """The same token by token, each as soon as it is there; see `stream`."""
@@ -476,83 +480,16 @@ def pick_next(logits, temperature=1.0, top_k=None, top_p=None, generator=None):
 
 
 # %% last-token
-class LastToken(Module):
-    """A block in a place where only the last token of its result is read: (B, 1, D).
-
-    The block's own forward runs, on the last token alone; its attention looks at all of them.
-    """
-
-    def __init__(self, block):
-        self.block = block
-
-    def forward(self, x, mask=None):
-        block, attention = self.block, self.block.attention
-        source = block.norm1(x) if block.norm_first else x
-        try:
-            block.attention = Looking(attention, source)
-            return block(x[:, -1:], None if mask is None else mask[-1:])
-        finally:
-            block.attention = attention
-
-
-class Looking(Module):
-    """An attention whose queries look at a given text, and not at themselves."""
-
-    def __init__(self, attention, source):
-        self.attention, self.source = attention, source
-
-    def forward(self, x, mask=None):
-        return self.attention(x, source=self.source, mask=mask)
-
-
-class ForLastToken(Module):
-    """A GPT of which only the guess behind the last token is wanted: logits (B, 1, V)."""
-
-    def __init__(self, model):
-        self.model, self.max_length = model, model.max_length
-
-    def forward(self, ids):
-        blocks, last = self.model.blocks, self.model.blocks[-1]
-        try:
-            blocks[-1] = LastToken(last)
-            return self.model(ids)
-        finally:
-            blocks[-1] = last
-
-
 def for_last_token(model):
     """The model, made to compute no more than its last guess needs, if it is a GPT as above."""
     usual = isinstance(model, GPT) and type(model).forward is GPT.forward
     usual = usual and type(model.blocks[-1]) is TransformerBlock
     if not usual or any(module.forward_hooks for module in model.modules()):
         return model
-    return ForLastToken(model)
+    return generation.ForLastToken(model)
 
 
 # %% generating
-@contextlib.contextmanager
-def evaluating(model):
-    """Inside the block the model is in eval mode and nothing is recorded.
-
-    Afterwards, also after an error, every part of the model is in the mode it was found in.
-
-    >>> model = Dropout(0.5)
-    >>> with evaluating(model):
-    ...     model.training
-    False
-    >>> model.training
-    True
-    """
-    modes = [(module, module.training) for module in model.modules()]
-    try:
-        model.eval()
-        with no_grad():
-            yield
-    finally:
-        for module, mode in modes:
-            module.training = mode
-
-
 def prompt_array(ids):
     """Token ids (B, T) as a new array; what is no prompt is refused in one sentence."""
     array = np.array(ids.array if isinstance(ids, Tensor) else ids)
@@ -564,11 +501,7 @@ def prompt_array(ids):
 
 def stop_array(stop):
     """None, a token id or several as an array of ids."""
-    stop = list(stop) if isinstance(stop, set | frozenset) else getattr(stop, "array", stop)
-    array = np.atleast_1d([] if stop is None else stop)
-    if array.size and array.dtype.kind not in "iu":
-        raise TypeError(f"stop is a token id or several of them, not {stop!r}: encode it first")
-    return array.astype(np.int64)
+    return id_array(stop, "stop")
 
 
 # %% generate
@@ -616,27 +549,199 @@ def generate(
 
 
 # %% stream
-def stream(
-    model, ids, max_new_tokens, temperature=1.0, top_k=None, top_p=None, stop=None, generator=None
-):
-    """Like `generate`, but yields the new tokens one by one, (B,) ids each, as they come.
-
-    Between two tokens the model is in its own mode and recording is as it was.
+def adjusted(scores, text, written, how):
+    """The scores of the next token after the penalty, and with no early end.
 
     Args:
-        model, ids, max_new_tokens, temperature, top_k, top_p, stop, generator: see `generate`.
+        scores: array (B, V), logits or log-probabilities; it is not changed.
+        text: array (B, T), all that was read or written so far.
+        written: how many tokens of it are new.
+        how: Settings; repetition_penalty and min_new_tokens count here.
+    """
+    if how.repetition_penalty != 1:
+        scores = repetition_penalty_filter(scores, text, how.repetition_penalty)
+    return how.without_ends(scores) if written < how.min_new_tokens else scores
+
+
+def adjusting(model, text, how, written=0):
+    """The model itself, or one whose scores go through `adjusted`, if the settings ask for it."""
+    if not how.adjusts:
+        return model
+    return generation.Adjusted(for_last_token(model), text, how, adjusted, written)
+
+
+def generate_text(model, ids, max_new_tokens, use_cache=False, **how):
+    """`generate` with all settings, named as in `transformers`: `model.generate` calls this.
+
+    Args:
+        model, ids, max_new_tokens: see `generate`.
+        use_cache: True reads each token once (module 14), the same text as long as it fits the
+            context of the model; for a GPT alone.
+        how: see `generation.Settings`: do_sample, temperature, top_k, top_p, repetition_penalty,
+            num_beams, length_penalty, early_stopping, num_return_sequences, eos_token_id or
+            stop, pad_token_id, min_new_tokens, seed or generator.
+
+    Returns:
+        Tensor (B * num_return_sequences, T + n) of ids: the whole prompt, and n <=
+        max_new_tokens new tokens; the texts of a prompt follow one another.
+
+    Raises:
+        ValueError, TypeError: the prompt is none, or a setting, or two together, make no sense.
+
+    >>> model = GPT(vocab_size=10, embed_dim=8, num_heads=2, num_layers=1, max_length=4)
+    >>> model.generate([[1, 2, 3]], 5, num_beams=3, num_return_sequences=2).shape
+    (2, 8)
+    """
+    if use_cache:
+        from tinytorch.kv_caching import generate_cached
+
+        return generate_cached(model, ids, max_new_tokens, **how)
+    how, ids = generation.settings_of(max_new_tokens, how), prompt_array(ids)
+    if how.searches:
+        with evaluating(model):
+            return wrap(beam_search(WholeText(model), ids, how)[0])
+    text = ids.repeat(how.rows, axis=0)
+    reader = adjusting(model, text, how)
+    written = generate(reader, text, max_new_tokens, stop=how.stops, **how.picks).array
+    new = how.padded(written[:, ids.shape[1] :])
+    return wrap(np.concatenate([text, new], axis=1))
+
+
+def stream(model, ids, max_new_tokens, temperature=1.0, use_cache=False, **how):
+    """Like `generate_text`, but yields the new tokens one by one, (B,) ids each, as they come.
+
+    The same seed, the same text. Between two tokens the model is in its own mode and recording
+    is as it was. Beams cannot stream: which text is the best is known at the end.
+
+    Args:
+        model, ids, max_new_tokens, temperature, use_cache, how: see `generate_text`.
 
     >>> model = GPT(vocab_size=10, embed_dim=8, num_heads=2, num_layers=1, max_length=4)
     >>> len(list(stream(model, [[1, 2, 3]], max_new_tokens=5)))
     5
     """
-    ids, stops = prompt_array(ids), stop_array(stop)
-    ended = np.zeros(len(ids), dtype=bool)  # (B,)
-    for _ in range(max_new_tokens):
-        if ended.all():
+    if use_cache:
+        from tinytorch.kv_caching import stream_cached
+
+        return stream_cached(model, ids, max_new_tokens, temperature, **how)
+    how = generation.settings_of(max_new_tokens, {"temperature": temperature, **how}, streamed=True)
+
+    def next_token(text, written):
+        longer = generate(adjusting(model, text, how, written), text, 1, **how.picks)  # (B, T + 1)
+        return longer.array[:, -1]
+
+    return generation.written_by(next_token, prompt_array(ids), how)
+
+
+# %% repetition_penalty_filter
+def repetition_penalty_filter(logits, ids, penalty):
+    """Scores of tokens that stand in the text: z / penalty, or z * penalty if z is below 0.
+
+    Each is penalised once, however often it stands there; all others stay.
+
+    Args:
+        logits: array (B, V), or log-probabilities; it is not changed.
+        ids: array (B, T), for each row the text so far.
+        penalty: above 1 what was said becomes less likely, below 1 more; 1 changes nothing.
+
+    Returns:
+        Array (B, V) of the same dtype.
+
+    Source: Keskar et al. 2019, who divide only; the rule for the sign came with its use.
+
+    >>> repetition_penalty_filter(np.array([[2.0, -1.0, 0.5, -3.0]]), np.array([[1, 0, 1]]), 2.0)
+    array([[ 1. , -2. ,  0.5, -3. ]])
+    """
+    said = np.take_along_axis(logits, ids, axis=-1)  # (B, V) at (B, T) -> (B, T)
+    lower = np.where(said < 0, said * penalty, said / penalty)
+    logits = logits.copy()
+    np.put_along_axis(logits, ids, lower, axis=-1)
+    return logits
+
+
+# %% beam_step
+def beam_step(scores, log_probabilities, width):
+    """The best of all continuations of all beams: total[k, v] = score[k] + log p(v | beam k).
+
+    Args:
+        scores: array (B, K), the sums of log-probabilities of K beams for each of B prompts.
+        log_probabilities: array (B, K, V), of the token that comes next.
+        width: how many continuations to give for each prompt, at most K * V.
+
+    Returns:
+        totals, parents, tokens: arrays (B, width), the best first; parents are places 0 to K - 1
+        of the beams that are continued. Of equals, those of the earlier beam, then of the lower
+        token, come first.
+
+    Source: Lowerre 1976.
+
+    >>> scores, after = np.log([[0.5, 0.4]]), np.log([[[0.4, 0.3, 0.3], [0.05, 0.05, 0.9]]])
+    >>> totals, parents, tokens = beam_step(scores, after, 2)
+    >>> np.exp(totals).round(2), parents, tokens
+    (array([[0.36, 0.2 ]]), array([[1, 0]]), array([[2, 0]]))
+    """
+    V = log_probabilities.shape[-1]
+    totals = scores[..., None] + log_probabilities  # (B, K, 1) + (B, K, V)
+    totals = totals.reshape(len(totals), -1)  # (B, K * V)
+    best = np.argsort(-totals, axis=-1, kind="stable")[:, :width]  # (B, width)
+    return np.take_along_axis(totals, best, axis=-1), best // V, best % V
+
+
+# %% beam_search
+class WholeText:
+    """What a beam search asks for: the scores behind each text, read from its beginning."""
+
+    def __init__(self, model):
+        self.model = for_last_token(model)
+
+    def logits(self, ids):
+        """Texts (B, N) -> scores of their next token, (B, V)."""
+        window = ids[:, -self.model.max_length :]
+        return self.model(wrap(window)).array[:, -1]
+
+    def select(self, rows):
+        """From now on row i continues what was row rows[i]; nothing is kept here, so nothing."""
+
+
+def beam_search(reader, ids, how):
+    """The best texts that K beams find: at each step the K best of all K * V continuations.
+
+    Args:
+        reader: a WholeText, or whatever has its two methods.
+        ids: array (B, T), the prompts.
+        how: Settings, with num_beams = K and max_new_tokens at least 1.
+
+    Returns:
+        ids (B * num_return_sequences, N), the best first, padded behind their ends, and their
+        values (B, num_return_sequences): sums of log-probabilities / n ** length_penalty.
+
+    Raises:
+        ValueError: the logits hold nan, or there are too few tokens that do not end a text.
+
+    Source: Lowerre 1976; the order of all steps is that of `transformers`.
+    """
+    B, K, last = len(ids), how.num_beams, how.max_new_tokens
+    rows = np.arange(B).repeat(K)  # the prompts are read once, then each becomes K beams
+    logits = generation.check_beam_logits(reader.logits(ids), how)[rows]  # (B, V) -> (B * K, V)
+    texts = ids[rows]  # (B, T) -> (B * K, T)
+    reader.select(rows)
+    ended, scores = generation.EndedBeams(B, how), np.full((B, K), generation.NEVER)
+    scores[:, 0] = 0  # at first there is one beam, the prompt, and K - 1 that cannot win
+    for written in range(1, last + 1):
+        likely = adjusted(log_softmax.on_arrays(logits, -1), texts, written - 1, how)
+        spare = K * max(2, 1 + len(how.stops))  # enough for K to go on
+        scores, parents, tokens = beam_step(scores, likely.reshape(B, K, -1), spare)
+        rows = parents + K * np.arange(B)[:, None]  # (B, spare), rows of texts
+        longer = np.concatenate([texts[rows], tokens[..., None]], axis=-1)  # (B, spare, N)
+        over = np.isin(tokens, how.stops) | (written == last)
+        for b, k in np.argwhere(over[:, :K] & ~ended.closed[:, None]):
+            ended.add(b, scores[b, k], longer[b, k], written)
+        going = np.argsort(over, axis=1, kind="stable")[:, :K]  # the best K that have not ended
+        scores, rows = (np.take_along_axis(part, going, axis=1) for part in (scores, rows))
+        texts = np.take_along_axis(longer, going[..., None], axis=1).reshape(B * K, -1)
+        ended.close(scores[:, 0], written)
+        if written == last or ended.closed.all():
             break
-        longer = generate(model, ids, 1, temperature, top_k, top_p, None, generator)  # (B, T + 1)
-        new = np.where(ended, ids[:, -1], longer.array[:, -1])  # (B,)
-        ids = np.concatenate([ids, new[:, None]], axis=1)
-        ended = np.isin(new, stops)
-        yield new
+        reader.select(rows.ravel())
+        logits = generation.check_beam_logits(reader.logits(texts), how)
+    return ended.best()

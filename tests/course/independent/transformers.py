@@ -101,3 +101,26 @@ def generate(
             if ended.all():
                 break
     return wrap(ids)
+
+
+@solution("transformers.repetition_penalty_filter")
+def repetition_penalty_filter(logits, ids, penalty):
+    result = logits.copy()
+    for b in range(len(ids)):
+        for token in set(ids[b].tolist()):
+            z = logits[b, token]
+            result[b, token] = z / penalty if z >= 0 else z * penalty
+    return result
+
+
+@solution("transformers.beam_step")
+def beam_step(scores, log_probabilities, width):
+    V = log_probabilities.shape[-1]
+    B, K = scores.shape
+    table = log_probabilities + scores.reshape(B, K, 1)  # (B, K, V)
+    rows = table.reshape(B, K * V)
+    order = np.argsort(-rows, axis=1, kind="stable")
+    order = order[:, 0:width]
+    totals = np.take_along_axis(rows, order, axis=1)
+    parents, tokens = np.divmod(order, V)
+    return totals, parents, tokens

@@ -551,3 +551,119 @@ def generate(
             new = np.where(ended, ids[:, -1], new)
             ids = np.concatenate([ids, new[:, None]], axis=1)
     return wrap(ids)
+
+
+@wrong("transformers.repetition_penalty_filter", "divides negative scores as well")
+def repetition_penalty_filter(logits, ids, penalty):
+    said = np.take_along_axis(logits, ids, axis=-1)
+    logits = logits.copy()
+    np.put_along_axis(logits, ids, said / penalty, axis=-1)
+    return logits
+
+
+@wrong("transformers.repetition_penalty_filter", "penalises once for every occurrence")
+def repetition_penalty_filter(logits, ids, penalty):
+    logits = logits.copy()
+    for row, text in zip(logits, ids):
+        for token in text:
+            row[token] = row[token] * penalty if row[token] < 0 else row[token] / penalty
+    return logits
+
+
+@wrong("transformers.repetition_penalty_filter", "writes into its input")
+def repetition_penalty_filter(logits, ids, penalty):
+    said = np.take_along_axis(logits, ids, axis=-1)
+    lower = np.where(said < 0, said * penalty, said / penalty)
+    np.put_along_axis(logits, ids, lower, axis=-1)
+    return logits
+
+
+@wrong("transformers.repetition_penalty_filter", "returns what np.put_along_axis gives")
+def repetition_penalty_filter(logits, ids, penalty):
+    said = np.take_along_axis(logits, ids, axis=-1)
+    lower = np.where(said < 0, said * penalty, said / penalty)
+    return np.put_along_axis(logits.copy(), ids, lower, axis=-1)
+
+
+@wrong("transformers.repetition_penalty_filter", "penalises the texts of all rows in every row")
+def repetition_penalty_filter(logits, ids, penalty):
+    said = np.isin(np.arange(logits.shape[-1]), ids)
+    return np.where(said, np.where(logits < 0, logits * penalty, logits / penalty), logits)
+
+
+@wrong("transformers.repetition_penalty_filter", "penalises the newest token alone")
+def repetition_penalty_filter(logits, ids, penalty):
+    newest = ids[:, -1:]
+    said = np.take_along_axis(logits, newest, axis=-1)
+    logits = logits.copy()
+    np.put_along_axis(logits, newest, np.where(said < 0, said * penalty, said / penalty), axis=-1)
+    return logits
+
+
+@wrong("transformers.repetition_penalty_filter", "returns the taken scores alone")
+def repetition_penalty_filter(logits, ids, penalty):
+    said = np.take_along_axis(logits, ids, axis=-1)
+    return np.where(said < 0, said * penalty, said / penalty)
+
+
+@wrong("transformers.repetition_penalty_filter", "has the signs the wrong way round")
+def repetition_penalty_filter(logits, ids, penalty):
+    said = np.take_along_axis(logits, ids, axis=-1)
+    logits = logits.copy()
+    np.put_along_axis(logits, ids, np.where(said > 0, said * penalty, said / penalty), axis=-1)
+    return logits
+
+
+@wrong("transformers.beam_step", "leaves out the scores of the beams")
+def beam_step(scores, log_probabilities, width):
+    V = log_probabilities.shape[-1]
+    totals = log_probabilities.reshape(len(log_probabilities), -1)
+    best = np.argsort(-totals, axis=-1, kind="stable")[:, :width]
+    return np.take_along_axis(totals, best, axis=-1), best // V, best % V
+
+
+@wrong("transformers.beam_step", "multiplies logarithms")
+def beam_step(scores, log_probabilities, width):
+    V = log_probabilities.shape[-1]
+    totals = (scores[..., None] * log_probabilities).reshape(len(scores), -1)
+    best = np.argsort(-totals, axis=-1, kind="stable")[:, :width]
+    return np.take_along_axis(totals, best, axis=-1), best // V, best % V
+
+
+@wrong("transformers.beam_step", "takes the worst")
+def beam_step(scores, log_probabilities, width):
+    V = log_probabilities.shape[-1]
+    totals = (scores[..., None] + log_probabilities).reshape(len(scores), -1)
+    best = np.argsort(totals, axis=-1, kind="stable")[:, :width]
+    return np.take_along_axis(totals, best, axis=-1), best // V, best % V
+
+
+@wrong("transformers.beam_step", "gives each beam its own best continuation")
+def beam_step(scores, log_probabilities, width):
+    tokens = log_probabilities.argmax(axis=-1)[:, :width]
+    totals = scores[:, :width] + log_probabilities.max(axis=-1)[:, :width]
+    return totals, np.tile(np.arange(tokens.shape[1]), (len(tokens), 1)), tokens
+
+
+@wrong("transformers.beam_step", "counts beams where the row of the table has tokens")
+def beam_step(scores, log_probabilities, width):
+    K = scores.shape[-1]
+    totals = (scores[..., None] + log_probabilities).reshape(len(scores), -1)
+    best = np.argsort(-totals, axis=-1, kind="stable")[:, :width]
+    return np.take_along_axis(totals, best, axis=-1), best // K, best % K
+
+
+@wrong("transformers.beam_step", "mixes up parents and tokens")
+def beam_step(scores, log_probabilities, width):
+    V = log_probabilities.shape[-1]
+    totals = (scores[..., None] + log_probabilities).reshape(len(scores), -1)
+    best = np.argsort(-totals, axis=-1, kind="stable")[:, :width]
+    return np.take_along_axis(totals, best, axis=-1), best % V, best // V
+
+
+@wrong("transformers.beam_step", "puts equals in the order of the last")
+def beam_step(scores, log_probabilities, width):
+    V = log_probabilities.shape[-1]
+    totals = (scores[..., None] + log_probabilities).reshape(len(scores), -1)
+    best = np.argsort(totals, axis=-1, kind="stable")[:, ::-1][:, :width]
+    return np.take_along_axis(totals, best, axis=-1), best // V, best % V
