@@ -292,6 +292,8 @@ class Examination:
                     f"explain_grad: the step shall return the loss, a Tensor, not {loss!r:.40}: "
                     "is a `return loss` missing, or an .item() too many?"
                 )
+            if walk and not self.walks and trace.handed:  # by functions.grad, or other threads
+                self.walks, self.gradients = 1, trace.handed
             if walk and not self.walks and loss.requires_grad:
                 trace.run(lambda: self.walk(real, loss, None, (False, False), dict))
         finally:
@@ -746,6 +748,8 @@ def zero_because(node):
         a.size and not a.any() for a in arrays
     ):
         return f"the other factor of this {name} is 0 (as it is where one begins with zeros)", False
+    if name == "root":
+        return "the norm of 0 points nowhere: its slope there is taken to be 0", False
     if name == "cross_entropy":
         return "no target counts: all are ignored", True
     if name in ("masked_fill", "where"):

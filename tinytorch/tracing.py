@@ -159,6 +159,7 @@ class Trace:
         left: (node, way, place): numbers that left the graph through item(), numpy() and so on.
         walked: the steps of all walks, as `Walked`.
         optimizers: those whose step() ran, each with its state from before.
+        handed: leaf -> gradient, as the walks found them.
         events: (what, object, place) for zero_grad() and step() in the order of time.
     """
 
@@ -166,14 +167,14 @@ class Trace:
         modules = model.named_modules() if hasattr(model, "named_modules") else []
         self.paths = {id(module): path for path, module in modules}
         self.nodes, self.calls, self.left, self.walked = [], {}, [], []
-        self.events, self.optimizers, self.digests = [], {}, digests
+        self.events, self.optimizers, self.handed, self.digests = [], {}, {}, digests
         self._of, self._memory, self._numbers = {}, {}, {}
         self._alive, self._modules, self._switches = [], [], []
         self._returns = self._handlers()
         self._before = {"forward": self._enter, "__enter__": self._switch_set}
         self._before |= {"step": self._optimizer, "zero_grad": self._cleared}
         self._after = {"forward": self._leave, "__exit__": self._switch_back}
-        self._after["local_gradients"] = self._walk_step
+        self._after |= {"local_gradients": self._walk_step, "backward": self._walk_end}
 
     def _handlers(self):
         table = {f.__code__: self._primitive for f in PRIMITIVES.values()}
@@ -351,6 +352,12 @@ class Trace:
             parts = [a for a in (g if isinstance(g, list) else [g]) if a is not None]
             norm = sum(float(np.square(a, dtype=np.float64).sum()) for a in parts) ** 0.5
             self.walked.append(Walked(call, self.calls.get(call), sorts_of(g), answers, norm))
+
+    def _walk_end(self, frame, _):
+        gradients = frame.f_locals.get("gradients")
+        if isinstance(gradients, dict):
+            found = {t: np.array(g) for t, g in gradients.items() if isinstance(t, Tensor)}
+            self.handed |= {t: self.handed.get(t, 0) + g for t, g in found.items()}
 
 
 def state_of(optimizer):
