@@ -12,11 +12,12 @@ import numpy as np
 
 import tinytorch
 from tinytorch import Tensor, nn, no_grad, optim
-from tinytorch.dataloader import load_tinytalks
+from tinytorch.dataloader import DataLoader, TensorDataset, load_tinytalks
 from tinytorch.losses import accuracy
 from tinytorch.nn import functional as F
 from tinytorch.nn.utils import clip_grad_norm_
-from tinytorch.tokenization import CharTokenizer
+from tinytorch.tokenization import BPETokenizer, CharTokenizer, next_token_windows
+from tinytorch.training import decay_groups
 from tinytorch.transformers import GPT
 
 PROGRAMS = []
@@ -89,7 +90,7 @@ def milestone_generation():
     model = GPT(tokenizer.vocab_size, 16, 2, 2, generation.CONTEXT)
     inputs, targets = generation.padded([generation.sample(text, tokenizer) for text in texts])
     ignored = generation.IGNORE
-    return trained(model, lambda: F.cross_entropy(model(inputs), targets, ignored))
+    return trained(model, lambda: F.cross_entropy(model(inputs), targets, ignore_index=ignored))
 
 
 @program
@@ -102,7 +103,59 @@ def milestone_dialogue():
     model = GPT(tokenizer.vocab_size, 16, 2, 2, dialogue.CONTEXT)
     inputs, targets = dialogue.padded([dialogue.sample(text, tokenizer) for text in texts])
     ignored = dialogue.IGNORE
-    return trained(model, lambda: F.cross_entropy(model(inputs), targets, ignored))
+    return trained(model, lambda: F.cross_entropy(model(inputs), targets, ignore_index=ignored))
+
+
+def with_decay_groups(model, loader):
+    """The step of the Trainer's milestones: norms and biases do not decay, the norm is limited."""
+    optimizer = optim.AdamW(decay_groups(model, 0.1), lr=1e-3, betas=(0.9, 0.99))
+    inputs, targets = next(iter(loader))
+
+    def step():
+        optimizer.zero_grad()
+        loss = F.cross_entropy(model(inputs), targets)
+        loss.backward()
+        clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        return loss
+
+    return step, model, optimizer
+
+
+FLAGS = SimpleNamespace(context=16, batch_size=4)
+
+
+@program
+def milestone_quick_validation():
+    quick = script("step1_quick_validation")
+    text = quick.PATTERN * 20
+    tokenizer = CharTokenizer(text)
+    windows = next_token_windows(tokenizer.encode(text), FLAGS.context, stride=1)
+    tinytorch.manual_seed(0)
+    model = GPT(tokenizer.vocab_size, 16, 2, 2, FLAGS.context)
+    return with_decay_groups(model, DataLoader(TensorDataset(*windows), 4, shuffle=True))
+
+
+@program
+def milestone_tinycoder():
+    coder = script("step2_tinycoder")
+    text = Path(__file__).read_text(encoding="utf-8")[:3000]
+    tokenizer = BPETokenizer()
+    tokenizer.train(text, num_merges=50)
+    tinytorch.manual_seed(0)
+    model = GPT(tokenizer.vocab_size, 16, 2, 2, FLAGS.context)
+    return with_decay_groups(model, coder.batches(tokenizer.encode(text), tokenizer, FLAGS))
+
+
+@program
+def milestone_shakespeare():
+    shakespeare = script("step3_shakespeare")
+    text = "To be, or not to be, that is the question:\n" * 8
+    tokenizer = CharTokenizer(text)
+    tinytorch.manual_seed(0)
+    model = GPT(tokenizer.vocab_size, 16, 2, 2, FLAGS.context)
+    loader = shakespeare.batches(tokenizer.encode(text), FLAGS, stride=1, shuffle=True)
+    return with_decay_groups(model, loader)
 
 
 # ---------------------------------------------------------------- small networks

@@ -1,10 +1,12 @@
 """Every bug of the museum is found, and by its name; of programs that are right nothing is said."""
 
 import warnings
+from pathlib import Path
 
+import correct
 import numpy as np
 import pytest
-from correct import PROGRAMS
+from correct import PROGRAMS, ROOT
 from exhibits import EXHIBITS
 
 import tinytorch
@@ -24,6 +26,13 @@ def test_is_found(function, source, words):
 def test_the_museum_is_large_enough():
     assert len({source for _, source, _ in EXHIBITS}) >= 25
     assert len(PROGRAMS) >= 20
+
+
+def test_every_milestone_is_among_the_programs():
+    homes = [p / "05_2017_transformer" for p in (ROOT / "milestones", ROOT.parent / "milestones")]
+    scripts = {file.stem for home in homes for file in home.glob("*.py")}
+    source = Path(correct.__file__).read_text(encoding="utf-8")
+    assert scripts and all(f'script("{name}")' in source for name in scripts), scripts
 
 
 def state(model, optimizer):
