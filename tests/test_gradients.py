@@ -151,6 +151,11 @@ class TestExplainGrad:
         row = explain_grad(step, model)["first.weight"]
         assert "does not depend on it" in row.why and row.operation == "tanh"
 
+    def test_a_layer_made_in_forward(self):
+        report = explained(lambda h: nn.Linear(5, 5)(h))
+        assert len(report.problems) == 2 and "made anew in every step" in report.problems[0]
+        assert "nn.Linear(5, 5)(h)" in report.problems[0]
+
     def test_a_frozen_parameter_is_no_mistake(self):
         model = Net(lambda h: h)
         model.first.requires_grad_(False)
@@ -277,6 +282,21 @@ class TestLeavesEverythingAsItWas:
         assert [g.numpy.bit_generator.state for g in (own, default_generator)] == states
         assert not model.training and not model[1].training
         assert np.array_equal(optimizer.state_dict()["state"][0]["m"], memory)
+
+    def test_a_parameter_that_forward_replaces(self):
+        class Shrinking(nn.Module):
+            def __init__(self):
+                self.scale = nn.Parameter(tinytorch.ones(3))
+
+            def forward(self, x):
+                self.scale = nn.Parameter(self.scale.detach() * 0.9)
+                return x * self.scale
+
+        model = Shrinking()
+        scale = model.scale
+        report = explain_grad(lambda: model(tinytorch.ones(3)).sum(), model)
+        assert report["scale"].operation == "detach()" and "made anew" in report.problems[0]
+        assert model.scale is scale and scale.tolist() == [1, 1, 1]
 
     def test_the_optimizer_goes_on_as_if_nothing_had_been(self):
         def run(explain):

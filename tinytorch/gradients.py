@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .tensor import PRIMITIVES, SLOTS, Generator, Tensor, default_generator, later, wrap
+from .tensor import PRIMITIVES, SLOTS, Generator, Parameter, Tensor, default_generator, later, wrap
 from .tracing import NOWHERE, Place, Trace, carriers, digest_of, is_ours, state_of
 
 VANISHING, EXPLODING, HUGE = 1e-5, 1e4, 1e8  # rms against the median's, and a length by itself
@@ -150,6 +150,9 @@ class Kept:
         self.tensors = [(t, t.array, t.array.copy(), t.grad, t.version[0]) for t in tensors]
         self.gradients = [(t.grad, t.grad.array.copy()) for t in tensors if t.grad is not None]
         self.wanted = [(t, t.requires_grad) for t in tensors]
+        self.parts = [
+            (m, name, v) for m in modules for name, v in vars(m).items() if isinstance(v, Tensor)
+        ]
         self.modes = [(m, m.training) for m in modules if hasattr(m, "training")]
         found = [v for m in modules for v in vars(m).values()] + cells_of(step)
         generators = {default_generator, *(g for g in found if isinstance(g, Generator))}
@@ -175,6 +178,9 @@ class Kept:
             grad.array = numbers
         for tensor, wanted in self.wanted:
             tensor.requires_grad = wanted
+        for module, name, tensor in self.parts:
+            if vars(module).get(name) is not tensor:
+                setattr(module, name, tensor)
         for module, mode in self.modes:
             if module.training != mode:
                 module.training = mode
@@ -471,6 +477,12 @@ class Examination:
         if self.failure is None and not self.gradients and not self.loss.recorded:
             report.problems.append("the loss has no graph: no parameter can learn from it")
         for node in self.trace.nodes:
+            fresh = isinstance(node.value, Parameter) and node.name == "Tensor(...)"
+            if fresh and node.value in self.gradients and node in self.reach.to_loss:
+                report.problems.append(
+                    f"a parameter {node.shape} is made anew in every step, and what it learns is "
+                    f"lost: make it once, in __init__. {where(node.place)}"
+                )
             if node.name == "sub" and suspicious(node) and node in self.reach.to_loss:
                 first, second = (n.shape for n in node.inputs)
                 report.problems.append(
