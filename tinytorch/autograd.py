@@ -28,6 +28,7 @@ __all__ = [
     "no_grad",
     "enable_grad",
     "gradcheck",
+    "real_results",
     "along",
     "retain_grad",
     "unbroadcast",
@@ -80,6 +81,7 @@ import weakref
 import numpy as np
 
 from .activations import sigmoid
+from .gradients import explain_grad, fault, pairs_everything  # noqa: F401
 from .tensor import PRIMITIVES, RULES, SLOTS, Call, Tensor, _switch, dims_of, wrap
 
 
@@ -486,7 +488,7 @@ def gradcheck(f, inputs, tolerance=1e-6, generator=None):
     """Compare backward() with the nudge, in float64, along a random direction for each input.
 
     Args:
-        f: takes Tensors, returns one Tensor; the same result for the same inputs.
+        f: takes Tensors, returns one or several; the same result for the same inputs.
         inputs: a Tensor or a list. Real numbers are nudged, anything else is passed as it is.
         tolerance: how far the two may be apart, relative to their size.
         generator: a `Generator` for the random directions; the same ones each time if None.
@@ -495,7 +497,8 @@ def gradcheck(f, inputs, tolerance=1e-6, generator=None):
         True.
 
     Raises:
-        AssertionError: the two differ; the message names the input and shows both.
+        AssertionError: the two differ; the message names the input and the element, and shows
+            both. Or f has a corner there, or is not the same twice.
         TypeError: there is nothing to nudge, or f leaves float64.
 
     >>> gradcheck(lambda x: 4 * x * x + 2 * x, Tensor(3.0))
@@ -507,24 +510,37 @@ def gradcheck(f, inputs, tolerance=1e-6, generator=None):
         raise TypeError("gradcheck nudges real numbers, and no input has any: write 3.0, not 3")
     for i in real:
         inputs[i] = Tensor(inputs[i].array, requires_grad=True, dtype=np.float64)
-    result = f(*inputs)
-    if result.dtype != np.float64:
-        raise TypeError(f"gradcheck needs float64 up to the end, and f returned {result.dtype}")
+    results = real_results(f(*inputs))
     rng = np.random.default_rng(0) if generator is None else generator.numpy
-    weights = rng.standard_normal(result.shape)
-    result.backward(weights)
+    weights = [rng.standard_normal(r.shape) if r.shape else np.array(1.0) for r in results]
+    for result, weight in zip(results, weights):
+        if result.requires_grad or len(results) == 1:
+            result.backward(weight, retain_graph=len(results) > 1)
     # rounding changes f by some 1e-16 of its size, and that is divided by the step: allow for it
-    noise = 1e-8 * np.abs(weights * result.array).sum()
+    noise = 1e-8 * sum(np.abs(w * r.array).sum() for w, r in zip(weights, results))
     for i in real:
         x, grad = inputs[i].array, inputs[i].grad
-        direction = rng.standard_normal(x.shape)
-        walked = 0.0 if grad is None else (grad.array * direction).sum()
-        nudged = directional_derivative(along(f, inputs, i, weights), x, direction)
+        g, direction = 0 * x if grad is None else grad.array, rng.standard_normal(x.shape)
+        weighted = along(f, inputs, i, weights)
+        walked, nudged = (g * direction).sum(), directional_derivative(weighted, x, direction)
         if not abs(walked - nudged) <= noise + tolerance * max(abs(walked), abs(nudged)):
+            found = fault(f, inputs, i, weighted, g, (noise, tolerance))
             raise AssertionError(
                 f"input {i}, {x.shape}: backward() says {walked:.8g}, the nudge says {nudged:.8g}"
+                f"; {found}"
             )
     return True
+
+
+def real_results(made):
+    """The results of f that have a slope, as a list; they must have stayed in float64."""
+    made = list(made) if isinstance(made, (tuple, list)) else [made]
+    results = [t for t in made if isinstance(t, Tensor) and t.dtype.kind == "f"] or made[:1]
+    for result in results:
+        dtype = getattr(result, "dtype", type(result).__name__)
+        if dtype != np.float64:
+            raise TypeError(f"gradcheck needs float64 up to the end, and f returned {dtype}")
+    return results
 
 
 def along(f, inputs, i, weights):
@@ -532,8 +548,8 @@ def along(f, inputs, i, weights):
 
     @no_grad()
     def weighted(array):
-        moved = [*inputs[:i], wrap(np.asarray(array)), *inputs[i + 1 :]]
-        return float((f(*moved).array * weights).sum())
+        results = real_results(f(*inputs[:i], wrap(np.asarray(array)), *inputs[i + 1 :]))
+        return float(sum((r.array * w).sum() for r, w in zip(results, weights)))
 
     return weighted
 
@@ -573,6 +589,10 @@ def unbroadcast(g, shape):
         if size == 1:
             g = g.sum(axis=dim, keepdims=True)
     return g
+
+
+# %% pairs
+PRIMITIVES["sub"].on_arrays = pairs_everything(PRIMITIVES["sub"].on_arrays)
 
 
 # %% sum_rule

@@ -2,10 +2,12 @@
 
 Each graph starts from a few leaves, applies random operations to random earlier results (so results
 are used twice, paths meet again, slices overlap, shapes are stretched), and ends in one weighted
-sum. The same calls run in both libraries.
+sum. The same calls run in both libraries. Leaves may be empty, turned round, transposed or parts of
+larger arrays. A failure names its graph; `pytest -m slow` compares 10,000 of them.
 """
 
 import functools
+import itertools
 import math
 
 import numpy as np
@@ -26,6 +28,7 @@ from tinytorch import (  # noqa: E402, F401
 )
 from tinytorch.tensor import PRIMITIVES, RULES, Tensor, wrap  # noqa: E402
 
+pytestmark = pytest.mark.filterwarnings("ignore:sub")  # (3,) - (3, 1) is meant here
 GRAPHS, STEPS, LARGEST = 300, 14, 50.0
 p = PRIMITIVES
 
@@ -407,21 +410,57 @@ ONE = [
 TWO = [binary, binary, binary, choose, join, multiply]
 
 
+FOR_EMPTY = {unary, corners, fill, powers, constants, cast, binary, join, choose, multiply}
+
+
+def turned(x):
+    """The last dimension backwards, by a negative step."""
+    return Pair(x.ours[..., ::-1], x.theirs.flip(-1))
+
+
+def flip(rng, x):
+    need(x.ndim > 0)
+    return turned(x)
+
+
+ONE.append(flip)
+
+
 def leaf_pair(array):
     array = np.asarray(array)
     ours = Tensor(array, requires_grad=True, dtype="float64")
     return Pair(ours, torch.tensor(array, requires_grad=True))
 
 
+def odd_leaf(rng, shape):
+    """A leaf that looks into the memory of another array, in an odd order."""
+    kind = pick(rng, ["plain", "plain", "turned", "transposed", "every second", "one column"])
+    if kind == "plain" or not shape:
+        return leaf_pair(rng.standard_normal(shape))
+    if kind == "turned":
+        array = rng.standard_normal(shape)[::-1]
+    elif kind == "transposed":
+        array = rng.standard_normal(shape[::-1]).T
+    elif kind == "every second":
+        array = rng.standard_normal((*shape[:-1], 2 * shape[-1]))[..., ::2]
+    else:
+        array = rng.standard_normal((*shape, 3))[..., 1]
+    theirs = torch.tensor(array.copy(), requires_grad=True)
+    return Pair(wrap(array).requires_grad_(), theirs)
+
+
 def grow(rng, used):
     """A random graph: (the pool of results, the leaves)."""
-    shapes = [(), (3,), (2, 3), (1, 3), (3, 3), (2, 1, 3), (2, 2, 1, 3)]
-    leaves = [leaf_pair(rng.standard_normal(pick(rng, shapes))) for _ in range(rng.integers(1, 4))]
+    shapes = [(), (3,), (2, 3), (1, 3), (3, 3), (2, 1, 3), (2, 2, 1, 3), (1,), (4, 1), (3, 2, 2)]
+    shapes = [*shapes, (0,), (2, 0), (0, 3)] if rng.random() < 0.2 else shapes
+    leaves = [odd_leaf(rng, pick(rng, shapes)) for _ in range(rng.integers(1, 4))]
     pool = list(leaves)
     while len(pool) < STEPS:
         two = rng.random() < 0.5
         chosen = [pool[int(rng.integers(len(pool)))] for _ in range(1 + two)]
         operation = pick(rng, TWO if two else ONE)
+        if any(0 in pair.shape for pair in chosen) and operation not in FOR_EMPTY:
+            continue
         try:
             made = operation(rng, *chosen)
         except Skip:
@@ -472,10 +511,23 @@ def check_one(seed):
     return walked
 
 
+def check_all(seeds):
+    for seed in seeds:
+        try:
+            check_one(seed)
+        except Exception as error:
+            raise AssertionError(f"graph {seed}: run check_one({seed}): {error}") from error
+
+
 @pytest.mark.parametrize("first", range(0, GRAPHS, 50))
 def test_random_graphs(first):
-    for seed in range(first, first + 50):
-        check_one(seed)
+    check_all(range(first, first + 50))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("first", range(GRAPHS, 10_000, 485))
+def test_ten_thousand_random_graphs(first):
+    check_all(range(first, min(first + 485, 10_000)))
 
 
 def test_the_graphs_walk_through_every_rule():
@@ -485,3 +537,101 @@ def test_the_graphs_walk_through_every_rule():
     own = {name for name in RULES if name in p and p[name].on_arrays.__module__ in homes}
     missing = own - walked
     assert not missing, f"no random graph walks through {sorted(missing)}"
+
+
+# ---------------------------------------------------------------- patterns, one by one
+
+
+def stretches(full=(2, 3, 2, 3)):
+    """All shapes up to 4-D that broadcast to `full`: each size whole or 1, in front left out."""
+    for ndim in range(len(full) + 1):
+        tail = full[len(full) - ndim :]
+        for ones in itertools.product((False, True), repeat=ndim):
+            yield tuple(1 if one else size for one, size in zip(ones, tail))
+
+
+def compare(f, *arrays, torch_f=None, tolerance=1e-8):
+    """Value and all gradients of f, weighted with random numbers."""
+    pairs = [leaf_pair(array) for array in arrays]
+    made = both(f, *pairs, torch_f=torch_f)
+    weights = np.asarray(np.random.default_rng(1).standard_normal(made.shape))
+    made.ours.backward(weights)
+    made.theirs.backward(torch.tensor(weights))
+    assert np.allclose(made.values, made.theirs.detach().numpy(), tolerance, tolerance)
+    for pair in pairs:
+        assert pair.ours.grad.shape == pair.shape and pair.ours.grad.dtype == np.float64
+        want = pair.theirs.grad.numpy()
+        assert np.allclose(pair.ours.grad.array, want, tolerance, tolerance), pair.shape
+
+
+OPERATIONS = {
+    "add": lambda a, b: a + b,
+    "sub": lambda a, b: a - b,
+    "mul": lambda a, b: a * b,
+    "div": lambda a, b: a / (b * b + 1),
+    "pow": lambda a, b: (a * a + 1) ** b,
+    "maximum": lambda a, b: p["maximum"](a, b) if isinstance(a, Tensor) else torch.maximum(a, b),
+    "where": lambda a, b: p["where"](a > 0, a, b) if isinstance(a, Tensor) else a.where(a > 0, b),
+}
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_all_patterns_of_broadcasting(name):
+    rng = np.random.default_rng(0)
+    for first, second in itertools.product(stretches(), repeat=2):
+        compare(OPERATIONS[name], rng.standard_normal(first), rng.standard_normal(second))
+
+
+@pytest.mark.parametrize("first", [(3, 4), (1, 3, 4), (2, 3, 4), (5, 2, 3, 4), (5, 1, 3, 4), (4,)])
+@pytest.mark.parametrize("second", [(4, 2), (1, 4, 2), (2, 4, 2), (5, 2, 4, 2), (1, 2, 4, 2), (4,)])
+def test_all_patterns_of_matmul(first, second):
+    rng = np.random.default_rng(0)
+    compare(lambda a, b: a @ b, rng.standard_normal(first), rng.standard_normal(second))
+
+
+def test_fan_out_of_a_thousand():
+    def f(x):
+        middle = x.exp()
+        total = middle * 0.0
+        for n in range(1000):
+            total = total + middle * (n % 7) - x[n % 3]
+        return total
+
+    compare(f, np.array([0.1, -0.4, 0.3]))
+
+
+def test_a_chain_of_diamonds():
+    def f(x):
+        for _ in range(40):
+            x = (x * 0.6 + x.tanh()) * 0.5 + x * 0.1
+        return x
+
+    compare(f, np.array([[0.1, -0.4, 0.3]]))
+
+
+def test_overlapping_slices_and_repeated_indices():
+    def f(x):
+        return x[1:] * x[:-1] + x[[0, 0, 2, 1]] * x[2] + x[::2][[1, 1, 0, 2]]
+
+    compare(f, np.random.default_rng(0).standard_normal((5, 3)))
+
+
+@pytest.mark.parametrize("shape", [(0,), (2, 0), (0, 3), (2, 0, 3)])
+def test_empty_arrays(shape):
+    x = np.zeros(shape)
+    compare(lambda t: t.exp() * t + 1, x)
+    compare(lambda t: t.sum(), x)
+    compare(lambda t: t.sum(-1), x)
+    compare(lambda t: t.transpose(0, -1) * 2, x)
+    compare(lambda t: t.reshape(-1) if isinstance(t, Tensor) and 0 not in t.shape else t * 3, x)
+    compare(lambda t: t + t[:0].sum(), x)
+    if len(shape) == 2:
+        full = np.ones((shape[1], 4))
+        compare(lambda a, b: a @ b, x, full)  # (2, 0) @ (0, 4) is zeros, and its gradients too
+
+
+def test_single_numbers():
+    one = np.array(0.7)
+    for f in (lambda t: t * t, lambda t: t.sum(), lambda t: t.reshape(1, 1), lambda t: t[None] * t):
+        compare(f, one)
+    compare(lambda a, b: a * b + a, one, np.ones((1, 1, 1)))

@@ -1,0 +1,965 @@
+"""Gradients that cannot lie: which parameters got none, or a bad one, and which operation is why.
+
+`explain_grad(step, model)` runs a step once more and watches it (see `tracing`); the model, its
+gradients and the random numbers are afterwards as they were.
+"""
+
+import copy
+import math
+import random
+import sys
+import warnings
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from .tensor import PRIMITIVES, SLOTS, Generator, Parameter, Tensor, default_generator, later, wrap
+from .tracing import NOWHERE, Place, Trace, carriers, digest_of, is_ours, state_of
+
+VANISHING, EXPLODING, HUGE = 1e-5, 1e4, 1e8  # rms against the median's, and a length by itself
+BAD = ("none", "zero", "nan", "inf", "exploding", "vanishing", "unlisted")
+
+
+@dataclass
+class Row:
+    """What became of the gradient of one parameter.
+
+    Attributes:
+        name, shape: of the parameter.
+        status: "ok", "none", "zero", "nan", "inf", "exploding", "vanishing", "frozen", or
+            "unlisted" for a tensor that is trained and is no parameter of the model.
+        norm, rms: length of the gradient, and the root of the mean of its squares.
+        why: one sentence; "" if all is well.
+        place: the line of the user's code that is the cause, if one is known.
+        operation: the operation that is the cause, if one is known.
+        alarm: whether this is a mistake, and not only worth a look.
+    """
+
+    name: str
+    shape: tuple
+    status: str
+    norm: float = 0.0
+    rms: float = 0.0
+    why: str = ""
+    place: Place | None = None
+    operation: str = ""
+    alarm: bool = False
+
+
+@dataclass
+class Report:
+    """What `explain_grad` found; print it, or read `rows`, `problems` and `notes`.
+
+    Attributes:
+        rows: a Row for every parameter.
+        problems: sentences about the step as a whole: each is a mistake.
+        notes: sentences that are worth a look and need not be mistakes.
+        loss: the number that the step came to.
+    """
+
+    rows: list = field(default_factory=list)
+    problems: list = field(default_factory=list)
+    notes: list = field(default_factory=list)
+    loss: float = math.nan
+
+    @property
+    def ok(self):
+        """True if nothing is wrong."""
+        return not self.problems and not any(row.alarm for row in self.rows)
+
+    def __getitem__(self, name):
+        """The row of a parameter."""
+        return next(row for row in self.rows if row.name == name)
+
+    def __str__(self):
+        bad = sum(row.alarm for row in self.rows)
+        good = sum(row.status == "ok" for row in self.rows)
+        head = f"loss {self.loss:.6g}; {len(self.rows)} parameters, {good} with a sound gradient"
+        lines = [head + (f", {bad} without" if bad else "")]
+        lines += [f"  wrong: {text}" for text in self.problems]
+        for (status, why, place), rows in grouped(self.rows).items():
+            names = ", ".join(f"{row.name} {row.shape}" for row in rows[:6])
+            names += f" and {len(rows) - 6} more" if len(rows) > 6 else ""
+            lines.append(f"  {status}: {names}")
+            lines += [f"    {text}" for text in (why, where(place)) if text]
+        lines += [f"  note: {text}" for text in self.notes]
+        sound = [row for row in self.rows if row.status == "ok"]
+        if sound:
+            low, high = (f(sound, key=lambda r: r.rms) for f in (min, max))
+            lines.append(
+                f"  sizes (rms): from {low.rms:.2g}, {low.name}, to {high.rms:.2g}, {high.name}"
+            )
+        return "\n".join(lines)
+
+    __repr__ = __str__
+
+
+def grouped(rows):
+    """The rows that are not sound, with the same cause together."""
+    groups = defaultdict(list)
+    for row in rows:
+        if row.status != "ok":
+            groups[row.status, row.why, row.place].append(row)
+    return groups
+
+
+def where(place):
+    """The line and its text."""
+    if place is None or place is NOWHERE:
+        return ""
+    return f"{place}: {place.source}" if place.source else str(place)
+
+
+def explain_grad(step, model=None, optimizer=None):
+    """Run a step once more and say, for every parameter, what became of its gradient, and why.
+
+    Args:
+        step: a function without arguments that returns the loss, a Tensor of one number. It may
+            call backward(), zero_grad() and the optimizer's step() as well.
+        model: a Module, or a dictionary name -> Tensor.
+        optimizer: the optimizer or a list of them, to see whether they hold the right tensors;
+            those whose step() runs are found without it.
+
+    Returns:
+        A `Report`. Model, gradients, optimizers and random numbers are as they were before; what
+        else the step changes (a list, the position in a file) stays changed.
+
+    Raises:
+        TypeError: the step does not return a Tensor, or model is neither Module nor dictionary.
+        What the step itself raises.
+
+    >>> from tinytorch.tensor import Tensor
+    >>> w = Tensor([1.0, 2.0], requires_grad=True)
+    >>> report = explain_grad(lambda: (Tensor(w.data * 3) * w.detach()).sum(), {"w": w})
+    >>> report["w"].status
+    'none'
+    """
+    optimizers = [] if optimizer is None else optimizer
+    optimizers = optimizers if isinstance(optimizers, (list, tuple)) else [optimizers]
+    return Examination(step, model, optimizers).report()
+
+
+# ---------------------------------------------------------------- leaving everything as it was
+
+
+class Kept:
+    """The state of a model, of generators and optimizers, to be put back."""
+
+    def __init__(self, tensors, modules, optimizers, step):
+        self.tensors = [(t, t.array, t.array.copy(), t.grad, t.version[0]) for t in tensors]
+        self.gradients = [(t.grad, t.grad.array.copy()) for t in tensors if t.grad is not None]
+        self.wanted = [(t, t.requires_grad) for t in tensors]
+        self.parts = [
+            (m, name, v) for m in modules for name, v in vars(m).items() if isinstance(v, Tensor)
+        ]
+        self.modes = [(m, m.training) for m in modules if hasattr(m, "training")]
+        found = [v for m in modules for v in vars(m).values()] + cells_of(step)
+        generators = {default_generator, *(g for g in found if isinstance(g, Generator))}
+        self.random = [(g, copy.deepcopy(g.numpy.bit_generator.state)) for g in generators]
+        self.others = random.getstate(), np.random.get_state()  # noqa: NPY002
+        self.optimizers = {id(o): (o, state_of(o)) for o in optimizers}
+
+    def rewind(self):
+        """The random numbers from the beginning again."""
+        for generator, state in self.random:
+            generator.numpy.bit_generator.state = copy.deepcopy(state)
+        random.setstate(self.others[0])
+        np.random.set_state(self.others[1])  # noqa: NPY002
+
+    def put_back(self, optimizers=()):
+        """Everything."""
+        self.rewind()
+        for tensor, array, numbers, grad, version in self.tensors:
+            if digest_of(array) != digest_of(numbers):
+                array[...] = numbers
+            tensor.array, tensor.grad, tensor.version[0] = array, grad, version
+        for grad, numbers in self.gradients:
+            grad.array = numbers
+        for tensor, wanted in self.wanted:
+            tensor.requires_grad = wanted
+        for module, name, tensor in self.parts:
+            if vars(module).get(name) is not tensor:
+                setattr(module, name, tensor)
+        for module, mode in self.modes:
+            if module.training != mode:
+                module.training = mode
+        for known, (state, groups) in [*self.optimizers.values(), *optimizers]:
+            known.state, known.packs = copy_of(state), {}
+            for group, before in zip(known.param_groups, groups):
+                group.clear()
+                group.update(before)
+
+
+def copy_of(state):
+    return {p: copy.deepcopy(own) for p, own in state.items()}
+
+
+def cells_of(function):
+    """What a function sees from outside of itself: the values of its closure, and of globals."""
+    cells = [c.cell_contents for c in getattr(function, "__closure__", None) or () if filled(c)]
+    names = getattr(getattr(function, "__code__", None), "co_names", ())
+    known = getattr(function, "__globals__", {})
+    return cells + [known[name] for name in names if name in known]
+
+
+def filled(cell):
+    try:
+        return cell.cell_contents is not None
+    except ValueError:  # not yet
+        return False
+
+
+# ---------------------------------------------------------------- the examination
+
+
+def named(model):
+    """name -> Tensor of what shall be trained; and the same for what plain lists hide."""
+    if model is None:
+        return {}, {}
+    if isinstance(model, dict):
+        return dict(model), {}
+    if not hasattr(model, "named_parameters"):
+        raise TypeError(
+            f"explain_grad: model is a Module or a dictionary name -> Tensor, not {model!r:.40}"
+        )
+    return dict(model.named_parameters()), hidden_in(model)
+
+
+def hidden_in(model):
+    """Tensors that want a gradient in plain lists, dictionaries and attributes of a model."""
+    listed, hidden = {id(p) for _, p in model.named_parameters()}, {}
+
+    def look(path, value, depth):
+        if isinstance(value, Tensor):
+            if value.requires_grad and value.is_leaf and id(value) not in listed:
+                hidden.setdefault(path, value)
+        elif isinstance(value, (list, tuple)) and depth < 4:
+            for i, part in enumerate(value):
+                look(f"{path}[{i}]", part, depth + 1)
+        elif isinstance(value, dict) and depth < 4:
+            for key, part in value.items():
+                look(f"{path}[{key!r}]", part, depth + 1)
+        elif hasattr(value, "named_parameters"):
+            for name, p in value.named_parameters():
+                look(f"{path}.{name}", p, depth + 1)
+
+    for path, module in model.named_modules():
+        for name, value in vars(module).items():
+            if not hasattr(value, "named_parameters"):
+                look(f"{path}.{name}" if path else name, value, 0)
+    return hidden
+
+
+class Examination:
+    """One use of explain_grad: the runs, and what they say."""
+
+    def __init__(self, step, model, optimizers):
+        self.step, self.model, self.optimizers = step, model, list(optimizers)
+        self.parameters, self.hidden = named(model)
+        self.gradients, self.failure, self.written = {}, None, []
+        self.cleared, self.walks, self.quiet, self.budget = False, 0, False, 8
+        modules = model.modules() if hasattr(model, "modules") else []
+        buffers = model.buffers() if hasattr(model, "buffers") else []
+        tensors = {id(t): t for t in [*self.parameters.values(), *self.hidden.values(), *buffers]}
+        held = [p for o in self.optimizers for p in o.in_order()]
+        tensors |= {id(t): t for t in [*held, *leaves_among(cells_of(step))]}
+        self.kept = Kept(tensors.values(), modules, self.optimizers, step)
+
+    def report(self):
+        """Run, look, put everything back."""
+        try:
+            self.trace, loss = self.run(walk=True)
+            self.loss = self.trace.node_of(loss)
+            self.reach = Reach(self.trace, self.loss)
+            report = Report(loss=float(loss.array.reshape(-1)[0]) if loss.array.size else math.nan)
+            self.judge(report)
+        finally:
+            self.kept.put_back(self.trace.optimizers.values() if hasattr(self, "trace") else ())
+        return report
+
+    def run(self, walk):
+        """The step under a Trace: (trace, loss)."""
+        trace = Trace(self.model)
+        before, self.trace = SLOTS.get("backward"), trace
+        real = later("autograd", "backward")
+        self.marks = {id(t): wrap(np.zeros_like(t.array)) for t in self.parameters.values()}
+        for t in [*self.parameters.values(), *self.hidden.values()]:
+            t.grad = self.marks.get(id(t))
+
+        def watched(loss, gradient=None, retain_graph=False, create_graph=False, into=None):
+            self.walk(real, loss, gradient, (retain_graph, create_graph), into)
+
+        SLOTS["backward"] = watched
+        try:
+            loss = trace.run(self.step)
+            if not isinstance(loss, Tensor):
+                raise TypeError(
+                    f"explain_grad: the step shall return the loss, a Tensor, not {loss!r:.40}: "
+                    "is a `return loss` missing, or an .item() too many?"
+                )
+            if walk and not self.walks and trace.handed:  # by functions.grad, or other threads
+                self.walks, self.gradients = 1, trace.handed
+            if walk and not self.walks and loss.requires_grad:
+                trace.run(lambda: self.walk(real, loss, None, (False, False), dict))
+        finally:
+            SLOTS["backward"] = before
+            if before is None:
+                del SLOTS["backward"]
+        return trace, loss
+
+    def walk(self, real, loss, gradient, settings, into):
+        """The learner's own backward(), and a copy of what it found."""
+        if self.quiet:
+            real(loss, gradient, *settings, into=into or real.__defaults__[-1])
+            return
+        self.walks += 1
+        tensors = self.parameters.values()
+        self.cleared |= all(t.grad is not self.marks.get(id(t)) for t in tensors)
+        self.written += written_since(self.trace)
+        found = {}
+        try:
+            real(loss, gradient, *settings, into=found.update)
+        except (RuntimeError, ValueError, TypeError, NotImplementedError, IndexError) as error:
+            self.failure = error
+            return
+        for leaf, g in found.items():
+            g = np.array(g)
+            known = self.gradients.get(leaf)
+            self.gradients[leaf] = g if known is None else known + g
+        (into or real.__defaults__[-1])(found)
+
+    def nudged(self, tensor):
+        """Change a tensor, run again: (the nodes that changed, whether the loss did), or None."""
+        if self.budget <= 0:
+            return None
+        self.budget -= 1
+        self.quiet = True
+        first = self.rerun(None)
+        if first is None or not same(self.trace, first):
+            return None
+        other = self.rerun(tensor)
+        if other is None:
+            return None
+        nodes, again = self.trace.nodes, other.nodes
+        changed = [a for a, b in zip(nodes, again) if a.digest != b.digest and a.name == b.name]
+        return changed, self.loss in changed or len(nodes) != len(again)
+
+    def rerun(self, tensor):
+        """The step once more, with the tensor changed if there is one: its trace."""
+        trace = self.trace
+        self.kept.put_back(trace.optimizers.values())
+        if tensor is not None:
+            signs = np.random.default_rng(0).choice([-1.0, 1.0], tensor.shape)
+            moved = tensor.array + signs * 0.01 * (1 + np.abs(tensor.array))
+            tensor.array[...] = moved
+        try:
+            return self.run(walk=False)[0]
+        except Exception:  # a step that bears no other numbers
+            return None
+        finally:
+            self.trace = trace
+
+    # -- what it says
+    def judge(self, report):
+        """Fill the report."""
+        if self.failure is not None:
+            report.problems.append(self.failed())
+        for node, _ in self.written:
+            report.problems.append(
+                f"NumPy wrote into numbers that {node.name} keeps for its gradient "
+                f"({where(node.place)}): the gradient would belong to other numbers. Write into "
+                "a copy"
+            )
+        for name, tensor in self.parameters.items():
+            report.rows.append(self.row(name, tensor))
+        for name, tensor in self.hidden.items():
+            if tensor in self.gradients:
+                report.rows.append(self.unlisted(name, tensor))
+        compare(report.rows)
+        self.ask_optimizers(report)
+        self.look_around(report)
+
+    def failed(self):
+        """The walk itself raised: what, and at which operation."""
+        step = next((w for w in reversed(self.trace.walked) if w.answers is None), None)
+        at = f" (the {step.node.name} of {where(step.node.place)})" if step and step.node else ""
+        if not at:
+            at = self.named_in_failure()
+        return f"backward() stops: {self.failure}{at}"
+
+    def named_in_failure(self):
+        """For a write that the order of the walk noticed: the operation that kept the numbers."""
+        for call, node in self.trace.calls.items():
+            versions = call.versions if isinstance(call.versions, tuple) else ()
+            if any(counter[0] != value for counter, value in versions):
+                writes = [
+                    w for w in self.trace.nodes if w.kind == "write" and w.number > node.number
+                ]
+                steps = [at for what, _, at in self.trace.events if what == "step"]
+                by = f"; written by step() at {where(steps[-1])}" if steps else ""
+                by = f"; written by {writes[0].name} at {where(writes[0].place)}" if writes else by
+                return f" (kept by the {node.name} of {where(node.place)}{by})"
+        return ""
+
+    def row(self, name, tensor):
+        """The row of one parameter."""
+        row = Row(name, tensor.shape, "ok")
+        g = self.gradients.get(tensor)
+        if not tensor.requires_grad:
+            row.status, row.why = "frozen", "requires_grad is False: it is not trained"
+            if g is None:
+                return row
+        if g is None:
+            row.status = "none"
+            row.alarm = self.failure is None
+            if row.alarm:
+                cause = Cause(self, tensor)
+                row.why, row.place, row.operation = cause.found()
+                row.alarm = cause.alarm
+            else:
+                row.why = "the walk did not end"
+            return row
+        row.norm = float(np.sqrt((g.astype(np.float64) ** 2).sum()))
+        row.rms = row.norm / math.sqrt(max(g.size, 1))
+        if not np.isfinite(g).all():
+            row.status, row.alarm = "nan" if np.isnan(g).any() else "inf", True
+            row.why, row.place, row.operation = born(self.trace, self.loss)
+        elif g.size and not g.any():
+            row.status = "zero"
+            row.why, row.place, row.operation, row.alarm = vanished(self, tensor)
+        return row
+
+    def unlisted(self, name, tensor):
+        row = Row(name, tensor.shape, "unlisted", alarm=True)
+        row.norm = float(np.sqrt((self.gradients[tensor] ** 2).sum()))
+        row.why = (
+            "it gets a gradient and is not in model.parameters(), so no optimizer moves it: use "
+            "nn.Parameter for a tensor, ModuleList or ModuleDict instead of a plain list"
+        )
+        return row
+
+    def ask_optimizers(self, report):
+        """Do the optimizers hold the tensors that are trained?"""
+        seen = [o for o, _ in self.trace.optimizers.values()]
+        known = list({id(o): o for o in [*self.optimizers, *seen]}.values())
+        listed = {id(t) for t in self.parameters.values()}
+        used = {id(t) for t in self.gradients}
+        held = {id(p) for o in known for p in o.in_order()}
+        for optimizer in known:
+            strange = [p for p in optimizer.in_order() if id(p) not in listed | used]
+            if strange and self.model is not None:
+                report.problems.append(
+                    f"{type(optimizer).__name__} holds {len(strange)} tensors, the first of shape "
+                    f"{strange[0].shape}, that are neither in the model nor used by the loss: it "
+                    "was made before a part was replaced; make it after the model is complete"
+                )
+        if known:
+            free = [n for n, t in self.parameters.items() if id(t) not in held and t.requires_grad]
+            if free:
+                some = ", ".join(free[:4]) + (", ..." if len(free) > 4 else "")
+                report.notes.append(f"no optimizer holds {some}: nothing moves it")
+            self.ask_order(report)
+
+    def ask_order(self, report):
+        """Are gradients cleared, and are they there when step() wants them?"""
+        events = self.trace.events
+        if self.walks and any(what == "step" for what, *_ in events):
+            fresh = all(t.grad is None for t in self.parameters.values())
+            if not (self.cleared or fresh or any(what == "zero_grad" for what, *_ in events)):
+                report.problems.append(
+                    "gradients are never cleared: each backward() adds to those of all steps "
+                    "before. Call optimizer.zero_grad() before backward()"
+                )
+
+    def look_around(self, report):
+        """What is not the fault of one parameter."""
+        if self.failure is None and not self.gradients and not self.loss.recorded:
+            report.problems.append("the loss has no graph: no parameter can learn from it")
+        for node in self.trace.nodes:
+            fresh = isinstance(node.value, Parameter) and node.name == "Tensor(...)"
+            if fresh and node.value in self.gradients and node in self.reach.to_loss:
+                report.problems.append(
+                    f"a parameter {node.shape} is made anew in every step, and what it learns is "
+                    f"lost: make it once, in __init__. {where(node.place)}"
+                )
+            if node.name == "sub" and suspicious(node) and node in self.reach.to_loss:
+                first, second = (n.shape for n in node.inputs)
+                report.problems.append(
+                    f"{first} - {second} gives {node.shape}: every row against every other. "
+                    f"{where(node.place)}"
+                )
+        cuts = self.reach.all_cuts()
+        blamed = {row.place for row in report.rows}
+        for node in cuts:
+            if node.place not in blamed and node.kind == "out":
+                blamed.add(node.place)
+                report.notes.append(
+                    f"{node.name} cuts a path to the loss, and others remain: {where(node.place)}"
+                )
+
+
+def same(first, second):
+    """True if two runs did the same with the same numbers."""
+    pairs = zip(first.nodes, second.nodes)
+    alike = all((a.name, a.digest) == (b.name, b.digest) for a, b in pairs)
+    return alike and len(first.nodes) == len(second.nodes)
+
+
+def leaves_among(values):
+    """The leaf tensors among some values."""
+    return [v for v in values if isinstance(v, Tensor) and v.is_leaf]
+
+
+def suspicious(node):
+    """A difference (N,) - (N, 1) or the other way round, of different numbers."""
+    shapes = sorted((n.shape for n in node.inputs), key=len)
+    if len(shapes) != 2 or len(shapes[0]) != 1 or len(shapes[1]) != 2:
+        return False
+    first, second = map(array_of, node.inputs)
+    return shapes[1] == (shapes[0][0], 1) != (1, 1) and not np.may_share_memory(first, second)
+
+
+def compare(rows):
+    """Exploding and vanishing gradients, against the median of all."""
+    sound = [row for row in rows if row.status == "ok"]
+    sizes = [row.rms for row in sound if len(row.shape) > 1]
+    middle = float(np.median(sizes)) if sizes else 0.0
+    for row in sound:
+        if row.norm > HUGE or (middle and row.rms > EXPLODING * middle):
+            row.status, row.alarm = "exploding", True
+            row.why = f"its numbers (rms {row.rms:.2g}) are far above the median, {middle:.2g}: "
+            row.why += "scale the layers' beginnings, normalise, or clip_grad_norm_"
+        elif len(row.shape) > 1 and row.rms < VANISHING * middle:
+            row.status, row.alarm = "vanishing", True
+            row.why = f"its numbers (rms {row.rms:.2g}) are far below the median, {middle:.2g}: "
+            row.why += "residual connections, another nonlinearity, or better beginnings help"
+
+
+def written_since(trace):
+    """The nodes whose kept arrays NumPy has changed since: nobody can count such writes."""
+    found = []
+    for node in trace.nodes:
+        for array, digest in node.saved.values():
+            if digest_of(array) != digest:
+                found.append((node, array))
+                break
+    counted = [v for call in trace.calls for v in call.versions]
+    return [] if any(counter[0] != value for counter, value in counted) else found[:3]
+
+
+# ---------------------------------------------------------------- why a gradient is missing
+
+ADVICE = {
+    "detach()": "leave it away, or compute on with the tensor itself",
+    ".data": "compute with the tensors themselves: x + y, not x.data + y.data",
+    "item()": "a Python number remembers nothing: keep the tensor, and call item() to print only",
+    "tolist()": "Python numbers remember nothing: keep the tensor",
+    "numpy()": "NumPy remembers nothing: use the operation of the same name on the tensor",
+    "np.asarray(t)": "NumPy remembers nothing: use the operation of the same name on the tensor",
+    "Tensor(...)": "it copies numbers and remembers nothing: use the tensor, stack() or cat()",
+    "": "an array remembers nothing: compute with tensors all the way",
+}
+
+
+class Reach:
+    """Who reaches whom in a trace.
+
+    Attributes:
+        to_loss: all nodes that the loss is computed from, recorded or not.
+    """
+
+    def __init__(self, trace, loss):
+        self.trace, self.children = trace, defaultdict(list)
+        for node in trace.nodes:
+            for source in node.inputs:
+                self.children[source].append(node)
+        self.to_loss, todo = {loss}, [loss]
+        while todo:
+            for source in todo.pop().inputs:
+                if source not in self.to_loss:
+                    self.to_loss.add(source)
+                    todo.append(source)
+
+    def flow(self, starts, everything=False):
+        """The nodes from which a gradient would come back to `starts`, and these themselves."""
+        found, todo = set(starts), list(starts)
+        while todo:
+            node = todo.pop()
+            for child in self.children[node]:
+                if child not in found and (everything or node in child.carries()):
+                    found.add(child)
+                    todo.append(child)
+        return found
+
+    def cuts(self, flow):
+        """Where the numbers of `flow` go on to the loss and no gradient comes back."""
+        found = {c for node in flow for c in self.children[node] if node not in c.carries()}
+        return sorted((found - flow) & self.to_loss, key=order)
+
+    def all_cuts(self):
+        """Every such place of the trace."""
+        return self.cuts({n for n in self.trace.nodes if n.recorded})
+
+
+def order(node):
+    """Nodes in the order of time."""
+    return node.number
+
+
+class Cause:
+    """Why no gradient arrives at a tensor.
+
+    Attributes:
+        alarm: whether it is a mistake.
+    """
+
+    def __init__(self, examination, tensor):
+        self.examination, self.tensor, self.alarm = examination, tensor, True
+        self.reach, self.trace = examination.reach, examination.trace
+
+    def found(self):
+        """(sentence, place, operation)."""
+        starts = [node for node in self.trace.nodes if node.value is self.tensor]
+        used = [child for node in starts for child in self.reach.children[node]]
+        if not used:
+            return "no operation of this step uses it", None, ""
+        flow = self.reach.flow(starts)
+        cuts = self.reach.cuts(flow)
+        if cuts:
+            return described(cuts[0])
+        return self.by_nudging(starts, flow)
+
+    def by_nudging(self, starts, flow):
+        """No path is known: change the numbers and see whether and where the step changes."""
+        last = max(flow, key=order)
+        numbers = self.reach.flow(starts, everything=True)
+        left = [each for each in self.trace.left if each[0] in numbers]
+        nudged = self.examination.nudged(self.tensor)
+        if nudged is None:  # the step is not the same twice, or too many to try
+            if left:
+                _, way, place = left[0]
+                return f"its numbers leave the graph by {way}: {ADVICE[way]}", place, way
+            return "no path to the loss is known", last.place, last.name
+        changed, loss_changed = nudged
+        if not loss_changed:
+            why = "the loss does not depend on it: what is computed from it here is not used"
+            return why, last.place, last.name
+        back = [n for n in changed if n.kind == "entry" and not n.inputs and n not in starts]
+        back = [n for n in back if n in self.reach.to_loss]
+        if not back:
+            return "the loss depends on it, by no operation of the library", last.place, last.name
+        if left:
+            _, way, place = left[0]
+            come = f"and come back as {new(back[0])} at {where(back[0].place)}"
+            return f"its numbers leave the graph by {way} {come}: {ADVICE[way]}", place, way
+        why = f"numbers computed from it come back as {new(back[0])}: {ADVICE[back[0].name]}"
+        return why, back[0].place, back[0].name or "NumPy"
+
+
+def new(node):
+    """What an entry is, in words."""
+    if isinstance(node.value, Tensor):
+        return "a new tensor that remembers nothing"
+    return "a NumPy array" if isinstance(node.value, np.ndarray) else "a Python number"
+
+
+def described(node):
+    """Why a gradient cannot pass an operation: (sentence, place, operation)."""
+    if node.off is not None and node.kind == "op":
+        switched = f" (switched off at {node.off})" if node.off is not NOWHERE else ""
+        why = f"{node.name} runs under no_grad{switched}, and is not recorded"
+        return why, node.place, "no_grad"
+    if node.kind == "op" and node.dtype.kind != "f":
+        kind = "truth values" if node.dtype.kind == "b" else "whole numbers"
+        why = f"{node.name} gives {kind}, which have no slope: the path ends here"
+        return why, node.place, node.name
+    if node.kind == "write":
+        why = f"{node.name} only writes numbers, unrecorded: make a new tensor instead"
+        return why, node.place, node.name
+    name = node.name or "from_numpy"
+    if node.kind == "op":
+        return f"{name} does not pass a gradient on to this input", node.place, name
+    cuts = f"{name} cuts the graph"
+    if node.off is not None and node.off is not NOWHERE:
+        cuts += f" (and recording is off since {node.off})"
+    return f"{cuts}: {ADVICE[node.name]}", node.place, name
+
+
+# ---------------------------------------------------------------- why a gradient is bad
+
+
+def array_of(node):
+    """The numbers of a node."""
+    return node.value.array if isinstance(node.value, Tensor) else np.asarray(node.value)
+
+
+def born(trace, loss):
+    """Where the first number that is not finite comes from: (sentence, place, operation)."""
+    if not np.isfinite(array_of(loss)).all():
+        for node in trace.nodes:
+            fresh = all(not strange(n) for n in node.inputs)
+            if node.kind in ("op", "entry") and strange(node) and fresh:
+                what = f"{node.name} makes the first nan or inf" if node.name else "it came in"
+                return f"{what}, on the way to the loss", node.place, node.name
+    for step in trace.walked:
+        if step.arrived[1] and step.answers and not all(ok for *_, ok in step.answers):
+            name = step.call.primitive
+            why = (
+                f"the rule of {name} makes the first nan or inf on the way back{NAN.get(name, '')}"
+            )
+            return why, step.node.place if step.node else None, name
+    return "", None, ""
+
+
+NAN = {
+    "sqrt": ": its slope at 0 is infinite; add a small number inside the root",
+    "log": ": its slope at 0 is infinite; keep its input away from 0, or use log_softmax",
+    "div": ": it divides by 0, or by nearly 0",
+    "pow": ": a root at 0 has an infinite slope, and a negative number no real one",
+}
+
+
+def strange(node):
+    """nan, or +inf; -inf is how a mask says never."""
+    array = array_of(node)
+    if array.dtype.kind != "f":
+        return False
+    return bool(
+        np.isnan(array).any()
+        or (array == np.inf).any()
+        or node.name == "log"
+        and np.isinf(array).any()
+    )
+
+
+def vanished(examination, tensor):
+    """Where a gradient of nothing but 0 became so: (sentence, place, operation, alarm)."""
+    flow = examination.reach.flow([n for n in examination.trace.nodes if n.value is tensor])
+    for step in examination.trace.walked:
+        if step.node in flow and step.arrived[0] and step.answers is not None:
+            zero = [source for source, some, _ in step.answers if not some]
+            reached = {tensor} | set(examination.trace.calls)
+            if any(source in reached for source in zero):
+                why, alarm = zero_because(step.node)
+                return f"every number is 0: {why}", step.node.place, step.node.name, alarm
+    return "every number is 0", None, "", True
+
+
+def zero_because(node):
+    """Why the rule of an operation answered with 0: (words, whether that is a mistake)."""
+    arrays = [array_of(n) for n in node.inputs]
+    name, out = node.name, array_of(node)
+    if name == "relu" and (out == 0).all():
+        return "all inputs of this relu are negative: it is dead; smaller steps, or gelu", True
+    if name in ("sigmoid", "tanh"):
+        return f"this {name} is saturated, its slope is 0 everywhere: make its input smaller", True
+    if name in ("softmax", "log_softmax") and 1 in out.shape:
+        return f"{name} over one element is always the same", True
+    if name in ("linear", "matmul", "mul", "div", "embedding") and any(
+        a.size and not a.any() for a in arrays
+    ):
+        return f"the other factor of this {name} is 0 (as it is where one begins with zeros)", False
+    if name == "root":
+        return "the norm of 0 points nowhere: its slope there is taken to be 0", False
+    if name == "cross_entropy":
+        return "no target counts: all are ignored", True
+    if name in ("masked_fill", "where"):
+        return f"{name} replaces every number of it", True
+    if name in ("linear", "add", "sub", "sum", "mean", "expand"):
+        return f"the parts that arrive by {name} cancel: the loss does not depend on it", False
+    return f"{name} passes nothing on", True
+
+
+# ---------------------------------------------------------------- for gradcheck: what is wrong
+
+
+def fault(f, inputs, i, weighted, g, allowed, step=1e-6):
+    """The end of gradcheck's message: which element, and which rule or cut is the cause.
+
+    Args:
+        f, inputs: as for gradcheck; i is the number of the input that failed.
+        weighted: takes a float64 array, returns a number: f's results, weighted and summed.
+        g: the gradient that backward() found for the input.
+        allowed: (noise, tolerance): how far gradient and nudge may be apart.
+
+    Returns:
+        The end of a sentence.
+    """
+    x = inputs[i].array
+    if weighted(x) != weighted(x):
+        return (
+            "but f gives another result for the same input each time: is a dropout or a random "
+            "number in it? Use eval(), or seed it inside f"
+        )
+    element, corner = wrong_element(weighted, x, g, *allowed, step)
+    return element if corner else f"{element}. {wrong_part(f, inputs)}"
+
+
+def wrong_element(f, x, g, noise, tolerance, step):
+    """(where gradient and nudge part, in words; whether f has a corner there)."""
+
+    def parts(mask):
+        d = np.where(mask, np.sign(np.cos(np.arange(x.size).reshape(x.shape))), 0.0)
+        walked, nudged = (g * d).sum(), (f(x + step * d) - f(x - step * d)) / (2 * step)
+        apart = abs(walked - nudged)
+        return not apart <= noise + tolerance * max(abs(walked), abs(nudged)), apart
+
+    count = None
+    if x.size <= 256:
+        singles = [np.arange(x.size).reshape(x.shape) == n for n in range(x.size)]
+        tried = [(*parts(mask), -n) for n, mask in enumerate(singles)]
+        count = sum(wrong for wrong, *_ in tried)
+        places = [-n for wrong, _, n in [max(tried)] if wrong] if tried else []
+    else:
+        places = halved(parts, x)
+    if not places:
+        return "no single element is to blame, all of them a little", False
+    return told(f, x, g, places[0], count, step)
+
+
+def wrong_part(f, inputs):
+    """Which rule is wrong by itself; or that none is, or that the graph is cut."""
+    trace = Trace(digests=False)
+    results = trace.run(lambda: f(*inputs))
+    seen, wrong = set(), []
+    for node in [n for n in trace.nodes if n.kind == "op" and n.recorded]:
+        kind = node.name, tuple(n.shape for n in node.inputs)
+        if kind not in seen and len(seen) < 40:
+            seen.add(kind)
+            if not right_alone(node):
+                wrong.append(f"{node.name}_rule is wrong by itself ({where(node.place)})")
+    if wrong:
+        return " and ".join(wrong[:3])
+    results = results if isinstance(results, (list, tuple)) else [results]
+    for result in [r for r in results if isinstance(r, Tensor)]:
+        cuts = Reach(trace, trace.node_of(result)).all_cuts()
+        if cuts:
+            why, place, _ = described(cuts[0])
+            return f"{why} ({where(place)})"
+    return (
+        "Every rule that takes part is right by itself: the fault is in the walk (its order, "
+        "adding up what arrives twice, unbroadcast)"
+    )
+
+
+def right_alone(node):
+    """True if the rule of one call agrees with the nudge, for the very inputs of that call."""
+    leaves = [
+        Tensor(value.array, True, np.float64)
+        for value in carriers(node.args)
+        if isinstance(value, Tensor) and value.dtype.kind == "f"
+    ]
+    made = called(node, leaves)
+    rng = np.random.default_rng(1)
+    weights = [rng.standard_normal(t.shape) for t in made]
+    directions = [rng.standard_normal(t.shape) for t in leaves]
+    walked = 0.0
+    for result, weight in zip(made, weights):
+        found = {}
+        try:
+            later("autograd", "backward")(result, weight, len(made) > 1, into=found.update)
+        except (ValueError, TypeError, IndexError, RuntimeError, NotImplementedError):
+            return False
+        walked += sum((found[t] * d).sum() for t, d in zip(leaves, directions) if t in found)
+
+    def weighed(step):
+        moved = called(node, [wrap(t.array + step * d) for t, d in zip(leaves, directions)])
+        return sum((t.array * w).sum() for t, w in zip(moved, weights))
+
+    nudged = (weighed(1e-6) - weighed(-1e-6)) / 2e-6
+    noise = 1e-7 * sum(np.abs(t.array * w).sum() for t, w in zip(made, weights))
+    return bool(abs(walked - nudged) <= noise + 1e-5 * max(abs(walked), abs(nudged)))
+
+
+def called(node, tensors):
+    """The primitive of a node on other tensors, in the order of its own: a list of results."""
+    rest = iter(tensors)
+
+    def instead(arg):
+        if isinstance(arg, (tuple, list)):
+            return type(arg)([instead(part) for part in arg])
+        return next(rest) if isinstance(arg, Tensor) and arg.dtype.kind == "f" else arg
+
+    made = PRIMITIVES[node.name](*[instead(arg) for arg in node.args])
+    return made if isinstance(made, list) else [made]
+
+
+def halved(parts, x):
+    """One wrong element of a large array: always the half that is wrong."""
+    numbers, low, high = np.arange(x.size).reshape(x.shape), 0, x.size
+    while high - low > 1:
+        middle = (low + high) // 2
+        for a, b in ((low, middle), (middle, high)):
+            if parts((numbers >= a) & (numbers < b))[0]:
+                low, high = a, b
+                break
+        else:
+            return []
+    return [low]
+
+
+def told(f, x, g, number, count, step):
+    """The sentence about one element, and whether f has a corner there."""
+    place = np.unravel_index(number, x.shape) if x.ndim else ()
+    d = np.zeros(x.shape)
+    d[place] = step
+    ahead, here, behind = f(x + d), f(x), f(x - d)
+    right, left = (ahead - here) / step, (here - behind) / step
+    name = f"element {list(map(int, place))}" if x.ndim else "the number"
+    many = f" ({count} of {x.size} are wrong)" if count and count > 1 else ""
+    slope = (ahead - behind) / (2 * step)
+    received, expected = g[place] + 0.0, slope + 0.0  # never -0
+    text = f"at {name}, {x[place]:.6g}: received {received:.8g}, expected {expected:.8g}{many}"
+    if abs(right - left) <= 1e-3 * max(abs(right), abs(left), 1e-3):
+        return text, False
+    what = "a jump" if max(abs(right), abs(left)) > 1e4 * (1 + abs(g[place])) else "a corner"
+    text += (
+        f". But f has {what} there: its slope is {left:.4g} on the left and {right:.4g} on the "
+        "right, and no number is right for both: check at another place"
+    )
+    return text, True
+
+
+# ---------------------------------------------------------------- rows against columns
+
+
+def pairs_everything(function):
+    """Warn, once for each line, when a difference pairs every number with every other.
+
+    (N,) - (N, 1) is (N, N): with a prediction and a target it is a mistake that no shape betrays
+    once the mean is taken. `function` is the work of `sub` on arrays; it stays as fast as it was.
+    """
+
+    def sub(x, y):
+        z = function(x, y)
+        if z.ndim == 2 and z.shape[0] == z.shape[1] > 1:
+            warn_of_pairs(x, y, z)
+        return z
+
+    return getattr(function, "watched", None) or _keeping(sub, function)
+
+
+def _keeping(sub, function):
+    sub.__doc__, sub.__module__, sub.__wrapped__ = function.__doc__, function.__module__, function
+    sub.watched = sub
+    return sub
+
+
+def warn_of_pairs(x, y, z):
+    """The warning, if x and y are a row and a column of different numbers."""
+    if not (isinstance(x, np.ndarray) and isinstance(y, np.ndarray)):
+        return
+    short, column = (x, y) if x.ndim < y.ndim else (y, x)
+    if short.shape != z.shape[:1] or column.shape != (len(z), 1) or np.may_share_memory(x, y):
+        return
+    frame, level = sys._getframe(1), 2
+    while frame.f_back is not None and is_ours(frame):
+        frame, level = frame.f_back, level + 1
+    first, second, n = x.shape, y.shape, len(z)
+    warnings.warn(
+        f"sub: {first} - {second} gives {z.shape}, every number against every other: for a "
+        f"prediction and a target write .reshape({n}) or .reshape({n}, 1) on one of them, so that "
+        f"both have one shape; if all pairs are meant, make the row (1, {n})",
+        stacklevel=level,
+    )
