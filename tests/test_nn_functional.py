@@ -93,7 +93,7 @@ def test_the_padding_row_gets_no_gradient(padding_idx, row):
 
 
 def test_the_other_order_is_refused():
-    with pytest.raises(TypeError, match="ids are a Tensor of whole numbers, not float64"):
+    with pytest.raises(TypeError, match="ids are whole numbers, not float64"):
         F.embedding(numbers(5, 3), Tensor([1, 2]))
 
 
@@ -177,5 +177,5 @@ def test_attention_drops_weights_and_keeps_the_mean():
 def test_attention_refuses_a_mask_of_numbers_also_with_is_causal():
     x = numbers(3, 4)
     for causal in (False, True):
-        with pytest.raises(TypeError, match="mask is float32, no truth values"):
+        with pytest.raises(TypeError, match="mask is float32, and should be truth values"):
             attend(x, x, x, Tensor(np.zeros((3, 3))), is_causal=causal)

@@ -18,7 +18,10 @@ import tinytorch
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "tinytorch"
-HANDWRITTEN = {"__init__", "blocks", "console", "course", "functions", "generation", "io", "packs"}
+HANDWRITTEN = {
+    *("__init__", "blocks", "console", "course", "functions", "generation", "io", "messages"),
+    *("packs", "summary"),
+}
 FILES = sorted(PACKAGE.rglob("*.py"))
 EXPORTED = [f for f in PACKAGE.glob("*.py") if f.stem not in HANDWRITTEN]
 CORE = "tensor activations layers losses dataloader autograd optimizers tokenization embeddings"

@@ -64,7 +64,7 @@ def need_same_shape(loss, prediction, target):
     Raises:
         ValueError: names both shapes, and says what to do if the elements are the same.
     """
-    mine, other = prediction.shape, target.shape
+    mine, other = np.shape(prediction), np.shape(target)
     if mine != other:
         same_size = math.prod(mine) == math.prod(other)
         advice = f": target.reshape({mine}) would fit" if same_size else ""
@@ -169,12 +169,13 @@ def checked_targets(logits, targets, ignore_index=-100):
     if targets.shape != logits.shape[:-1]:
         raise ValueError(_misfit(logits.shape, targets.shape))
     if targets.dtype.kind not in "iu":
-        raise TypeError(f"targets are integers, not {targets.dtype}: Tensor(targets, dtype=int)")
+        raise TypeError(f"targets are class numbers, integers, not {targets.dtype}: targets.long()")
     kept, last = targets != ignore_index, logits.shape[-1] - 1
     wrong = kept & ((targets < 0) | (targets > last))
     if wrong.any():
         bad = targets[wrong][0]
-        raise ValueError(f"target {bad} is not a class, 0 to {last} (ignore_index={bad} skips it)")
+        advice = f"ignore_index={bad} skips it" if bad < 0 else "too few outputs in the last layer?"
+        raise ValueError(f"target {bad} is not a class, 0 to {last}: {advice}")
     return kept
 
 

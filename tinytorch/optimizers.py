@@ -85,6 +85,8 @@ def listed(params):
     """
     if isinstance(params, set) or hasattr(params, "parameters"):
         raise TypeError(f"pass model.parameters() or a list, not a {type(params).__name__}")
+    if callable(params):
+        raise TypeError(f"{params.__name__} is a function: call it, as in model.parameters()")
     return [params] if isinstance(params, Tensor) else list(params)
 
 
