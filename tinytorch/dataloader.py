@@ -314,7 +314,8 @@ def are_fractions(sizes, count):
     """
     whole = all(isinstance(size, int | np.integer) for size in sizes)
     if min(sizes, default=0) < 0 or abs(sum(sizes) - (count if whole else 1)) > 1e-6:
-        raise ValueError(f"{list(sizes)}: sizes add up to {count}, fractions to 1, none negative")
+        told = f"the sizes {list(sizes)} should add up to the {count} samples"
+        raise ValueError(f"{told}, or as fractions to 1, and none is negative")
     return not whole
 
 

@@ -187,6 +187,8 @@ def _misfit(logits, targets):
     elif targets == (*logits[:1], *logits[2:]):
         last = (0, *range(2, len(logits)), 1)
         advice = f": PyTorch has the classes second; move them with logits.permute{last}"
+    elif len(wanted) == 2 and targets == wanted[::-1]:
+        advice = ": are batch and time swapped? targets.T would fit"
     elif math.prod(targets) == math.prod(wanted):
         advice = f": targets.reshape({wanted}) would fit"
     needs = f"logits {logits} need targets {wanted}, not {targets}"

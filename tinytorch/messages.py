@@ -4,6 +4,7 @@ No lesson: the modules ask here only when something went wrong already. NumPy's 
 told again in the words of this library, with the names of the arguments.
 """
 
+import difflib
 import math
 import re
 import warnings
@@ -11,7 +12,7 @@ import warnings
 import numpy as np
 
 KINDS = (IndexError, ValueError, TypeError, OverflowError)  # what NumPy raises
-STRANGE = ("ufunc", "operand type", "has no attribute", "not supported between", "has no len()")
+STRANGE = ("ufunc", "operand type", "has no attribute", "not supported between", "indices must be")
 NO_TENSOR = ("dim", "dims", "dim0", "dim1", "shape", "index", "dtype", "exponent", "num_heads")
 
 
@@ -43,7 +44,9 @@ def explained(error, name, names, values, clash=None):
     else:
         text = retold(text, name, values)
     if any(str(shape).replace(" ", "") not in text.replace(" ", "") for shape in named.values()):
-        text += f" ({', '.join(f'{n} {shape}' for n, shape in named.items())})"
+        told = [f"{n} {shape}" for n, shape in named.items()]
+        more = f", and {len(told) - 4} more" if len(told) > 4 else ""
+        text += f" ({', '.join(told[:4])}{more})"
     kind = next((kind for kind in KINDS if isinstance(error, kind)), TypeError)
     return kind(f"{name}: {text}").with_traceback(error.__traceback__)
 
@@ -88,7 +91,7 @@ def what_it_is(value):
     if isinstance(value, str):
         return f"the text {value[:20]!r}, no tensor: encode it first"
     kind = type(value).__name__
-    if hasattr(value, "named_modules"):
+    if hasattr(value, "named_modules") and not isinstance(value, type):
         return f"a module, {kind}: call it, as in layer(x), and pass on what it returns"
     if isinstance(value, type) or kind in ("function", "method", "builtin_function_or_method"):
         called = getattr(value, "__name__", kind)
@@ -106,6 +109,11 @@ def foreign(error, module, args):
             words = words if isinstance(value, np.ndarray) else what_it_is(value)
             which = f"argument {number + 1}" if len(args) > 1 else "the input"
             return TypeError(f"{type(module).__name__}: {which} is {words}")
+    if culprit is module and type(error) is AttributeError:
+        name, kind = error.name, type(module).__name__
+        near = difflib.get_close_matches(name, [*vars(module), *dir(type(module))], 1)
+        advice = f"did you mean {near[0]!r}?" if near else "is it set in __init__?"
+        return AttributeError(f"{kind} has no attribute {name!r}: {advice}")
     return error
 
 
@@ -157,6 +165,14 @@ def _no_place(found, name, values):
     return f"a value of shape {value} does not fit the place of shape {place}"
 
 
+def _no_list(found, name, values):
+    return "the value has more numbers than its place: t[index].shape is the place's shape"
+
+
+def _no_power(found, name, values):
+    return "whole numbers have no negative powers: write x.float() ** y"
+
+
 def _batches(found, name, values):
     first, second = found.groups()
     return f"the batch sizes in front, {first} and {second}, must agree or be 1"
@@ -184,6 +200,8 @@ RETOLD = {
     r"axes don't match array|repeated axis in transpose": _not_all_dims,
     r"could not broadcast input array from shape (\(.*?\)) into shape (\(.*?\))": _no_place,
     r"cannot be broadcast to a single shape.*with shape (\(.*?\)) and .*shape (\(.*?\))": _batches,
+    r"setting an array element with a sequence": _no_list,
+    r"Integers to negative integer powers": _no_power,
     r"truth value of an array with more than one": _not_a_list,
 }
 
@@ -200,6 +218,8 @@ def features(shape, weight):
         return f"{told}, and is one number: x.reshape(1, 1) is a sample of one feature"
     if len(shape) > 2 and math.prod(shape[1:]) == wanted:
         return f"{told}: x.flatten(1) makes it ({shape[0]}, {wanted})"
+    if math.prod(shape) == wanted:
+        return f"{told}: x.reshape(1, {wanted}) makes a batch of one"
     if len(shape) == 2 and shape[0] == wanted:
         return f"{told}, and begins with them: x.T is {shape[::-1]}"
     return f"{told}, as weight is (out, in) = {weight}: Linear({shape[-1]}, {weight[0]}) would fit"

@@ -103,7 +103,8 @@ def refuse_parameters(params, taken):
     """
     for n, p in enumerate(params):
         if not isinstance(p, Tensor):
-            raise TypeError(f"an optimizer moves tensors, and number {n} is a {type(p).__name__}")
+            told = f"an optimizer moves tensors, and number {n} is a {type(p).__name__}"
+            raise TypeError(f"{told}: pass model.parameters()")
         if not p.is_leaf:
             raise ValueError(f"parameter {n} is computed by {p.made_by.primitive}: pass its leaves")
         if p in taken:
@@ -141,7 +142,8 @@ class Optimizer:
         for group in groups:
             self.add_param_group(group)
         if not self.in_order():
-            raise ValueError("no parameters: is the model empty, or was the iterator used up?")
+            advice = "is the model empty (a Tensor is no Parameter), or the iterator used up?"
+            raise ValueError(f"no parameters: {advice}")
 
     def add_param_group(self, group):
         """Take in one more group: {"params": Tensors, and settings of its own}.
