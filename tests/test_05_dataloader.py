@@ -495,10 +495,10 @@ class TestRandomSplit:
         [
             ([6, 3], r"^the sizes \[6, 3\] should add up to the 10 samples, or as fractions to 1"),
             ([6, 5], r"\[6, 5\] should add up to the 10"),
-            ([11, -1], "none negative"),
-            ([0.5, 0.4], r"\[0.5, 0.4\]: .*fractions to 1"),
+            ([11, -1], "none is negative"),
+            ([0.5, 0.4], r"\[0.5, 0.4\] .*fractions to 1"),
             ([0.7, 0.7], "fractions to 1"),
-            ([1.5, -0.5], "none negative"),
+            ([1.5, -0.5], "none is negative"),
             ([8.0, 2.0], "fractions to 1"),
             ([], r"\[\] should add up to the 10"),
         ],
