@@ -28,6 +28,7 @@ _NAMES = {  # module -> the public names that `tinytorch.name` finds there
     "course": "give data_file",
     "machine": "get_num_threads set_num_threads",
     "profiler": "profile",
+    "summary": "summary",
     "overlay": "show_mix",
 }
 _HOME = {name: module for module, names in _NAMES.items() for name in names.split()}
@@ -58,8 +59,8 @@ class _Package(types.ModuleType):
     """`tinytorch.tensor(...)` makes a Tensor, although there is a module of that name too."""
 
     def __setattr__(self, name, value):
-        if name == "tensor" and isinstance(value, types.ModuleType):
-            value = value.tensor
+        if name in ("tensor", "summary") and isinstance(value, types.ModuleType):
+            value = getattr(value, name)
         super().__setattr__(name, value)
 
 

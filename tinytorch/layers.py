@@ -34,7 +34,7 @@ import numpy as np
 from . import messages
 from .activations import gelu, gelu_exact, relu, tanh
 from .messages import misfit, pairs
-from .tensor import Parameter, Tensor, float32, float64, primitive, rand
+from .tensor import Parameter, Tensor, float32, float64, later, primitive, rand
 
 
 # %% linear-refusals-given
@@ -410,6 +410,10 @@ class Module(Tree):
         return self
 
     # -- looking in from outside
+    def summary(self, *inputs, **named):
+        """A table of all parts, with what they make of these inputs: see `tinytorch.summary`."""
+        return later("summary", "summary")(self, *inputs, **named)
+
     def register_forward_hook(self, hook):
         """Call hook(module, inputs, result) after each forward.
 
