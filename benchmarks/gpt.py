@@ -2,6 +2,7 @@
 
     python benchmarks/gpt.py                            TinyTorch alone
     python benchmarks/gpt.py --vs torch                 ratio to PyTorch eager, losses compared
+    python benchmarks/gpt.py --readme                   the table of the README: ratios alone
     python benchmarks/gpt.py --vs forgetful             what keeping free memory saves
     python benchmarks/gpt.py --vs torch --scaling       how time and memory grow with T, D, L and B
     python benchmarks/gpt.py --long                     2 million tokens: memory and time stay flat
@@ -316,6 +317,21 @@ def side_by_side(libraries, flags):
     return 1 if failed else 0
 
 
+def readme(flags):
+    """Print the table of the README: ratios to PyTorch, with one thread and with two."""
+    row(["model", "samples x tokens", "one thread", "two threads", "peak memory"])
+    row(["---"] * 5)
+    for name in flags.workloads:
+        sizes, cells = WORKLOADS[name], []
+        for flags.threads in (1, 2):
+            found = compare(sizes, ["tinytorch", "torch"], flags)
+            cells += [f"{found['tinytorch']['ratio']:.2f}"]
+        peaks = " of ".join(f"{told['peak']:.0f}" for told in found.values())
+        model = f"{sizes['L']} block{'s' * (sizes['L'] > 1)} of width {sizes['D']}"
+        row([model, f"{sizes['B']} x {sizes['T']}", *cells, f"{peaks} MB"])
+    return 0
+
+
 def scaling(libraries, flags):
     """Print how a step's time and memory grow as each size does, beside the formula."""
     print(f"from {SCALED}: one size at a time, 2x each; {flags.threads} threads\n")
@@ -378,6 +394,7 @@ def read_flags():
     flags.add_argument("--rounds", type=int, default=5, help="turns of each (default: 5)")
     flags.add_argument("--block", type=float, default=0.7, help="seconds of a turn (default: 0.7)")
     flags.add_argument("--at-most", type=float, default=math.inf, help="fail above this ratio")
+    flags.add_argument("--readme", action="store_true", help="the table of the README")
     flags.add_argument("--scaling", action="store_true", help="how time and memory grow")
     flags.add_argument("--long", action="store_true", help="2 million tokens of W1")
     flags.add_argument("--prepare", help="a Python file that TinyTorch's process runs first")
@@ -396,6 +413,8 @@ def main():
         return work(library, json.loads(sizes), flags.threads, flags.prepare)
     if flags.long:
         return long_run(flags)
+    if flags.readme:
+        return readme(flags)
     libraries = ["tinytorch", *([flags.vs] if flags.vs else [])]
     return scaling(libraries, flags) if flags.scaling else side_by_side(libraries, flags)
 

@@ -1235,3 +1235,45 @@ def test_no_grad_is_left_as_it_was():
         evaluate(model, [[1.0]], model.mean_loss, len)
         assert not (model.weight * 1).requires_grad
     assert (model.weight * 1).requires_grad
+
+
+class TestSideBySide:
+    """`width`: large batches are cut into parts, and nothing but the rounding changes."""
+
+    def trained(self, width, threads=2, seen=None):
+        from tinytorch import machine, set_num_threads
+
+        class Spy(Trainer):
+            def part_loss(self, inputs, targets):
+                sizes.append(len(targets))
+                return super().part_loss(inputs, targets)
+
+        manual_seed(0)
+        rng, sizes, before = np.random.default_rng(0), [], machine.get_num_threads()
+        x = Tensor(rng.standard_normal((20, 6)).astype(np.float32))
+        targets = rng.integers(0, 3, 20)
+        targets[::3] = -100
+        model = Linear(6, 3)
+        set_num_threads(threads)
+        try:
+            loader = [(x, Tensor(targets)), (x[:4], Tensor(targets[:4]))]
+            trainer = Spy(model, SGD(model.parameters(), lr=0.5), loader, pieces=2, width=width)
+            trainer.fit(5)
+            measured = trainer.evaluate(loader)["validation_loss"]
+        finally:
+            set_num_threads(before)
+        return [row["loss"] for row in trainer.journal.rows], measured, sizes
+
+    def test_parts_change_nothing_but_the_rounding(self):
+        whole, all_whole, sizes = self.trained(0)
+        assert sizes[:2] == [20, 4]
+        parts, all_parts, sizes = self.trained(1000)  # 20 * 6 * 1000 numbers are worth two parts
+        assert sorted(sizes[:3]) == [4, 10, 10]  # the small batch is not cut
+        np.testing.assert_allclose(parts, whole, rtol=1e-5)
+        assert close(all_parts, all_whole, 1e-5)
+
+    def test_one_thread_cuts_nothing(self):
+        assert self.trained(1000, threads=1)[0] == self.trained(0)[0]
+
+    def test_the_same_twice(self):
+        assert self.trained(1000)[0] == self.trained(1000)[0]

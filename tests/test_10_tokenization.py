@@ -1,17 +1,26 @@
 """Module 10: text to integers and back, losing nothing."""
 
+import copy
+import io
+import json
 import os
+import pickle
 import random
+import re
+import sys
+import tempfile
 import tracemalloc
+import unicodedata
 from collections import Counter
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
+from tinytorch import bytepairs
 from tinytorch.course import data_file
 from tinytorch.tensor import Tensor
 from tinytorch.tokenization import (
@@ -22,6 +31,7 @@ from tinytorch.tokenization import (
     count_words,
     merge,
     next_token_windows,
+    show_tokens,
     split_special,
     split_words,
 )
@@ -588,7 +598,7 @@ class TestBPEGiven:
         ids = tokenizer.encode("a b a b")
         ids.append(99)
         assert tokenizer.encode("a b a b") == list(b"a b a b")
-        assert asked == [b"a", b" b", b" a"] * 2
+        assert asked == [b"a", b" b", b" a"]
 
     def test_tinytalks_gets_shorter_and_comes_back(self):
         tokenizer = trained(talks(), 300, special_tokens=["<end>"])
@@ -674,6 +684,615 @@ class TestFiles:
     def test_a_folder_that_is_not_there_is_named(self, tmp_path):
         with pytest.raises(FileNotFoundError, match="nowhere"):
             BPETokenizer().save(tmp_path / "nowhere" / "bpe.json")
+
+
+def classes_by_category():
+    """GPT-2's pattern with its three classes written out as ranges, from `unicodedata` alone."""
+    kinds, last = {"L": "", "N": "", "S": ""}, None
+    for number in [*range(0xD800), *range(0xE000, 0x110000)]:
+        character = chr(number)
+        kind = unicodedata.category(character)[0]
+        if character in "\t\n\v\f\r \x85" or kind == "Z":
+            kind = "S"
+        elif kind not in "LN":
+            kind = None
+        if kind and kind == last:
+            kinds[kind] = kinds[kind][:-1] + character
+        elif kind:
+            kinds[kind] += f"{character}-{character}"
+        last = kind
+    letter, number, space = kinds["L"], kinds["N"], kinds["S"]
+    return re.compile(
+        rf"'s|'t|'re|'ve|'m|'ll|'d| ?[{letter}]+| ?[{number}]+| ?[^{space}{letter}{number}]+"
+        rf"|[{space}]+(?![^{space}])|[{space}]+"
+    )
+
+
+@pytest.fixture(scope="module")
+def oracle():
+    return classes_by_category()
+
+
+@pytest.mark.exercise("tokenization")
+class TestGPT2Split:
+    @pytest.mark.parametrize(
+        ("text", "words"),
+        [
+            ("Isn't a cow  2 metres?\n", ["Isn", "'t", " a", " cow", " ", " 2", " metres", "?\n"]),
+            ("2½ cups, x²", ["2½", " cups", ",", " x", "²"]),
+            ("Ⅷ４5", ["Ⅷ４5"]),
+            ("a\x1cb \x1f", ["a", "\x1c", "b", " \x1f"]),
+            ("a\x85\x85b", ["a", "\x85", "\x85", "b"]),
+            ("e\u0301te", ["e", "\u0301", "te"]),
+            ("一二", ["一二"]),
+            ("_a_", ["_", "a", "_"]),
+            ("", []),
+        ],
+    )
+    def test_by_hand(self, text, words, oracle):
+        words = [w for word in words for w in ([word] if word != "?\n" else ["?", "\n"])]
+        assert split_words(text, pattern="gpt2") == words == oracle.findall(text)
+
+    @settings(max_examples=400)
+    @given(st.text(st.one_of(st.sampled_from(" \n\t'sdltve1½²Ⅷ_.\x1c\x85é"), st.characters())))
+    def test_equals_the_classes_by_category(self, oracle, text):
+        assume(not any("\ud800" <= c <= "\udfff" for c in text))
+        assert split_words(text, pattern="gpt2") == oracle.findall(text)
+
+    def test_every_single_character_is_of_the_right_kind(self, oracle):
+        rare = range(0x1FC00, 0x110000, 97)  # no numbers that are no digits there
+        signs = map(chr, [*range(0xD800), *range(0xE000, 0x1FC00), *rare])
+        text = "".join(f"a{sign}1" for sign in signs)
+        assert split_words(text, pattern="gpt2") == oracle.findall(text)
+
+    def test_the_plain_pattern_stays_what_it_was(self):
+        assert split_words("2½ \x1c") == ["2", "½", " \x1c"]
+        assert split_words("2½ \x1c", pattern="gpt2") == ["2½", " \x1c"]
+        assert BPETokenizer().pattern == "plain"
+
+    def test_special_tokens_are_words_of_their_own(self):
+        assert split_words("½<x>½½", ["<x>"], "gpt2") == ["½", "<x>", "½½"]
+
+    def test_training_and_encoding_use_the_pattern(self):
+        text = "2½ 2½ 2½ "
+        plain, gpt2 = BPETokenizer(), BPETokenizer(pattern="gpt2")
+        plain.train(text, num_merges=20)
+        gpt2.train(text, num_merges=20)
+        assert " 2½".encode() in gpt2.token_bytes
+        assert "2½".encode() not in plain.token_bytes
+        assert gpt2.pattern == "gpt2"
+        assert repr(gpt2).endswith("0 special; pattern gpt2)")
+
+    @pytest.mark.parametrize("wrong", ["GPT2", "", None, ["gpt2"], 2])
+    def test_another_pattern_is_refused(self, wrong):
+        with pytest.raises(ValueError, match="pattern is 'plain' or 'gpt2', not"):
+            BPETokenizer(pattern=wrong)
+
+
+def gpt2_folder(folder, merges=("l o", "lo w", "Ġ low"), special=("<|endoftext|>",), **files):
+    """A folder as GPT-2's: the printable bytes first, then the others, the merges, the special."""
+    signs = bytepairs.byte_signs()
+    names = [*sorted(signs), *(merge.replace(" ", "") for merge in merges), *special]
+    ids = {name: i for i, name in enumerate(dict.fromkeys(names))}
+    (folder / "vocab.json").write_text(json.dumps(ids), encoding="utf-8")
+    lines = "\n".join(["#version: 0.2", *merges]) + "\n"
+    (folder / "merges.txt").write_text(lines, encoding="utf-8")
+    for name, content in files.items():
+        (folder / f"{name}.json").write_text(json.dumps(content), encoding="utf-8")
+    return folder
+
+
+@pytest.mark.exercise("tokenization")
+class TestGPT2Files:
+    def test_the_signs_of_the_bytes(self):
+        signs = bytepairs.byte_signs()
+        assert len(set(signs)) == 256
+        assert "".join(signs[b] for b in b"a cow\n\t\0!~") == "aĠcowĊĉĀ!~"
+        assert [ord(signs[b]) for b in (127, 160, 161, 172, 173, 174, 255)] == [
+            *(289, 322, 161, 172, 323, 174, 255),
+        ]
+        assert all(c.isprintable() and not c.isspace() for c in signs)
+
+    def test_ids_are_those_of_the_file(self, tmp_path):
+        tokenizer = BPETokenizer.from_gpt2(gpt2_folder(tmp_path))
+        assert repr(tokenizer) == (
+            "BPETokenizer(260 tokens: 256 bytes, 3 merges, 1 special; pattern gpt2)"
+        )
+        assert tokenizer.encode("!low low<|endoftext|>") == [0, 257, 258, 259]
+        assert tokenizer.encode("<|endoftext|>", special=False) != [259]
+        assert tokenizer.decode([0, 257, 258, 259]) == "!low low<|endoftext|>"
+        assert tokenizer.merges == [(108, 111), (256, 119), (32, 257)]
+
+    @given(st.text())
+    def test_round_trip_of_any_text(self, text):
+        with tempfile.TemporaryDirectory() as folder:
+            tokenizer = BPETokenizer.from_gpt2(gpt2_folder(Path(folder)))
+        assert tokenizer.decode(tokenizer.encode(text)) == text
+
+    def test_two_paths_instead_of_a_folder(self, tmp_path):
+        gpt2_folder(tmp_path)
+        two = BPETokenizer.from_gpt2(tmp_path / "vocab.json", str(tmp_path / "merges.txt"))
+        assert two.encode(" low<|endoftext|>") == [258, 259]
+        with pytest.raises(ValueError, match="is no folder: give the path of merges.txt as well"):
+            BPETokenizer.from_gpt2(tmp_path / "vocab.json")
+
+    def test_lines_may_end_as_on_windows(self, tmp_path):
+        path = gpt2_folder(tmp_path) / "merges.txt"
+        path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+        assert BPETokenizer.from_gpt2(tmp_path).encode(" low") == [258]
+
+    def test_a_sharp_may_begin_a_merge(self, tmp_path):
+        tokenizer = BPETokenizer.from_gpt2(gpt2_folder(tmp_path, ["# #", "## #"]))
+        assert tokenizer.encode("###") == [257]
+
+    @pytest.mark.parametrize(
+        ("name", "content"),
+        [
+            ("special_tokens_map", {"additional_special_tokens": ["<a>"]}),
+            ("special_tokens_map", {"pad_token": {"content": "<a>"}}),
+            ("tokenizer_config", {"extra_special_tokens": ["<a>"], "pad_token": None}),
+            ("tokenizer_config", {"added_tokens_decoder": {"259": {"content": "<a>"}}}),
+            ("added_tokens", {"<a>": 259}),
+        ],
+    )
+    def test_special_tokens_that_the_folder_declares(self, name, content, tmp_path):
+        special = [] if name == "added_tokens" or "added" in str(content) else ["<a>"]
+        gpt2_folder(tmp_path, special=special, **{name: content})
+        tokenizer = BPETokenizer.from_gpt2(tmp_path)
+        assert tokenizer.special_ids == {"<a>": 259}
+        assert tokenizer.encode("<a>") == [259]
+
+    def test_a_token_that_nothing_makes_has_its_bytes(self, tmp_path):
+        gpt2_folder(tmp_path, special=["<pad>", "Ġx", "née", "é ö"])
+        tokenizer = BPETokenizer.from_gpt2(tmp_path)
+        assert tokenizer.special_tokens == []
+        assert tokenizer.decode([259, 260]) == "<pad> x"
+        assert tokenizer.token_bytes[262] == "é ö".encode()
+        assert 259 not in tokenizer.encode("<pad>")
+        named = BPETokenizer.from_gpt2(tmp_path, special_tokens=["<pad>", "née"])
+        assert named.encode("née<pad>") == [261, 259]
+        assert named.decode([261]) == "née"
+
+    def test_ids_that_no_token_has_say_nothing(self, tmp_path):
+        gpt2_folder(tmp_path, special=[], added_tokens={"<far>": 300})
+        tokenizer = BPETokenizer.from_gpt2(tmp_path)
+        assert tokenizer.vocab_size == 301
+        assert tokenizer.decode([280, 300]) == "<far>"
+        tokenizer.save_gpt2(tmp_path / "again")
+        again = BPETokenizer.from_gpt2(tmp_path / "again")
+        assert again.token_bytes == tokenizer.token_bytes
+        assert again.encode("low<far>") == tokenizer.encode("low<far>") == [257, 300]
+
+    def test_two_merges_may_make_the_same_bytes(self, tmp_path):
+        """The second way to `low` gives the id of the first, and what follows it merges as well."""
+        gpt2_folder(tmp_path, ["l o", "lo w", "o w", "l ow", "low s"])
+        tokenizer = BPETokenizer.from_gpt2(tmp_path)
+        assert tokenizer.vocab_size == 256 + 4 + 1
+        assert tokenizer.encode("lows") == [259]
+        gpt2_folder(tmp_path, ["a a", "a aa", "aa a", "aaa b"])  # here the second way is taken
+        assert BPETokenizer.from_gpt2(tmp_path).encode("aaab") == [258]
+        path = tmp_path / "copy.json"
+        tokenizer.save(path)
+        assert BPETokenizer.load(path).twins == tokenizer.twins == {259: 257}
+
+    def test_saved_and_read_again(self, tmp_path):
+        tokenizer = BPETokenizer(pattern="gpt2")
+        special = ["<|endoftext|>", "<ä b>"]
+        tokenizer.train(talks() + FACE * 9, num_merges=300, special_tokens=special)
+        tokenizer.save_gpt2(tmp_path / "new" / "folder")
+        again = BPETokenizer.from_gpt2(tmp_path / "new" / "folder")
+        assert again.merges == tokenizer.merges
+        assert again.token_bytes == tokenizer.token_bytes
+        assert again.special_ids == tokenizer.special_ids
+        text = talks("VT") + FACE + "<ä b>½<|endoftext|>"
+        assert again.encode(text) == tokenizer.encode(text)
+        lines = (tmp_path / "new/folder/merges.txt").read_bytes().decode().split("\n")
+        assert lines[:2] == ["#version: 0.2", "Ġ a"]
+        assert sorted(os.listdir(tmp_path / "new" / "folder")) == [
+            *("merges.txt", "tokenizer_config.json", "vocab.json"),
+        ]
+
+    def test_the_order_of_ids_survives_both_kinds_of_file(self, tmp_path):
+        tokenizer = BPETokenizer.from_gpt2(gpt2_folder(tmp_path))
+        tokenizer.save(tmp_path / "own.json")
+        tokenizer.save_gpt2(tmp_path / "again")
+        own, again = (
+            BPETokenizer.load(tmp_path / "own.json"),
+            BPETokenizer.from_gpt2(tmp_path / "again"),
+        )
+        assert tokenizer.token_bytes == own.token_bytes == again.token_bytes
+        assert own.encode("!low<|endoftext|>") == again.encode("!low<|endoftext|>") == [0, 257, 259]
+        assert own.pattern == "gpt2"
+        before, after = (
+            json.loads((f / "vocab.json").read_text("utf-8"))
+            for f in (tmp_path, tmp_path / "again")
+        )
+        assert before == after
+
+    def test_training_begins_anew_with_ids_of_its_own(self, tmp_path):
+        tokenizer = BPETokenizer.from_gpt2(gpt2_folder(tmp_path))
+        tokenizer.train("abab", num_merges=1)
+        assert tokenizer.encode("ab<|endoftext|>") == [256, 257]
+        assert tokenizer.ids == range(258)
+
+    def test_what_the_files_cannot_say_is_refused(self, tmp_path):
+        with pytest.raises(ValueError, match="mean GPT-2's split, .* train a BPETokenizer.pattern"):
+            BPETokenizer().save_gpt2(tmp_path)
+        twice = BPETokenizer([(97, 98), (98, 99), (256, 99), (97, 257)], pattern="gpt2")
+        with pytest.raises(ValueError, match="the ids 258 and 259 are both 'abc'.* fewer merges"):
+            twice.save_gpt2(tmp_path)
+        special = BPETokenizer([(97, 98)], ["ab"], pattern="gpt2")
+        with pytest.raises(ValueError, match="256 and 257 are both 'ab'.* call the special token"):
+            special.save_gpt2(tmp_path)
+        assert not os.listdir(tmp_path)
+
+    @pytest.mark.parametrize(
+        ("name", "change", "words"),
+        [
+            ("vocab.json", b"[1]", r"vocab.json holds a list"),
+            ("vocab.json", b'{"a": ', r"vocab.json is cut short, or no JSON"),
+            ("vocab.json", b"\xff", r"vocab.json is cut short, or no JSON"),
+            ("vocab.json", b'{"a": "b"}', r"each token an id of its own"),
+            ("vocab.json", b'{"a": 1, "b": 1}', r"each token an id of its own"),
+            ("vocab.json", b'{"a": -1}', r"each token an id of its own"),
+            ("vocab.json", b'{"a": 99999999999}', r"each token an id of its own"),
+            ("vocab.json", b'{"a": 1}', r"lacks the byte 0 .Ā. .*trained with all 256 bytes"),
+            ("merges.txt", b"l o w\n", r"merges.txt: merge 0 is 'l o w', and joins no two"),
+            ("merges.txt", b"l o\nlow s\n", r"merge 1 is 'low s', and joins no two tokens"),
+            ("merges.txt", b"x y\n", r"merge 0 makes 'xy', which has no id"),
+            ("merges.txt", b"l o\nl o\n", r"a pair is merged twice"),
+            ("merges.txt", b"\xff\n", r"is no text in UTF-8"),
+            ("tokenizer_config.json", b'{"add_prefix_space": true}', r"a space before each text"),
+            (
+                "tokenizer_config.json",
+                b'{"pad_token": "<p>"}',
+                r"'<p>' has no id .*special_tokens=",
+            ),
+            ("added_tokens.json", b'{"<p>": 5}', r"added_tokens.json: .* an id of its own"),
+        ],
+    )
+    def test_damaged_and_foreign_files_are_refused(self, name, change, words, tmp_path):
+        (gpt2_folder(tmp_path) / name).write_bytes(change)
+        with pytest.raises(ValueError, match=words):
+            BPETokenizer.from_gpt2(tmp_path)
+
+    def test_missing_files_are_named(self, tmp_path):
+        with pytest.raises(FileNotFoundError, match=r"vocab\.json"):
+            BPETokenizer.from_gpt2(tmp_path)
+        (gpt2_folder(tmp_path) / "merges.txt").unlink()
+        with pytest.raises(FileNotFoundError, match=r"merges\.txt"):
+            BPETokenizer.from_gpt2(tmp_path)
+
+    def whole(self, folder, **changes):
+        """One file, tokenizer.json, instead of the two."""
+        vocab = json.loads((gpt2_folder(folder) / "vocab.json").read_text("utf-8"))
+        del vocab["<|endoftext|>"]
+        content = {
+            "added_tokens": [{"id": 259, "content": "<|endoftext|>"}],
+            "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": False},
+            "model": {"type": "BPE", "vocab": vocab, "merges": ["l o", ["lo", "w"], "Ġ low"]},
+        }
+        for key, value in changes.items():
+            part, _, name = key.partition("__")
+            content[part] = {**content[part], name: value} if name else value
+        for name in ("vocab.json", "merges.txt"):
+            (folder / name).unlink()
+        (folder / "tokenizer.json").write_text(json.dumps(content), encoding="utf-8")
+        return folder
+
+    def test_the_one_file_of_newer_libraries(self, tmp_path):
+        tokenizer = BPETokenizer.from_gpt2(self.whole(tmp_path))
+        assert tokenizer.encode("!low low<|endoftext|>") == [0, 257, 258, 259]
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"pre_tokenizer": {"type": "Sequence"}},
+            {"pre_tokenizer": None},
+            {"pre_tokenizer__use_regex": False},
+            {"pre_tokenizer__add_prefix_space": True},
+            {"normalizer": {"type": "NFC"}},
+            {"model__type": "WordPiece"},
+            {"model__ignore_merges": True},
+            {"model__byte_fallback": True},
+        ],
+    )
+    def test_one_file_of_another_kind_is_refused(self, change, tmp_path):
+        with pytest.raises(ValueError, match="is no tokenizer of GPT-2's kind"):
+            BPETokenizer.from_gpt2(self.whole(tmp_path, **change))
+
+    @pytest.mark.parametrize("folder", [True, False])
+    def test_a_file_of_pairs_is_no_file_of_characters(self, folder, tmp_path):
+        tokenizer = BPETokenizer()
+        if folder:
+            tokenizer = BPETokenizer.from_gpt2(gpt2_folder(tmp_path, [], []))
+        tokenizer.save(tmp_path / "bpe.json")
+        with pytest.raises(ValueError, match="holds no CharTokenizer: KeyError"):
+            CharTokenizer.load(tmp_path / "bpe.json")
+
+    def test_a_file_without_pattern_and_order_is_of_before(self, tmp_path):
+        path = tmp_path / "old.json"
+        path.write_text('{"merges": [[97, 98]], "special_tokens": ["<e>"]}', encoding="utf-8")
+        tokenizer = BPETokenizer.load(path)
+        assert tokenizer.pattern == "plain"
+        assert tokenizer.encode("ab<e>") == [256, 257]
+
+    @pytest.mark.parametrize(
+        ("vocabulary", "words"),
+        [
+            ([b"a", b"a"], "the ids 0 and 1 are both b'a'"),
+            ([b"a"], "has no id in the vocabulary"),
+            (["\u0100"], "latin-1"),
+            ([1], "memoryview|bytes-like"),
+        ],
+    )
+    def test_a_senseless_order_of_ids_is_refused(self, vocabulary, words):
+        with pytest.raises((ValueError, TypeError), match=words):
+            BPETokenizer(token_bytes=vocabulary)
+
+
+@pytest.mark.exercise("tokenization")
+class TestEncodeLong:
+    """The twin for words that are books: the same ids as the learner's encode_word."""
+
+    MERGES = [(97, 97), (97, 98), (256, 257), (256, 256), (98, 97), (260, 98)]
+
+    @settings(max_examples=300)
+    @given(st.text("ab", max_size=60), st.permutations(range(5)))
+    @example("a" * 60, range(5))
+    def test_equals_encode_word(self, word, order):
+        merges = [*([(97, 97), (97, 98), (98, 97), (98, 98), (97, 99)][i] for i in order)]
+        tokenizer = BPETokenizer([*merges, (256, 256), (256, 257), (257, 256), (261, 97)])
+        ids = bytepairs.encode_long(word.encode(), tokenizer.ranks, {})
+        assert ids == tokenizer.encode_word(word.encode())
+
+    def test_a_trained_tokenizer(self):
+        tokenizer = trained(talks(), 300)
+        for text in (talks("V"), "".join(talks().split())[:3000]):
+            word = text.encode()
+            ids = bytepairs.encode_long(word, tokenizer.ranks, {})
+            assert ids == tokenizer.encode_word(word)
+
+    @pytest.mark.parametrize("word", [b"", b"a", b"ab", bytes(range(256))])
+    def test_short_words(self, word):
+        assert bytepairs.encode_long(word, {(97, 98): 0}, {}) == (
+            BPETokenizer([(97, 98)]).encode_word(word)
+        )
+
+    def test_a_book_without_a_space(self, monkeypatch):
+        tokenizer = trained(talks(), 300)
+        monkeypatch.setattr(BPETokenizer, "encode_word", None)  # it would take minutes
+        text = "".join(c for c in talks() if c.isalpha()) * 21
+        ids = tokenizer.encode(text)
+        assert len(text) > 200_000
+        assert len(ids) < 0.7 * len(text)
+        assert tokenizer.decode(ids) == text
+
+    def test_ordinary_words_are_the_learners(self, monkeypatch):
+        asked = []
+        monkeypatch.setattr(
+            BPETokenizer, "encode_word", lambda self, word: asked.append(len(word)) or list(word)
+        )
+        BPETokenizer().encode("a" * 256 + " " + "b" * 257)
+        assert asked == [256]
+
+
+@pytest.mark.exercise("tokenization")
+class TestTrainLong:
+    """The twin of merging and counting for words that are books."""
+
+    @given(st.lists(st.integers(0, 2), max_size=30), st.integers(0, 2), st.integers(0, 2))
+    def test_equals_merge_and_a_full_recount(self, word, left, right):
+        ids, changes = bytepairs.merge_long(tuple(word), (left, right), 300)
+        assert list(ids) == merge(word, (left, right), 300)
+        want = Counter(pairwise(merge(word, (left, right), 300)))
+        want.subtract(Counter(pairwise(word)))
+        assert changes == {pair: change for pair, change in want.items() if change}
+
+    @given(st.text("ab \n", max_size=80), st.integers(0, 12), st.sampled_from([0, 1, 3, 6]))
+    def test_training_is_the_same_whichever_way_words_go(self, text, most, long):
+        want, before = trained(text, most).merges, bytepairs.LONG
+        try:
+            bytepairs.LONG = long
+            assert trained(text, most).merges == want
+        finally:
+            bytepairs.LONG = before
+
+    def test_an_array_becomes_a_tuple_when_it_is_short(self):
+        ids, _ = bytepairs.merge_long((1, 2) * 200, (1, 2), 300)
+        assert ids == (300,) * 200
+        ids, _ = bytepairs.merge_long((1, 2) * 300, (1, 2), 300)
+        assert ids.tolist() == [300] * 300
+
+    def test_a_book_without_a_space(self, monkeypatch):
+        monkeypatch.setattr("tinytorch.tokenization.merge", None)  # it would take minutes
+        text = "".join(c for c in talks() if c.isalpha()) * 11
+        assert len(text) > 100_000
+        merges = trained(text, 50).merges
+        assert len(merges) == 50
+        ids = np.frombuffer(text.encode(), dtype=np.uint8).astype(np.int64)
+        for new, pair in enumerate(merges[:5], start=256):
+            counts = Counter(pairwise(ids.tolist()))
+            assert pair == min(counts, key=lambda p, counts=counts: (-counts[p], p))
+            ids = np.asarray(bytepairs.merge_long(ids, pair, new)[0])
+
+
+@pytest.mark.exercise("tokenization")
+class TestMemory:
+    def test_words_are_remembered_between_calls_and_forgotten_by_training(self):
+        tokenizer = trained("abab", 1)
+        assert tokenizer.encode("ab") == [256]
+        assert tokenizer.known[True]["ab"] == (256,)
+        tokenizer.train("cdcd", num_merges=1)
+        assert tokenizer.encode("abcd") == [97, 98, 256]
+
+    def test_special_tokens_and_plain_words_do_not_mix(self):
+        tokenizer = BPETokenizer(special_tokens=["end", " "])
+        for _ in range(2):
+            assert tokenizer.encode("end ") == [256, 257]
+            assert tokenizer.encode("end ", special=False) == list(b"end ")
+
+    def test_the_memory_does_not_grow_without_end(self, monkeypatch):
+        monkeypatch.setattr(bytepairs.Known.make_room, "__defaults__", (50,))
+        tokenizer = BPETokenizer(special_tokens=["<end>"])
+        for i in range(30):
+            text = " ".join(f"w{chr(97 + n % 26)}{i}x{n}" for n in range(10)) + "<end>"
+            assert tokenizer.decode(tokenizer.encode(text)) == text
+        assert len(tokenizer.known[True]) < 120
+        assert tokenizer.encode("<end>") == [256]
+
+    def test_copies_and_pickles_work(self):
+        tokenizer = trained(RHYME, 20, special_tokens=["<end>"])
+        tokenizer.encode(RHYME)
+        for other in (copy.deepcopy(tokenizer), pickle.loads(pickle.dumps(tokenizer))):
+            other.train("zyzy", num_merges=1)
+            assert other.encode("zyzy the<end>")[:2] == [256, 256]
+        assert tokenizer.encode(RHYME) == trained(RHYME, 20).encode(RHYME)
+
+
+class Terminal(io.StringIO):
+    encoding = "utf-8"
+
+    def isatty(self):
+        return True
+
+
+@pytest.mark.exercise("tokenization")
+class TestShowTokens:
+    TOKENIZER = BPETokenizer(merges=[(32, 116), (256, 104), (257, 101)])
+
+    def shown(self, text, **more):
+        return show_tokens(text, self.TOKENIZER).text(coloured=False, **more)
+
+    def test_bars_dots_and_line_ends(self):
+        assert self.shown("a the\nb") == "a|·the|\\n\nb\n4 tokens"
+        assert self.shown("a\n\nb\n") == "a|\\n\n\\n\nb|\\n\n5 tokens"
+        assert self.shown("") == "0 tokens"
+        assert self.shown(" the") == "·the\n1 token"
+
+    def test_what_cannot_be_printed_is_written(self):
+        assert self.shown("é\t\r\0") == "\\xc3|\\xa9|\\t|\\r|\\x00\n5 tokens"
+        assert self.shown("\x1b[31m").startswith("\\x1b|[|3|1|m")
+        assert self.shown("a|b\\n") == "a|\\||b|\\\\|n\n5 tokens"
+        letters = CharTokenizer("\u202e\u200bé")
+        assert show_tokens("\u202e\u200b", letters).text(False) == "\\u202e|\\u200b\n2 tokens"
+
+    def test_ids_and_limit(self):
+        assert show_tokens("a the", self.TOKENIZER, ids=True).text(False) == (
+            "a[97]|·the[258]\n2 tokens"
+        )
+        assert show_tokens("abc", self.TOKENIZER, limit=2).text(False) == (
+            "a|b\n3 tokens, 1 not shown"
+        )
+
+    @pytest.mark.parametrize("encoding", ["cp1252", "ascii", "cp437", "utf-8"])
+    def test_every_console_can_print_it(self, encoding):
+        text = show_tokens("né \u4e2d" + FACE, CharTokenizer("né \u4e2d" + FACE))
+        line = text.text(coloured=False, encoding=encoding)
+        line.encode(encoding)
+        assert ("|_|" in line) == (encoding == "ascii")
+
+    def test_colours_in_a_terminal_only(self, monkeypatch):
+        for name in ("NO_COLOR", "TERM", "WT_SESSION", "ANSICON"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv("WT_SESSION", "1")
+        view = show_tokens("ab\n", self.TOKENIZER)
+        monkeypatch.setattr(sys, "stdout", io.StringIO())
+        assert str(view) == "a|b|\\n\n3 tokens"
+        monkeypatch.setattr(sys, "stdout", Terminal())
+        coloured = str(view)
+        assert re.sub(r"\x1b\[[0-9;]*m", "", coloured) == "ab\\n\n3 tokens"
+        assert len(set(re.findall(r"48;5;(\d+)m", coloured))) == 3
+        assert coloured.count("\x1b[0m") == 3
+        for name, value in (("NO_COLOR", "1"), ("TERM", "dumb")):
+            monkeypatch.setenv(name, value)
+            if name == "NO_COLOR" or os.name != "nt":
+                assert "\x1b" not in str(view)
+            monkeypatch.delenv(name)
+        monkeypatch.setattr(sys, "stdout", None)
+        assert "\x1b" not in str(view)
+
+    def test_neighbours_differ_in_colour(self):
+        colours = re.findall(r"48;5;(\d+)m", show_tokens("a" * 12, self.TOKENIZER).text(True))
+        assert len(colours) == 12
+        assert all(a != b for a, b in pairwise(colours))
+
+    def test_html_is_escaped_and_has_the_ids(self):
+        page = show_tokens("<b>&\n", self.TOKENIZER)._repr_html_()
+        assert page.count("<span") == 5
+        assert "&lt;" in page
+        assert "&amp;" in page
+        assert "<b>" not in page
+        assert 'title="id 60"' in page
+        assert "<sub>" not in page
+        assert "<sub>60</sub>" in show_tokens("<", self.TOKENIZER, ids=True)._repr_html_()
+        assert page.endswith("<div>5 tokens</div>")
+
+    def test_any_tokenizer_with_encode_and_decode(self):
+        class Halves:
+            def encode(self, text):
+                return np.arange(len(text) // 2)
+
+            def decode(self, ids):
+                return "xy"
+
+        assert show_tokens("abcd", Halves()).text(False) == "xy|xy\n2 tokens"
+
+    def test_wrong_arguments_are_refused(self):
+        with pytest.raises(TypeError, match=r"show_tokens.text, tokenizer.: 'a' is no tokenizer"):
+            show_tokens(self.TOKENIZER, "a")
+        with pytest.raises(TypeError, match="reads text, not int"):
+            show_tokens(5, self.TOKENIZER)
+
+    @given(st.text(), st.booleans())
+    def test_any_text_can_be_shown(self, text, coloured):
+        shown = show_tokens(text, self.TOKENIZER).text(coloured, "cp1252")
+        assert shown.encode("cp1252")
+        plain = re.sub(r"\x1b\[[0-9;]*m", "", shown)
+        assert all(c.isprintable() or c == "\n" for c in plain)
+
+
+KINDS = {
+    "plain": {"special_tokens": ["<end>", "<end>>", "self", ".*", "\n"]},
+    "gpt2": {"special_tokens": ["<|endoftext|>"], "pattern": "gpt2"},
+}
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def tokenizer(request):
+    tokenizer = BPETokenizer(**KINDS[request.param])
+    tokenizer.train(talks() + Path(__file__).read_text("utf-8")[:40_000], num_merges=300)
+    return tokenizer
+
+
+@pytest.mark.exercise("tokenization")
+class TestRoundTrips:
+    """Bar: 1,000 random texts and every source file come back as they went in."""
+
+    def test_a_thousand_random_texts(self, tokenizer):
+        rng = random.Random(7)
+        signs = [chr(i) for i in range(0x110000) if not 0xD800 <= i < 0xE000]
+        usual = [*"aeiou \n\t'\"<>0123._", "<end>", "the", " the", FACE, FAMILY, "\r\n", "e\u0301"]
+        for _ in range(1000):
+            mixed = (usual, signs, signs[:0x500])
+            text = "".join(rng.choice(rng.choice(mixed)) for _ in range(rng.randrange(80)))
+            for special in (True, False):
+                assert tokenizer.decode(tokenizer.encode(text, special)) == text
+
+    def test_all_source_files(self, tokenizer):
+        root = Path(bytepairs.__file__).parents[1]  # of the checkout, or where it was installed
+        folders = [root / name for name in ("tinytorch", "tito", "tests", "modules")]
+        kinds = (".py", ".ipynb", ".toml", ".md")
+        files = [f for d in folders for f in d.rglob("*") if f.suffix in kinds and f.is_file()]
+        assert len(files) > 60
+        for file in files:
+            text = file.read_bytes().decode("utf-8")
+            assert tokenizer.decode(tokenizer.encode(text)) == text, file
+
+    def test_all_bytes(self, tokenizer):
+        for byte in range(256):
+            got = tokenizer.decode([tokenizer.ids[byte]])
+            assert got == bytes([byte]).decode("utf-8", errors="replace")
 
 
 @pytest.mark.exercise("tokenization.next_token_windows")

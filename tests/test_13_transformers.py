@@ -842,6 +842,20 @@ class TestGenerate:
         got = generate(model, prompt, n, temperature=0)
         assert np.array_equal(got.array, want)
 
+    def test_only_the_last_token_goes_through_the_last_block(self):
+        model, seen = tiny(), []
+        mlps = [block.mlp for block in model.blocks]
+        for mlp in mlps:
+            mlp.forward = lambda x, forward=mlp.forward: seen.append(x.shape[1]) or forward(x)
+        generate(model, [[1, 2, 3]], 1)
+        assert seen == [3] * (len(mlps) - 1) + [1]
+
+    def test_a_hook_sees_all_tokens(self):
+        model, seen = tiny(), []
+        model.blocks[-1].register_forward_hook(lambda module, args, out: seen.append(out.shape[1]))
+        generate(model, [[1, 2, 3]], 1)
+        assert seen == [3]
+
     @pytest.mark.parametrize("form", [list, np.array, Tensor])
     def test_prompts_come_as_lists_arrays_and_tensors(self, form):
         got = generate(Counting(), form([[2, 5], [7, 0]]), 3, temperature=0)

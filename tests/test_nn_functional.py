@@ -174,8 +174,8 @@ def test_attention_drops_weights_and_keeps_the_mean():
         attend(query, key, ones, dropout_p=1.5)
 
 
-def test_attention_refuses_a_mask_of_numbers_also_with_is_causal():
-    x = numbers(3, 4)
-    for causal in (False, True):
-        with pytest.raises(TypeError, match="mask is float32, and should be truth values"):
-            attend(x, x, x, Tensor(np.zeros((3, 3))), is_causal=causal)
+def test_attention_adds_a_mask_of_numbers():
+    x, added = numbers(3, 4), np.where(np.tri(3) > 0, 0.0, -np.inf)
+    near(attend(x, x, x, Tensor(added, dtype=float64)), attend(x, x, x, is_causal=True))
+    with pytest.raises(ValueError, match="a mask or is_causal=True, not both"):
+        attend(x, x, x, Tensor(added, dtype=float64), is_causal=True)

@@ -184,7 +184,7 @@ def test_tensors_of_different_sizes_are_refused():
 def test_a_small_batch_is_not_cut(threads):
     tinytorch.set_num_threads(2)
     assert tinytorch.get_num_threads() == 2
-    assert [parallel.parts_for(n) for n in (29_999, 30_000)] == [1, 2]
+    assert [parallel.parts_for(n) for n in (49_999, 50_000)] == [1, 2]
 
 
 def test_blas_computes_with_one_thread_from_then_on():
@@ -240,3 +240,56 @@ print(faults() - before)
     if without < 1000:
         pytest.skip("this C library keeps its memory anyway")
     assert with_it < 100, f"{with_it} page faults, and {without} without tinytorch"
+
+
+# -- side_by_side
+def side_gradients(parts, times=1.0, repeat=1, **more):
+    """(loss, {name: gradient}) of a small GPT, through the loss as a Tensor."""
+    tinytorch.manual_seed(0)
+    model = GPT(9, embed_dim=8, num_heads=2, num_layers=2, max_length=6)
+
+    def mean_loss(x, y):
+        return cross_entropy(model(x), y)
+
+    for _ in range(repeat):
+        loss = parallel.side_by_side(mean_loss, *batch(), parts=parts, **more) * times
+        loss.backward()
+    return loss.item(), {name: p.grad.array for name, p in model.named_parameters()}
+
+
+@pytest.mark.parametrize("parts", [1, 2, 5])
+def test_the_loss_as_a_tensor_has_the_same_gradients(parts):
+    want_loss, want = gradients(parts)
+    loss, found = side_gradients(parts)
+    assert loss == pytest.approx(want_loss, rel=1e-6)
+    assert list(found) and all(np.array_equal(found[name], want[name]) for name in want)
+
+
+def test_a_loss_times_a_share_has_that_share_of_the_gradients_and_they_add_up():
+    _, want = gradients(2)
+    _, quarters = side_gradients(2, times=0.25, repeat=4)
+    for name, g in want.items():
+        np.testing.assert_allclose(quarters[name], g, rtol=1e-5, atol=1e-7)
+
+
+def test_nothing_is_walked_where_recording_is_off():
+    layer = Linear(2, 1)
+    x, y = Tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 7.0]]), Tensor([[1.0], [2.0], [3.0]])
+
+    def mean_loss(x, y):
+        return mse_loss(layer(x), y)
+
+    with tinytorch.no_grad():
+        loss = parallel.side_by_side(mean_loss, x, y, parts=2)
+        assert loss.item() == pytest.approx(mean_loss(x, y).item(), rel=1e-6)
+    assert not loss.requires_grad and loss.array.dtype == np.float32
+    assert layer.weight.grad is None
+
+
+def test_before_backward_no_gradient_has_arrived():
+    layer = Linear(2, 1)
+    x = Tensor([[1.0, 2.0], [3.0, 4.0]])
+    loss = parallel.side_by_side(lambda x: layer(x).mean(), x, parts=2)
+    assert layer.weight.grad is None
+    loss.backward()
+    assert layer.weight.grad.tolist() == [[2.0, 3.0]]

@@ -28,10 +28,11 @@ def test_every_call_of_every_thread_is_counted(model, parts):
     with tinytorch.profile() as told:
         step(model, parts)
     calls = {row.primitive: row.calls for row in told.rows}
-    assert calls["linear"] == parts * (2 * 6 + 1) and calls["layer_norm"] == parts * 5
+    assert calls["in_heads"] == parts * 2 and calls["layer_norm"] == parts * 5
+    assert calls["linear"] == parts * (2 * 4 + 1)  # one for query, key and value together
     assert calls["scaled_dot_product_attention"] == parts * 2 and calls["cross_entropy"] == parts
     assert all(row.forward > 0 for row in told.rows)
-    called_inside = {"log_softmax"}  # by cross_entropy, which has a rule of its own
+    called_inside = {"log_softmax", "split_heads"}  # by cross_entropy and in_heads
     assert {row.primitive for row in told.rows if row.backward} == set(calls) - called_inside
 
 

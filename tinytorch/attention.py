@@ -10,9 +10,6 @@ __all__ = [
     "exponentials",
     "thinned",
     "turned",
-    "scores_shape",
-    "boolean",
-    "fits",
     "permitted",
     "scaled_dot_product_attention",
     "attention_weights",
@@ -37,9 +34,9 @@ import numpy as np
 
 from . import messages
 from .autograd import rule, some_ones
-from .blocks import in_blocks, rule_in_blocks
+from .blocks import boolean, fits, in_blocks, rule_in_blocks, scores_shape
 from .layers import Dropout, Linear, Module, linear
-from .tensor import RULES, bool_, ones, primitive, wrap
+from .tensor import RULES, ones, primitive, wrap
 
 
 # %% causal_mask
@@ -123,43 +120,6 @@ def turned(x, rows):
     """
     view = x.swapaxes(-1, -2)
     return view.copy() if rows >= 64 else view
-
-
-def scores_shape(query, key, value, scale=None):
-    """The shape (..., T, S) of the scores; inputs that do not fit together are refused."""
-    if min(query.ndim, key.ndim, value.ndim) < 2:
-        raise ValueError("query, key and value have at least two dimensions, (tokens, width)")
-    if query.shape[-1] != key.shape[-1]:
-        raise ValueError(f"query and key differ in width: {query.shape[-1]} and {key.shape[-1]}")
-    if key.shape[-2] != value.shape[-2]:
-        raise ValueError(f"every key needs a value: {key.shape[-2]} keys, {value.shape[-2]} values")
-    if not (scale is None or isinstance(scale, int | float)):
-        raise TypeError(f"scale is a plain Python number, not a {type(scale).__name__}")
-    batch, other = query.shape[:-2], key.shape[:-2]
-    if batch != other:
-        batch = np.broadcast_shapes(batch, other)
-    return (*batch, query.shape[-2], key.shape[-2])
-
-
-def boolean(mask, name="mask"):
-    """The mask itself; refused if it does not hold truth values, True = may attend."""
-    if getattr(mask, "dtype", None) != bool_:
-        dtype = getattr(mask, "dtype", type(mask))
-        advice = f"True = may attend: write {name} != 0, or ids != pad"
-        raise TypeError(f"{name} is {dtype}, and should be truth values, {advice}")
-    return mask
-
-
-def fits(shape, target):
-    """True if an array of `shape` broadcasts to exactly the shape `target`.
-
-    >>> fits((3, 1, 5), (2, 3, 4, 5)), fits((2, 5), (2, 3, 4, 5))
-    (True, False)
-    """
-    if shape == target[-len(shape) :]:
-        return True
-    pairs = zip(reversed(shape), reversed(target), strict=False)
-    return len(shape) <= len(target) and all(size in (1, wanted) for size, wanted in pairs)
 
 
 def permitted(shape, mask=None, is_causal=False):

@@ -2,14 +2,15 @@
 
 A block of queries needs the keys that some query of it may see, and no others: with a causal mask
 a little more than half of all pairs. Module 12 puts `in_blocks` around its function, and
-`rule_in_blocks` around the function's rule; for short texts both change nothing.
+`rule_in_blocks` around the function's rule; for short texts both change nothing. Its checks of
+shapes and masks stand here as well.
 """
 
 import functools
 
 import numpy as np
 
-__all__ = ["in_blocks", "rule_in_blocks"]
+__all__ = ["boolean", "fits", "in_blocks", "rule_in_blocks", "scores_shape"]
 
 BLOCK = 64  # queries
 LONG = 4 * BLOCK  # a shorter text is computed in one piece
@@ -24,9 +25,9 @@ def in_blocks(attention):
 
     @functools.wraps(attention)
     def by_blocks(query, key, value, mask=None, is_causal=False, dropout=None, scale=None):
-        if not is_long(query, key, mask, is_causal):
+        if not is_long(query, key, value, mask, is_causal):
             return attention(query, key, value, mask, is_causal, dropout, scale)
-        shape, parts, notes = scores_shape(query, key), [], Blocks()
+        shape, parts, notes = scores_shape(query, key, value), [], Blocks()
         mask = allowed(mask, is_causal, shape)
         for queries, keys in blocks_of(mask, shape):
             sources = query[..., queries, :], key[..., keys, :], value[..., keys, :]
@@ -46,7 +47,7 @@ def rule_in_blocks(rule_of_attention):
     def by_blocks(g, query, key, value, dropout, note):
         if not isinstance(note, Blocks):
             return rule_of_attention(g, query, key, value, dropout, note)
-        shape = scores_shape(query, key)
+        shape = scores_shape(query, key, value)
         sums = [np.zeros((*shape[:-2], *x.shape[-2:]), g.dtype) for x in (query, key, value)]
         for queries, keys, own in note:
             sources = query[..., queries, :], key[..., keys, :], value[..., keys, :]
@@ -59,22 +60,50 @@ def rule_in_blocks(rule_of_attention):
     return by_blocks
 
 
-def scores_shape(query, key):
-    """(..., T, S)."""
-    batch = np.broadcast_shapes(query.shape[:-2], key.shape[:-2])
+def scores_shape(query, key, value, scale=None):
+    """The shape (..., T, S) of the scores; inputs that do not fit together are refused."""
+    if min(query.ndim, key.ndim, value.ndim) < 2:
+        raise ValueError("query, key and value have at least two dimensions, (tokens, width)")
+    if query.shape[-1] != key.shape[-1]:
+        raise ValueError(f"query and key differ in width: {query.shape[-1]} and {key.shape[-1]}")
+    if key.shape[-2] != value.shape[-2]:
+        raise ValueError(f"every key needs a value: {key.shape[-2]} keys, {value.shape[-2]} values")
+    if not (scale is None or isinstance(scale, int | float)):
+        raise TypeError(f"scale is a plain Python number, not a {type(scale).__name__}")
+    batch, other = query.shape[:-2], key.shape[:-2]
+    if batch != other:
+        batch = np.broadcast_shapes(batch, other)
     return (*batch, query.shape[-2], key.shape[-2])
 
 
-def is_long(query, key, mask, is_causal):
+def boolean(mask, name="mask"):
+    """The mask itself; refused if it does not hold truth values, True = may attend."""
+    if getattr(mask, "dtype", None) != np.dtype(bool):
+        dtype = getattr(mask, "dtype", type(mask))
+        advice = f"True = may attend: write {name} != 0, or ids != pad"
+        raise TypeError(f"{name} is {dtype}, and should be truth values, {advice}")
+    return mask
+
+
+def fits(shape, target):
+    """True if an array of `shape` broadcasts to exactly the shape `target`.
+
+    >>> fits((3, 1, 5), (2, 3, 4, 5)), fits((2, 5), (2, 3, 4, 5))
+    (True, False)
+    """
+    if shape == target[-len(shape) :]:
+        return True
+    pairs = zip(reversed(shape), reversed(target), strict=False)
+    return len(shape) <= len(target) and all(size in (1, wanted) for size, wanted in pairs)
+
+
+def is_long(query, key, value, mask, is_causal):
     """Whether there are many queries, and a mask that fits; what does not fit is refused later."""
     if query.ndim < 2 or query.shape[-2] < LONG or (mask is None and not is_causal):
         return False
     try:
-        shape = scores_shape(query, key)
-        return mask is None or (
-            mask.dtype == bool and np.broadcast_shapes(mask.shape, shape) == shape
-        )
-    except (ValueError, IndexError, AttributeError):
+        return mask is None or fits(boolean(mask).shape, scores_shape(query, key, value))
+    except (ValueError, TypeError):
         return False
 
 

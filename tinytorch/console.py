@@ -31,6 +31,21 @@ class Diverged(Failed):
     """The training broke."""
 
 
+STOPPED = "stopped: nothing is saved, and there is no verdict"
+
+
+def _while_importing(kind, error, trace):
+    """Ctrl-C before `run` is reached: the script is still reading its modules."""
+    if issubclass(kind, KeyboardInterrupt) and not hasattr(sys, "ps1"):  # not in a REPL
+        print(f"\n{STOPPED}", file=sys.stderr, flush=True)
+        os._exit(INTERRUPTED)
+    sys.__excepthook__(kind, error, trace)
+
+
+if sys.excepthook is sys.__excepthook__ and getattr(sys.modules["__main__"], "__file__", None):
+    sys.excepthook = _while_importing
+
+
 def run(main):
     """Run a script's `main()` and leave with its exit code; no traceback for a user's mistake."""
     for stream in (sys.stdout, sys.stderr):
@@ -38,8 +53,8 @@ def run(main):
             stream.reconfigure(errors="replace")  # a cp1252 console cannot print everything
     try:
         code = main()
-    except KeyboardInterrupt:
-        print("\nstopped: nothing is saved, and there is no verdict", file=sys.stderr)
+    except KeyboardInterrupt as stop:
+        print(f"\n{str(stop) or STOPPED}", file=sys.stderr)
         code = INTERRUPTED
     except Refusal as refusal:
         print(f"{Path(sys.argv[0]).name}: {refusal}", file=sys.stderr)
@@ -121,15 +136,106 @@ def add_flags(flags, *, epochs, batch_size, levels, num_layers, lr, levels_help,
         flags.add_argument("--threads", type=whole, default=cores, help=words)
 
 
-def checked_flags(flags):
+def checked_flags(flags, arguments=None):
     """Parse the command line, and refuse what no network can be built from."""
-    values = flags.parse_args()
+    values = flags.parse_args(arguments)
     if values.embed_dim % values.num_heads:
         flags.error(
             f"--embed-dim {values.embed_dim} cannot be divided among --num-heads "
             f"{values.num_heads}: choose a multiple"
         )
     return values
+
+
+CHANGEABLE = ("prompt", "temperature", "max_seconds", "save_every")  # when a run goes on
+SIZES = ("embed_dim", "num_heads", "num_layers", "context")
+PRESETS = {
+    "default": {"embed_dim": 128, "num_heads": 8, "num_layers": 4, "context": 128},
+    "small": {"embed_dim": 64, "num_heads": 4, "num_layers": 2, "context": 64},
+}
+
+
+def add_text_flags(flags, presets, *, steps, batch_size, lr, prompt, temperature):
+    """The flags of a script that trains a GPT on one long text.
+
+    Args:
+        presets: {name: {flag: value}}, what a name given to --preset stands for.
+        steps, batch_size, lr, prompt, temperature: this script's defaults.
+    """
+    told = "; ".join(f"{name}: {_preset_words(values)}" for name, values in presets.items())
+    whole, positive = number(int, 1), number(float, 0)
+    flags.add_argument("--preset", choices=list(presets), default="default", help=told)
+    flags.add_argument("--steps", type=whole, default=steps, help="steps of training")
+    flags.add_argument("--epochs", type=whole, help="passes over the text, instead of --steps")
+    flags.add_argument("--batch-size", type=whole, default=batch_size, help="windows a step")
+    flags.add_argument("--embed-dim", type=whole, default=128, help="width of the network")
+    flags.add_argument("--num-heads", type=whole, default=8, help="attention heads in a block")
+    flags.add_argument("--num-layers", type=whole, default=4, help="blocks")
+    flags.add_argument("--context", type=whole, default=128, help="tokens the model can look at")
+    flags.add_argument("--lr", type=positive, default=lr, help="highest learning rate")
+    flags.add_argument("--seed", type=number(int, 0), default=0, help="of all random numbers")
+    flags.add_argument("--max-seconds", type=positive, default=600, help="stop training then")
+    words = "how many parts of a batch are computed at a time"
+    flags.add_argument("--threads", type=whole, default=min(2, os.cpu_count() or 1), help=words)
+    flags.add_argument("--prompt", type=_some_text, default=prompt, help="text to be continued")
+    words = "of samples: 0 takes the likeliest token, above 1 is bolder"
+    flags.add_argument("--temperature", type=positive, default=temperature, help=words)
+    place = flags.add_mutually_exclusive_group()
+    place.add_argument("--save", metavar="FOLDER", help="keep checkpoints and the journal there")
+    place.add_argument("--resume", metavar="FOLDER", help="go on with the run that is kept there")
+    words = "steps between two checkpoints"
+    flags.add_argument("--save-every", type=whole, default=100, metavar="STEPS", help=words)
+    flags.allow_abbrev = False  # so that `text_flags` reads each flag as this parser does
+
+
+def _preset_words(values):
+    sizes = "/".join(str(values[name]) for name in SIZES)
+    more = [f"{_flag(name)} {value}" for name, value in values.items() if name not in SIZES]
+    return " ".join([sizes, *more])
+
+
+def _flag(name):
+    return f"--{name.replace('_', '-')}"
+
+
+def _some_text(text):
+    if not text:
+        raise argparse.ArgumentTypeError("at least one character is needed to go on from")
+    return text
+
+
+def text_flags(flags, presets, kept=None):
+    """Parse the command line of such a script: a preset, or a run that goes on, sets defaults.
+
+    Args:
+        presets: as for `add_text_flags`.
+        kept: function, folder -> the settings of the run that is kept there.
+    """
+    first = _Parser(prog=flags.prog, add_help=False, allow_abbrev=False)
+    first.add_argument("--preset", choices=list(presets), default="default")
+    first.add_argument("--resume")
+    asked, _ = first.parse_known_args()
+    flags.set_defaults(**presets[asked.preset])
+    settings = kept(asked.resume) if kept and asked.resume else {}
+    if strange := set(settings) - {action.dest for action in flags._actions}:
+        flags.error(f"the run in {asked.resume} has {_flag(min(strange))}, unknown to this script")
+    flags.set_defaults(**settings)
+    values = checked_flags(flags)
+    for name, value in settings.items():
+        if name not in CHANGEABLE and getattr(values, name) != value:
+            told = f"the run in {values.resume} has {_flag(name)} {value}"
+            flags.error(f"{told}, and goes on with it: leave the flag out, or start anew")
+    return values
+
+
+def confirm(question):
+    """Ask a question on the terminal, yes unless told no; without a terminal the answer is yes."""
+    if not (sys.stdin and sys.stdin.isatty() and sys.stdout.isatty()):
+        return True
+    try:
+        return input(f"{question} [Y/n] ").strip().lower() in ("", "y", "yes")
+    except EOFError:
+        return False
 
 
 def new_file(path):
@@ -164,8 +270,8 @@ class Progress:
     training 2/2  loss 1.000
     """
 
-    def __init__(self, total, label="training", live=None):
-        self.total, self.label, self.done, self.tokens = total, label, 0, 0
+    def __init__(self, total, label="training", live=None, done=0):
+        self.total, self.label, self.done, self.tokens = total, label, done, 0
         self.started = time.monotonic()
         wanted = sys.stdout.isatty() if live is None else live
         self.bar = _rich_bar() if wanted and importlib.util.find_spec("rich") else None
@@ -173,7 +279,8 @@ class Progress:
     def __enter__(self):
         if self.bar:
             self.bar.start()
-            self.task = self.bar.add_task(self.label, total=self.total, figures="")
+            start = {"total": self.total, "completed": self.done}
+            self.task = self.bar.add_task(self.label, **start, figures="")
         return self
 
     def __exit__(self, *exception):

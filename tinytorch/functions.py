@@ -5,6 +5,8 @@ the operations of module 01. Most of it is reached as `tinytorch.name` or as a m
 """
 
 import collections
+import math
+import sys
 
 import numpy as np
 
@@ -19,34 +21,30 @@ from .tensor import (
     bool_,
     cast,
     clone,
-    created,
     dims_of,
     div,
-    float32,
     float64,
     getitem,
     int32,
     int64,
     logical_not,
+    masked_fill,
     maximum,
     minimum,
     mul,
+    ne,
     neg,
-    numpy_generator,
     on_cpu,
     one_tuple,
-    plain,
     primitive,
     rand,
     randn,
     recording,
     reshape,
-    sqrt,
     squeeze,
     sub,
     tensor_abs,
     tensor_sum,
-    to_array,
     var,
     wrap,
     write_result,
@@ -266,7 +264,7 @@ def topk(x, k, dim=-1, largest=True):
     return Extremes(gather(x, axis, indices), indices)
 
 
-def std(x, dim=None, unbiased=True, keepdim=False, axis=None, keepdims=False):
+def std(x, dim=None, unbiased=True, keepdim=False, *, correction=None, axis=None, keepdims=False):
     """The standard deviation: the root of the variance.
 
     Args:
@@ -274,22 +272,61 @@ def std(x, dim=None, unbiased=True, keepdim=False, axis=None, keepdims=False):
         dim: a dimension or a tuple of them; None means all.
         unbiased: divide by n - 1, else by n.
         keepdim: leave the dimensions in the shape, with size 1.
+        correction: instead of `unbiased`: divide by n - correction, 0 or 1.
     """
-    return sqrt(var(x, axis if dim is None else dim, unbiased, keepdim or keepdims))
+    from .names.maths import root
+
+    return root(variance(x, dim, unbiased, keepdim, correction, axis, keepdims))
 
 
-def norm(x, p=2, dim=None, keepdim=False, axis=None, keepdims=False):
-    """The length of a vector: (sum_i x_i^2)^(1/2) for p=2, sum_i |x_i| for p=1.
+def variance(x, dim=None, unbiased=True, keepdim=False, correction=None, axis=None, keepdims=False):
+    """`var`, with every spelling of PyTorch: var(False), correction=0.
+
+    >>> variance(Tensor([1.0, 3.0]), None, True, False, correction=0)
+    tensor(1.)
+    """
+    dim, keepdim = axis if dim is None else dim, keepdim or keepdims
+    if isinstance(dim, bool):
+        dim, unbiased = None, dim
+    if correction not in (None, 0, 1):
+        raise ValueError(f"correction is 0 (divide by n) or 1 (by n - 1), not {correction!r}")
+    return var(x, dim, unbiased if correction is None else correction == 1, keepdim)
+
+
+def norm(x, p=2, dim=None, keepdim=False, axis=None, keepdims=False, dtype=None):
+    """The length of a vector: (sum_i |x_i|^p)^(1/p).
+
+    Args:
+        x: any shape.
+        p: 2 or "fro", 1, any positive number, inf (the largest), -inf, 0 (how many are not 0).
+        dim: a dimension or a tuple of them; None means all.
+        keepdim: leave the dimensions in the shape, with size 1.
+        dtype: convert first.
+
+    Raises:
+        ValueError: p has no meaning.
 
     >>> norm(Tensor([3.0, 4.0]))
     tensor(5.)
     """
-    if p not in (1, 2):
-        raise ValueError(f"norm: p is 1 or 2, not {p!r}; a dimension is given as dim={p!r}")
+    x = to(x, dtype=dtype)
     dim, keepdim = axis if dim is None else dim, keepdim or keepdims
+    if isinstance(p, (tuple, list)) or (isinstance(p, str) and p != "fro") or p is None:
+        raise ValueError(f"norm: p is a number or 'fro', not {p!r}; a dimension is given as dim=")
+    from .names.maths import length, root
+
+    if p in (2, "fro"):
+        return root(tensor_sum(mul(x, x), dim, keepdim))
+    size = tensor_abs(x)
+    if p in (math.inf, -math.inf):
+        return amax(size, dim, keepdim) if p > 0 else neg(amax(neg(size), dim, keepdim))
     if p == 1:
-        return tensor_sum(tensor_abs(x), dim, keepdim)
-    return sqrt(tensor_sum(mul(x, x), dim, keepdim))
+        return tensor_sum(size, dim, keepdim)
+    if p == 0:
+        return tensor_sum(to(ne(x, 0), x.dtype), dim, keepdim)
+    if not p > 0:
+        raise ValueError(f"norm: p is a positive number, 0, inf or -inf, not {p!r}")
+    return length(tensor_sum(size**p, dim, keepdim), p)
 
 
 # ---------------------------------------------------------------- shapes
@@ -314,7 +351,7 @@ def view(x, *shape):
     return result
 
 
-def contiguous(x):
+def contiguous(x, memory_format=None):
     """x itself if its numbers lie in memory in reading order, else a copy whose do."""
     return x if x.array.flags.c_contiguous else clone(x)
 
@@ -348,136 +385,32 @@ def chunk(x, chunks, dim=0):
     Raises:
         IndexError: x has no such dimension.
     """
+    if chunks < 1:
+        raise ValueError(f"chunk: into at least 1 part, not {chunks}")
     return split(x, max(1, -(-x.shape[dim] // chunks)), dim)
-
-
-# ---------------------------------------------------------------- making tensors
-
-
-def full(size, fill_value, dtype=None, requires_grad=False, device=None):
-    """`fill_value` everywhere.
-
-    Args:
-        size: the sizes, a tuple.
-        fill_value: a number, whose kind the result has unless dtype says more.
-
-    Raises:
-        ValueError: a size is negative, or `device` is not the CPU.
-    """
-    array = np.full(one_tuple((size,)), to_array(fill_value))
-    return created(array, dtype, requires_grad, device)
-
-
-def zeros_like(x, dtype=None):
-    """0 everywhere, with the shape and dtype of x.
-
-    Args:
-        x: a Tensor, whose shape and dtype the result has.
-        dtype: another dtype, if given.
-    """
-    return full_like(x, 0, dtype)
-
-
-def ones_like(x, dtype=None):
-    """1 everywhere, with the shape and dtype of x.
-
-    Args:
-        x: a Tensor, whose shape and dtype the result has.
-        dtype: another dtype, if given.
-    """
-    return full_like(x, 1, dtype)
-
-
-def full_like(x, fill_value, dtype=None):
-    """`fill_value` everywhere, with the shape and dtype of x.
-
-    Args:
-        x: a Tensor, whose shape and dtype the result has.
-        fill_value: a number.
-        dtype: another dtype, if given.
-    """
-    return wrap(np.full(x.shape, to_array(fill_value), dtype or x.dtype))
-
-
-def arange(start, end=None, step=1, dtype=None, requires_grad=False, device=None):
-    """start, start + step, ... without `end`; `arange(n)` is 0 to n - 1.
-
-    Args:
-        start, end, step: numbers; the result is int64 if all are whole, else float32.
-
-    Raises:
-        ZeroDivisionError: the step is 0.
-    """
-    start, end = (0, start) if end is None else (start, end)
-    array = to_array(np.arange(plain(start), plain(end), plain(step)))
-    return created(array, dtype, requires_grad, device)
-
-
-def linspace(start, end, steps, dtype=None):
-    """`steps` numbers from `start` to `end`, both included.
-
-    Args:
-        start, end: the first and the last number.
-        steps: how many, at least 0.
-        dtype: float32 unless given.
-
-    Raises:
-        ValueError: steps is negative.
-    """
-    return wrap(np.linspace(start, end, steps).astype(dtype or float32))
-
-
-def eye(n, m=None, dtype=None):
-    """1 on the diagonal, 0 elsewhere.
-
-    Args:
-        n, m: rows and columns, as many as rows unless given.
-        dtype: float32 unless given.
-    """
-    return wrap(np.eye(n, m, dtype=dtype or float32))
-
-
-def randint(low, high, size=None, generator=None, device=None):
-    """Whole numbers from low to high - 1; `randint(high, size)` begins at 0.
-
-    Args:
-        size: the sizes, a tuple.
-        generator: where the numbers come from; the one of `manual_seed` for None.
-
-    Raises:
-        ValueError: there is no number from low to high - 1.
-    """
-    low, high, size = (0, low, high) if size is None else (low, high, size)
-    array = numpy_generator(generator).integers(low, high, one_tuple((size,)))
-    return on_cpu(wrap(array), device)
-
-
-def randperm(n, generator=None):
-    """The numbers 0 to n - 1 in random order.
-
-    Args:
-        n: how many.
-        generator: where the numbers come from; the one of `manual_seed` for None.
-
-    Returns:
-        (n,), int64.
-    """
-    return wrap(numpy_generator(generator).permutation(n))
 
 
 # ---------------------------------------------------------------- methods: other dtypes
 
 
-def to(x, *wanted, dtype=None, device=None):
-    """The same numbers in another dtype; of devices there is only "cpu"."""
+def to(x, *wanted, dtype=None, device=None, non_blocking=False, copy=False, memory_format=None):
+    """The same numbers in another dtype; of devices there is only "cpu".
+
+    Args:
+        wanted: a dtype, a device, a Tensor that has both; True and False (non_blocking) are
+            understood and change nothing.
+        copy: a copy also where nothing changes.
+    """
     for want in (*wanted, dtype, device):
         if isinstance(want, Tensor):
             dtype = want.dtype
-        elif str(want).split(":")[0] in ("cpu", "cuda", "mps"):
+        elif str(want).split(":")[0] in ("cpu", "cuda", "mps", "xpu", "meta"):
             on_cpu(x, want)
-        elif want is not None:
+        elif want is not None and not isinstance(want, bool):
             dtype = np.dtype(want)
-    return x if dtype is None or dtype == x.dtype else cast(x, dtype)
+    if dtype is None or dtype == x.dtype:
+        return clone(x) if copy else x
+    return cast(x, dtype)
 
 
 def double(x):
@@ -505,13 +438,55 @@ def type_as(x, other):
     return to(x, other.dtype)
 
 
-def cpu(x):
+def cpu(x, memory_format=None):
     """x itself: there is no other device."""
     return x
 
 
 # ---------------------------------------------------------------- methods: writing in place
-# Never recorded, and so refused where a gradient would be lost: see `Tensor._write`.
+# A leaf that requires grad is never written (see `Tensor._write`). A result of recorded operations
+# becomes the result of one more, unless somebody else looks into its numbers.
+
+
+def rewritten(x, result, what, instead):
+    """Write `result` over x; where that step is recorded, x becomes the result.
+
+    Raises:
+        RuntimeError: x is a leaf that requires grad, or its numbers are shared.
+        ValueError, TypeError: the result has another shape, or does not fit the dtype.
+    """
+    leaf = x.requires_grad and x.is_leaf
+    if leaf or not (recording() and (x.requires_grad or result.requires_grad)):
+        return write_result(x, result, what, instead)
+    if result.shape != x.shape:
+        raise ValueError(f"{what}: the result is {result.shape} and does not fit {x.shape}")
+    if is_shared(x, result):
+        told = "a view or a saved gradient looks into these numbers"
+        raise RuntimeError(
+            f"{what} is not recorded, {told}: use {instead}, or write under no_grad()"
+        )
+    if result.dtype != x.dtype:
+        if not np.can_cast(result.dtype, x.dtype, "same_kind"):
+            raise TypeError(f"{what}: the result is {result.dtype} and does not fit {x.dtype}")
+        result = cast(result, x.dtype)
+    if x.made_by is not None and x.made_by.result is not None and result.made_by is not None:
+        result.made_by.result, x.made_by.result = x.made_by.result, None  # of retain_grad()
+    x.array, x.version, x.made_by = result.array, result.version, result.made_by
+    x.requires_grad = result.requires_grad
+    return x
+
+
+def is_shared(x, result):
+    """True if the memory of x is looked into by more than x and the two calls at hand.
+
+    Python counts who holds an array: a view holds it as its base, a `Call` that kept it, too.
+    """
+    made = [t.made_by for t in (x, result) if t.made_by is not None]
+    own = sum(kept is x.array for call in made for kept in call.kept.values())
+    if sys.getrefcount(x.array) > 2 + own:  # x itself, and the question
+        return True
+    base = x.array.base
+    return base is not None and not (isinstance(base, np.ndarray) and sys.getrefcount(base) <= 3)
 
 
 def zero_(x):
@@ -521,8 +496,7 @@ def zero_(x):
 
 def masked_fill_(x, mask, value):
     """Write `value` wherever the mask, which broadcasts, is True."""
-    mask = np.broadcast_to(plain(mask), x.shape)
-    return x._write("masked_fill_", "masked_fill(mask, value)", mask, value)
+    return rewritten(x, masked_fill(x, mask, value), "masked_fill_", "masked_fill(mask, value)")
 
 
 def normal_(x, mean=0.0, std=1.0, generator=None):
@@ -537,24 +511,44 @@ def uniform_(x, low=0.0, high=1.0, generator=None):
     return x._write("uniform_", "rand(shape)", ..., fresh * (high - low) + low)
 
 
-def add_(x, other):
-    """Add to the numbers in place."""
-    return write_result(x, add(x, other), "add_", "t + other")
+def add_(x, other, *, alpha=1):
+    """Add to the numbers in place: x <- x + alpha * other."""
+    return rewritten(x, add(x, scaled(other, alpha)), "add_", "t + other")
 
 
-def sub_(x, other):
-    """Subtract from the numbers in place."""
-    return write_result(x, sub(x, other), "sub_", "t - other")
+def sub_(x, other, *, alpha=1):
+    """Subtract from the numbers in place: x <- x - alpha * other."""
+    return rewritten(x, sub(x, scaled(other, alpha)), "sub_", "t - other")
+
+
+def scaled(other, alpha):
+    """alpha * other, which is `other` itself for 1."""
+    return other if alpha == 1 else mul(other, alpha)
 
 
 def mul_(x, other):
     """Multiply the numbers in place."""
-    return write_result(x, mul(x, other), "mul_", "t * other")
+    return rewritten(x, mul(x, other), "mul_", "t * other")
 
 
-def div_(x, other):
+def div_(x, other, *, rounding_mode=None):
     """Divide the numbers in place."""
-    return write_result(x, div(x, other), "div_", "t / other")
+    return rewritten(x, divided(x, other, rounding_mode), "div_", "t / other")
+
+
+def divided(x, other, rounding_mode=None):
+    """x / other; rounded down for "floor", towards 0 for "trunc"; shapes broadcast.
+
+    Raises:
+        ValueError: another word.
+    """
+    if rounding_mode not in (None, "floor", "trunc"):
+        raise ValueError(f"rounding_mode is None, 'floor' or 'trunc', not {rounding_mode!r}")
+    if rounding_mode is None:
+        return div(x, other)
+    from .names.maths import whole_quotient
+
+    return whole_quotient(x, other, rounding_mode)
 
 
 # ---------------------------------------------------------------- gradients on request

@@ -5,10 +5,6 @@
 
 __all__ = [
     "sgd_update",
-    "plain",
-    "refuse_settings",
-    "listed",
-    "refuse_parameters",
     "Optimizer",
     "momentum_update",
     "SGD",
@@ -18,7 +14,6 @@ __all__ = [
     "AdamW",
     "clip_grad_norm_",
     "warmup_cosine",
-    "fitted",
 ]
 
 
@@ -27,8 +22,17 @@ import math
 
 import numpy as np
 
-from .packs import SHORT, Pack, fit_together
-from .tensor import Tensor, float32, wrap
+from .bookkeeping import (
+    SHORT,
+    Pack,
+    fit_together,
+    fitted,
+    listed,
+    plain,
+    refuse_parameters,
+    refuse_settings,
+)
+from .tensor import float32, wrap
 
 
 # %% sgd_update
@@ -48,68 +52,6 @@ def sgd_update(param, grad, lr):
     array([0., 3.])
     """
     param -= lr * grad
-
-
-# %% refusals
-def plain(setting):
-    """A setting as Python numbers: a NumPy float64 would make float64 of a whole float32 array.
-
-    >>> plain(np.float32(0.5)), plain((np.float64(0.5), 0.25)), plain("a name")
-    (0.5, [0.5, 0.25], 'a name')
-    """
-    return np.asarray(setting).tolist()
-
-
-def refuse_settings(settings):
-    """Refuse settings of a group that no optimizer can work with.
-
-    Raises:
-        ValueError: names the setting.
-    """
-    for name in ("lr", "momentum", "weight_decay", "eps"):
-        value = plain(settings.get(name, 0))
-        if not (isinstance(value, (int, float)) and 0 <= value < math.inf):
-            raise ValueError(f"{name} is a number and at least 0, not {value!r}")
-    betas = plain(settings.get("betas", (0, 0)))
-    if len(betas) != 2 or not all(0 <= beta < 1 for beta in betas):
-        raise ValueError(f"betas are two numbers, at least 0 and below 1, not {betas}")
-    if settings.get("nesterov") and not settings.get("momentum"):
-        raise ValueError("nesterov=True looks ahead along the momentum: give a momentum above 0")
-
-
-def listed(params):
-    """The parameters as a list; a single Tensor makes a list of one.
-
-    Raises:
-        TypeError: a model, or a set, which has no order that would be the same next time.
-    """
-    if isinstance(params, set) or hasattr(params, "parameters"):
-        raise TypeError(f"pass model.parameters() or a list, not a {type(params).__name__}")
-    if callable(params):
-        raise TypeError(f"{params.__name__} is a function: call it, as in model.parameters()")
-    return [params] if isinstance(params, Tensor) else list(params)
-
-
-def refuse_parameters(params, taken):
-    """Refuse what cannot be trained, and what is trained already.
-
-    Args:
-        params: what should be a list of Tensors.
-        taken: a set of the parameters that other groups hold; these ones are added to it.
-
-    Raises:
-        TypeError: something is not a Tensor.
-        ValueError: a Tensor is no leaf, or is there twice.
-    """
-    for n, p in enumerate(params):
-        if not isinstance(p, Tensor):
-            told = f"an optimizer moves tensors, and number {n} is a {type(p).__name__}"
-            raise TypeError(f"{told}: pass model.parameters()")
-        if not p.is_leaf:
-            raise ValueError(f"parameter {n} is computed by {p.made_by.primitive}: pass its leaves")
-        if p in taken:
-            raise ValueError(f"parameter {n}, of shape {p.shape}, would be moved twice a step")
-        taken.add(p)
 
 
 # %% optimizer
@@ -170,6 +112,7 @@ class Optimizer:
         Args:
             set_to_none: True; PyTorch's old way, zeros, is refused.
 
+        >>> from tinytorch.tensor import Tensor
         >>> weight = Tensor([3.0], requires_grad=True)
         >>> optimizer = Optimizer([weight], {})
         >>> (weight * weight).backward()
@@ -291,6 +234,7 @@ class SGD(Optimizer):
 
     Source: Robbins & Monro 1951; Polyak 1964; Nesterov 1983.
 
+    >>> from tinytorch.tensor import Tensor
     >>> weight = Tensor([1.0, 2.0], requires_grad=True)
     >>> optimizer = SGD([weight], lr=0.1)
     >>> (weight * weight).sum().backward()
@@ -377,6 +321,7 @@ class Adam(Optimizer):
 
     Source: Kingma & Ba 2014.
 
+    >>> from tinytorch.tensor import Tensor
     >>> weight = Tensor([1.0, 2.0], requires_grad=True)
     >>> optimizer = Adam([weight], lr=0.1)
     >>> (weight * weight).sum().backward()
@@ -438,6 +383,7 @@ def clip_grad_norm_(parameters, max_norm):
 
     Source: Pascanu, Mikolov & Bengio 2012.
 
+    >>> from tinytorch.tensor import Tensor
     >>> a, b = (Tensor(numbers, requires_grad=True) for numbers in ([1.0], [1.0, 1.0]))
     >>> a.grad, b.grad = Tensor([3.0]), Tensor([4.0, 0.0])
     >>> clip_grad_norm_([a, b], max_norm=1.0)
@@ -488,18 +434,3 @@ def warmup_cosine(step, warmup_steps, total_steps, lr=1.0, min_lr=0.0):
         return lr * step / warmup_steps
     done = min(1.0, (step - warmup_steps) / falling_steps)
     return min_lr + (lr - min_lr) * (1 + math.cos(math.pi * done)) / 2
-
-
-# %% saving
-def fitted(entries, param, names):
-    """A copy of saved entries as they fit a parameter: arrays of its shape and dtype, and "step".
-
-    Raises:
-        ValueError: other names than the optimizer keeps, or an array of another shape.
-    """
-    arrays = {name: np.asarray(getattr(value, "array", value)) for name, value in entries.items()}
-    found = {name: array.shape for name, array in arrays.items()}
-    wanted = {name: () if name == "step" else param.shape for name in names}
-    if found != wanted:
-        raise ValueError(f"the state of a parameter has {found} and should have {wanted}")
-    return {n: a.item() if n == "step" else a.astype(param.dtype) for n, a in arrays.items()}

@@ -13,13 +13,11 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from .autograd import backward as walk
-from .autograd import hand_over
+from .autograd import hand_over, rule
 from .machine import get_num_threads
-from .tensor import Generator, Tensor, _switch, numpy_generator
+from .tensor import Generator, Tensor, _switch, numpy_generator, primitive, recording, wrap
 
-WORTH_IT = 30_000  # numbers in one layer, batch * tokens * width: below, a second thread costs time
-
-NOTHING = "nothing to learn from: the batch has no target that counts"
+WORTH_IT = 50_000  # numbers in one layer, batch * tokens * width: below, a second thread costs time
 
 _pools = {}  # process -> its threads; a forked process has none of its parent's
 
@@ -84,20 +82,85 @@ def backward(mean_loss, *batch, parts=None, count=None):
     Raises:
         ValueError: the tensors differ in their first size, or no target counts.
     """
+    pieces, shares = _cut(batch, parts, count)
+    if len(pieces) == 1:
+        loss = mean_loss(*batch)
+        loss.backward()
+        return loss.item()
+    loss, gradients = _added(mean_loss, pieces, shares)
+    hand_over(gradients)
+    return loss
+
+
+def side_by_side(mean_loss, *batch, parts=None, count=None):
+    """`mean_loss(*batch)`, the batch cut into parts that are computed side by side.
+
+    The gradient is computed at once, in the same threads, and handed out when `backward()` asks.
+    So whatever works on a loss works on this one, too: sums of several, gradient accumulation.
+
+    Args:
+        mean_loss, batch, parts, count: as in `backward`.
+
+    Returns:
+        L, a Tensor of one number.
+
+    Raises:
+        ValueError: as in `backward`.
+
+    >>> x = Tensor([1.0, 2.0, 6.0])
+    >>> weight = Tensor([1.0], requires_grad=True)
+    >>> side_by_side(lambda part: (weight * part).mean(), x, parts=3).backward()
+    >>> weight.grad
+    tensor([3.])
+    """
+    pieces, shares = _cut(batch, parts, count)
+    if len(pieces) == 1:
+        return mean_loss(*batch)
+    if not recording():
+        losses = in_threads(lambda n: mean_loss(*pieces[n]).array, range(len(pieces)))
+        total = sum(loss.item() * share for loss, share in zip(losses, shares))
+        return wrap(np.asarray(total, losses[0].dtype))
+    loss, gradients = _added(mean_loss, pieces, shares)
+    return with_slopes(list(gradients), loss, list(gradients.values()))
+
+
+@primitive
+def with_slopes(leaves, value, slopes):
+    """A number whose gradient with respect to some leaves is known already.
+
+    Args:
+        leaves: list of Tensors.
+        value: the number.
+        slopes: an array for each leaf.
+    """
+    return np.asarray(value, np.result_type(*leaves)), slopes
+
+
+@rule
+def with_slopes_rule(g, note):
+    """g times each slope."""
+    return [g * slope for slope in note]
+
+
+def _cut(batch, parts, count):
+    """The parts of a batch, and the share of each in the mean over all targets."""
     sizes = {len(tensor) for tensor in batch}
     if len(sizes) != 1:
         raise ValueError(f"the tensors of a batch have one first size, and these have {sizes}")
     (size,) = sizes
     parts = max(1, min(size, get_num_threads() if parts is None else parts))
-    if parts == 1:
-        return _alone(mean_loss, batch, count)
     ends = [size * (n + 1) // parts for n in range(parts)]
-    pieces = [tuple(t[a:b] for t in batch) for a, b in zip([0, *ends], ends)]
+    cuts = zip([0, *ends], ends)
+    pieces = [tuple(t[a:b] for t in batch) for a, b in cuts] if parts > 1 else [batch]
     counts = [int(count(*piece)) if count else len(piece[0]) for piece in pieces]
     if not sum(counts):
-        raise ValueError(NOTHING)
-    shares = [number / sum(counts) for number in counts]
-    found = in_threads(lambda n: _walked(mean_loss, pieces[n], shares[n]), range(parts))
+        raise ValueError("nothing to learn from: the batch has no target that counts")
+    return pieces, [number / sum(counts) for number in counts]
+
+
+def _added(mean_loss, pieces, shares):
+    """(loss, {leaf: gradient}) of all parts together, added in the order of the parts."""
+    found = in_threads(lambda n: _walked(mean_loss, pieces[n], shares[n]), range(len(pieces)))
     (loss, gradients), *others = found
     for other_loss, other in others:
         loss += other_loss
@@ -106,17 +169,7 @@ def backward(mean_loss, *batch, parts=None, count=None):
                 gradients[leaf] += gradient
             else:
                 gradients[leaf] = gradient
-    hand_over(gradients)
-    return loss
-
-
-def _alone(mean_loss, batch, count):
-    """The whole batch at once, in the thread that asks."""
-    if count and not count(*batch):
-        raise ValueError(NOTHING)
-    loss = mean_loss(*batch)
-    loss.backward()
-    return loss.item()
+    return loss, gradients
 
 
 def _walked(mean_loss, piece, share):

@@ -5,11 +5,7 @@
 
 __all__ = [
     "SPLIT",
-    "plain_text",
-    "whole_number",
     "id_row",
-    "save_json",
-    "load_tokenizer",
     "CharTokenizer",
     "count_pairs",
     "merge",
@@ -18,50 +14,34 @@ __all__ = [
     "count_words",
     "PairIndex",
     "BPETokenizer",
-    "checked_merges",
-    "checked_special",
-    "merges_wanted",
+    "show_tokens",
     "next_token_windows",
 ]
 
 
 # %% imports
-import json
 import math
 import re
 from collections import Counter
-from itertools import pairwise
-from pathlib import Path
+from itertools import chain, pairwise
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from . import bytepairs
+from .bytepairs import (
+    checked_merges,
+    checked_special,
+    load_tokenizer,
+    merges_wanted,
+    plain_text,
+    save_json,
+    whole_number,
+)
 from .tensor import int64, wrap
 
 
-# %% helpers
-def plain_text(text):
-    """`text` itself, if it is a string.
-
-    Raises:
-        TypeError: it is something else.
-    """
-    if not isinstance(text, str):
-        raise TypeError(f"a tokenizer reads text, not {type(text).__name__} (bytes: use decode())")
-    return text
-
-
-def whole_number(value, name, least):
-    """`value` itself, if it is a whole number and not below `least`.
-
-    Raises:
-        ValueError: it is something else.
-    """
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-        raise ValueError(f"{name} is a whole number from {least} on, not {value!r}")
-    return value
-
-
+# %% id-row
 def id_row(ids, vocab_size=math.inf):
     """A row of token ids as a new int64 array, every id checked.
 
@@ -82,36 +62,6 @@ def id_row(ids, vocab_size=math.inf):
     for place in np.flatnonzero((ids < 0) | (ids >= vocab_size)):
         raise ValueError(f"id {ids[place]} at place {place} is not between 0 and {vocab_size - 1}")
     return ids.astype(int64)
-
-
-def save_json(path, content):
-    """Write `content` to a JSON file in one step: whoever reads finds the old file or the new."""
-    path = Path(path)
-    fresh = path.with_name(f".{path.name}.tmp")
-    try:
-        fresh.write_text(json.dumps(content), encoding="utf-8")
-        fresh.replace(path)
-    finally:
-        fresh.unlink(missing_ok=True)
-
-
-def load_tokenizer(path, kind, fields):
-    """A tokenizer from a file that its `save` wrote.
-
-    Args:
-        path: the file.
-        kind: the tokenizer's class.
-        fields: the names of what `save` stores, which are arguments of the class.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: the file is cut short, damaged, or holds something else.
-    """
-    try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
-        return kind(**{field: content[field] for field in fields})
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise ValueError(f"{path} is cut short, or holds no {kind.__name__}: {error!r}") from None
 
 
 # %% char-tokenizer
@@ -272,11 +222,16 @@ def split_special(text, special_tokens):
     return re.split(f"({'|'.join(map(re.escape, longest_first))})", text)
 
 
-def split_words(text, special_tokens=()):
+def split_words(text, special_tokens=(), pattern="plain"):
     r"""Cut a text into words, each with its leading space; joined again they are the text.
 
-    Source: the pattern of GPT-2 (Radford et al. 2019), written for Python's own `re`, which counts
-    signs such as ½ among the letters.
+    Args:
+        text: a string.
+        special_tokens: strings that are words of their own.
+        pattern: "plain" is GPT-2's pattern written for Python's own `re`, which counts signs such
+            as ½ among the letters; "gpt2" cuts exactly as GPT-2 does (`bytepairs.cut_as_gpt2`).
+
+    Source: Radford et al. 2019.
 
     Raises:
         ValueError: the text holds half of a surrogate pair, which has no bytes; names its place.
@@ -285,19 +240,19 @@ def split_words(text, special_tokens=()):
     ['Isn', "'t", ' a', ' cow', ' ', ' 2', ' metres', ' long', '?', '\n']
     """
     plain_text(text).encode("utf-8")  # raises where a word would have no bytes
-    words = []
+    words, cut = [], bytepairs.cut_as_gpt2 if pattern == "gpt2" else re.Pattern.findall
     for place, part in enumerate(split_special(text, special_tokens)):
-        words += [part] if place % 2 else SPLIT.findall(part)  # every second part is special
+        words += [part] if place % 2 else cut(SPLIT, part)  # every second part is special
     return words
 
 
-def count_words(text, special_tokens=()):
+def count_words(text, special_tokens=(), pattern="plain"):
     """How often each word occurs: a dictionary from its bytes, a tuple of ids, to the count.
 
     >>> count_words("hi hi hi")
     {(104, 105): 1, (32, 104, 105): 2}
     """
-    times = Counter(split_words(text, special_tokens))
+    times = Counter(split_words(text, special_tokens, pattern))
     return {tuple(w.encode("utf-8")): n for w, n in times.items() if w not in special_tokens}
 
 
@@ -310,7 +265,7 @@ class PairIndex:
 
     Attributes:
         counts: dictionary, pair -> count, only pairs that occur.
-        words: list of (word, times) as they stand now.
+        words: list of (word, times) as they stand now; a word of hundreds of ids as an array.
         pairs_seen: how many pairs were looked at so far, the work done.
 
     >>> index = PairIndex({(97, 97, 98): 3, (97, 98): 1})
@@ -331,6 +286,11 @@ class PairIndex:
         """Replace `pair` by the id `new` in every word, and put the counts right."""
         for number in self.places.pop(pair, ()):
             word, times = self.words[number]
+            if len(word) > bytepairs.LONG:  # a book without spaces: not all of it anew each time
+                word, changes = bytepairs.merge_long(word, pair, new)
+                self.words[number] = (word, times)
+                self._change(number, changes, times)
+                continue
             self._add(number, -1)
             self.words[number] = (tuple(merge(word, pair, new)), times)
             self._add(number, 1)
@@ -339,7 +299,11 @@ class PairIndex:
         """Add the pairs of one word to the counts (sign 1), or take them away (sign -1)."""
         word, times = self.words[number]
         self.pairs_seen += max(len(word) - 1, 0)
-        for pair, count in count_pairs({word: times}).items():
+        self._change(number, count_pairs({word: times}), sign)
+
+    def _change(self, number, counts, sign):
+        """Add `sign` times some counts, and note that the pairs stand in the word."""
+        for pair, count in counts.items():
             self.counts[pair] = self.counts.get(pair, 0) + sign * count
             if self.counts[pair] == 0:
                 del self.counts[pair]
@@ -356,6 +320,8 @@ class BPETokenizer:
     Args:
         merges: pairs of ids, in order; the pair at place r makes the id 256 + r.
         special_tokens: strings that get an id each and are never cut or merged.
+        pattern: how text is cut into words, "plain" or "gpt2"; see `split_words`.
+        token_bytes: another order of the ids, that of a file: a list, id -> bytes.
 
     Attributes:
         vocab_size: how many ids there are, 0 to vocab_size - 1.
@@ -364,6 +330,7 @@ class BPETokenizer:
         token_bytes: list, id -> bytes.
         special_tokens: list of strings.
         special_ids: dictionary, special token -> id.
+        ids: the ids in the order above; other numbers only if token_bytes are given.
 
     Raises:
         ValueError: a merge or a special token makes no sense.
@@ -380,18 +347,28 @@ class BPETokenizer:
     'slow lower'
     """
 
-    def __init__(self, merges=(), special_tokens=()):
+    def __init__(self, merges=(), special_tokens=(), pattern="plain", token_bytes=None):
         self.merges, self.special_tokens = checked_merges(merges), checked_special(special_tokens)
+        if pattern not in ("plain", "gpt2"):
+            raise ValueError(f"pattern is 'plain' or 'gpt2', not {pattern!r}")
+        self.pattern = pattern
         self.ranks = {pair: rank for rank, pair in enumerate(self.merges)}
-        self.token_bytes = [bytes([i]) for i in range(256)]
+        tokens = [bytes([i]) for i in range(256)]
         for left, right in self.merges:
-            self.token_bytes.append(self.token_bytes[left] + self.token_bytes[right])
-        self.special_ids = {t: i for i, t in enumerate(self.special_tokens, len(self.token_bytes))}
-        self.token_bytes += [token.encode("utf-8") for token in self.special_tokens]
+            tokens.append(tokens[left] + tokens[right])
+        tokens += [token.encode("utf-8") for token in self.special_tokens]
+        self.token_bytes, self.ids, self.twins = tokens, range(len(tokens)), {}
+        if token_bytes is not None:
+            self.token_bytes, self.ids, self.twins = bytepairs.arranged(tokens, token_bytes)
         self.vocab_size = len(self.token_bytes)
+        special_ids = self.ids[len(tokens) - len(self.special_tokens) :]
+        self.special_ids = dict(zip(self.special_tokens, special_ids, strict=True))
+        special = {}, self.special_ids
+        self.known = [bytepairs.Known(self._ids_of, ids) for ids in special]  # without, and with
 
     def __repr__(self):
         kinds = f"256 bytes, {len(self.merges)} merges, {len(self.special_tokens)} special"
+        kinds += f"; pattern {self.pattern}" if self.pattern != "plain" else ""
         return f"BPETokenizer({self.vocab_size} tokens: {kinds})"
 
     def rank(self, pair):
@@ -421,7 +398,7 @@ class BPETokenizer:
         """
         special = checked_special(self.special_tokens if special_tokens is None else special_tokens)
         limit = merges_wanted(vocab_size, num_merges, len(special))
-        index = PairIndex(count_words(text, special))
+        index = PairIndex(count_words(text, special, self.pattern))
         merges = []
         # Idea 1: the most frequent pair, of equal ones the smallest; merge it, note it, repeat
         while len(merges) < limit:
@@ -431,7 +408,7 @@ class BPETokenizer:
             pair = min(pair for pair, count in index.counts.items() if count == most)
             index.merge(pair, 256 + len(merges))
             merges.append(pair)
-        self.__init__(merges, special)  # a method like any other: begin anew, with what was learnt
+        self.__init__(merges, special, self.pattern)  # begin anew, with what was learnt
 
     def encode(self, text, special=True):
         """The ids of a text; `decode` gives the same text back, whatever it is.
@@ -447,13 +424,19 @@ class BPETokenizer:
         Raises:
             ValueError: the text holds half of a surrogate pair.
         """
-        known = {token: [i] for token, i in self.special_ids.items()} if special else {}
-        ids = []
-        for word in split_words(text, known):
-            if word not in known:  # most words come again, and `known` remembers them
-                known[word] = self.encode_word(word.encode("utf-8"))
-            ids += known[word]
-        return ids
+        special_ids, known = self.special_ids if special else {}, self.known[bool(special)]
+        known.make_room()  # most words come again, and `known` remembers their ids
+        words = split_words(text, special_ids, self.pattern)
+        return list(chain.from_iterable(map(known.__getitem__, words)))
+
+    def _ids_of(self, word):
+        """The ids of one word, from encode_word; a word that is a book takes a faster way."""
+        word = word.encode("utf-8")
+        if len(word) > bytepairs.LONG or self.twins:
+            made = bytepairs.encode_long(word, self.ranks, self.twins)
+        else:
+            made = self.encode_word(word)
+        return tuple(self.ids[i] for i in made)
 
     def encode_word(self, word):
         """The ids of one word, as training would have left it.
@@ -499,43 +482,82 @@ class BPETokenizer:
         return data.decode("utf-8", errors="replace")
 
     def save(self, path):
-        """Write merges and special tokens to a JSON file, in one step."""
-        save_json(path, {"merges": self.merges, "special_tokens": self.special_tokens})
+        """Write merges, special tokens, pattern and order of ids to a JSON file, in one step."""
+        names = [token.decode("latin-1") for token in self.token_bytes]
+        names = None if isinstance(self.ids, range) else names  # the usual order says itself
+        content = {"merges": self.merges, "special_tokens": self.special_tokens}
+        save_json(path, content | {"pattern": self.pattern, "token_bytes": names})
 
     @classmethod
     def load(cls, path):
         """The tokenizer that `save` wrote; see `load_tokenizer` for what is refused."""
-        return load_tokenizer(path, cls, ["merges", "special_tokens"])
+        more = {"pattern": "plain", "token_bytes": None}  # older files lack them
+        return load_tokenizer(path, cls, ["merges", "special_tokens"], more)
+
+    @classmethod
+    def from_gpt2(cls, source, merges_file=None, special_tokens=None):
+        """The tokenizer in GPT-2's files, with their ids; `pattern` is "gpt2".
+
+        Args:
+            source: a folder with vocab.json and merges.txt, or with tokenizer.json; or the path of
+                a vocab.json, and then merges_file is the path of the merges.txt.
+            merges_file: see above.
+            special_tokens: a list of strings; None takes those that the folder declares, and
+                <|endoftext|> if it has an id.
+
+        Returns:
+            A BPETokenizer whose ids are those of GPT-2's own tokenizer.
+
+        Raises:
+            FileNotFoundError: a file is not there.
+            ValueError: a file is damaged, or describes another kind of tokenizer.
+
+        Source: Radford et al. 2019, the files published with GPT-2.
+        """
+        return cls(**bytepairs.read_gpt2(source, merges_file, special_tokens))
+
+    def save_gpt2(self, folder):
+        """Write the tokenizer as GPT-2's files: vocab.json, merges.txt, tokenizer_config.json.
+
+        Args:
+            folder: where to; it is made if it is not there.
+
+        Raises:
+            ValueError: `pattern` is not "gpt2", or two ids have the same bytes: the files could
+                not say so, and another library would give other ids.
+        """
+        bytepairs.write_gpt2(self, folder)
 
 
-def checked_merges(merges):
-    """The merges as a list of pairs, each of two earlier ids, and none there twice."""
-    merges = [tuple(pair) for pair in merges]
-    for rank, pair in enumerate(merges):
-        if len(pair) != 2 or not all(type(i) is int and 0 <= i < 256 + rank for i in pair):
-            raise ValueError(f"merge {rank} is {pair}: it joins two ids from 0 to {255 + rank}")
-    if len(set(merges)) < len(merges):
-        raise ValueError("a pair is merged twice: after the first time it is in no word any more")
-    return merges
+# %% show-tokens
+def show_tokens(text, tokenizer, ids=False, limit=2000):
+    """A text cut into its tokens, to look at; spaces and line ends are visible.
 
+    In a notebook let it be a cell's last line; in a script print it. In a terminal each token has
+    a colour (not if the environment variable NO_COLOR is set), elsewhere a | stands between tokens.
 
-def checked_special(special_tokens):
-    """The special tokens as a list of different strings that are not empty."""
-    tokens = list(special_tokens)
-    strings = all(isinstance(token, str) and token for token in tokens)
-    if isinstance(special_tokens, str) or not strings or len(set(tokens)) < len(tokens):
-        raise ValueError(f"special_tokens is a list of different strings, not {special_tokens!r}")
-    return tokens
+    Args:
+        text: a string.
+        tokenizer: a BPETokenizer, a CharTokenizer, or whatever has `encode` and `decode`.
+        ids: whether the ids are shown too.
+        limit: how many tokens are shown at most.
 
+    Returns:
+        A `bytepairs.TokenView`, which shows itself.
 
-def merges_wanted(vocab_size, num_merges, num_special):
-    """How many merges at most, from the one of the two numbers that was given."""
-    if (vocab_size is None) == (num_merges is None):
-        raise ValueError("train needs vocab_size or num_merges, one of the two")
-    if vocab_size is None:
-        return whole_number(num_merges, "num_merges", 0)
-    taken = 256 + num_special
-    return whole_number(vocab_size, "vocab_size, bytes and special tokens included,", taken) - taken
+    Raises:
+        TypeError: `text` is no string, or `tokenizer` is no tokenizer.
+
+    >>> print(show_tokens("a cow", CharTokenizer("a cow"), ids=True).text(coloured=False))
+    a[1]|·[0]|c[2]|o[3]|w[4]
+    5 tokens
+    """
+    if not hasattr(tokenizer, "decode"):
+        raise TypeError(f"show_tokens(text, tokenizer): {tokenizer!r} is no tokenizer")
+    row = [int(i) for i in tokenizer.encode(plain_text(text))]
+    table = getattr(tokenizer, "token_bytes", None)
+    pieces = [table[i] if table else tokenizer.decode([i]) for i in row]
+    return bytepairs.TokenView(pieces, row, ids, limit)
 
 
 # %% next-token-windows

@@ -51,6 +51,7 @@ from pathlib import Path
 
 import numpy as np
 
+from . import parallel
 from .autograd import no_grad
 from .losses import cross_entropy
 from .optimizers import clip_grad_norm_, plain
@@ -255,6 +256,8 @@ class Stepper:
             schedule of `optim.lr_scheduler`, where they differ; or None.
         max_norm: the gradient's length is limited to this.
         ignore_index: the target that does not count.
+        width: how many numbers a layer has for each token. With it, batches large enough are cut
+            into as many parts as `set_num_threads` said, computed side by side; 0 for never.
 
     Attributes:
         progress: dictionary; "step" is how many steps are done.
@@ -273,12 +276,13 @@ class Stepper:
         schedule=None,
         max_norm=math.inf,
         ignore_index=-100,
+        width=0,
     ):
         if not (schedule is None or callable(schedule) or hasattr(schedule, "state_dict")):
             raise TypeError(f"a schedule is a function, step -> lr, not a {schedule!r:.40}")
         self.model, self.optimizer, self.loss = model, optimizer, loss
         self.validation, self.schedule = validation, schedule
-        self.max_norm, self.ignore_index = max_norm, ignore_index
+        self.max_norm, self.ignore_index, self.width = max_norm, ignore_index, width
         self.progress = {"step": 0}
 
     @property
@@ -290,7 +294,18 @@ class Stepper:
     def mean_loss(self, batch):
         """The mean loss of a batch, a Tensor."""
         inputs, targets = batch
+        parts = parallel.parts_for(inputs.numel() * self.width) if self.width else 1
+        if parts == 1:
+            return self.part_loss(inputs, targets)
+        return parallel.side_by_side(self.part_loss, *batch, parts=parts, count=self.part_count)
+
+    def part_loss(self, inputs, targets):
+        """The mean loss of a batch, or of a part of one."""
         return self.loss(self.model(inputs), targets)
+
+    def part_count(self, *part):
+        """Over how many targets that mean is taken."""
+        return self.count(part)
 
     def count(self, batch):
         """Over how many targets that mean is taken."""
@@ -934,6 +949,8 @@ class Trainer(Resumable):
         max_norm: the gradient's length is limited to this.
         folder: where checkpoints and the journal go; None keeps nothing.
         ignore_index: the target that does not count.
+        width: how many numbers a layer has for each token, so that large batches are computed in
+            parts side by side; see `Stepper`.
 
     Raises:
         ValueError, TypeError: `pieces` is no count, or `schedule` is none.

@@ -14,15 +14,16 @@ learns the pairs by heart; how well it answers the same questions in other words
     python 01_vaswani_generation.py --ask "What does a cow eat?"
 """
 
+import functools
 import math
 
 import tinytorch
-from tinytorch import console, parallel
+from tinytorch import console, runs
 from tinytorch.dataloader import DataLoader, load_tinytalks, pad_sequences
-from tinytorch.losses import cross_entropy
-from tinytorch.optimizers import AdamW, clip_grad_norm_, warmup_cosine
+from tinytorch.kv_caching import generate_cached
+from tinytorch.optimizers import AdamW, warmup_cosine
 from tinytorch.tokenization import CharTokenizer, next_token_windows
-from tinytorch.training import count_targets
+from tinytorch.training import Trainer
 from tinytorch.transformers import GPT
 
 CONTEXT = 128  # characters the model can look back on
@@ -63,40 +64,30 @@ def padded(samples):
 def train(model, samples, tokenizer, flags):
     """Train for the given epochs; returns the mean loss of the last one and the seconds used."""
     loader = DataLoader(samples * REPEATS, flags.batch_size, True, collate_fn=padded)
-    optimizer = AdamW(model.parameters(), lr=flags.lr, weight_decay=0.01)
     steps = flags.epochs * len(loader)
     targets_each = REPEATS * sum(len(targets) for _, targets in samples)
     print(
         f"an epoch: {len(samples)} pairs {REPEATS} times = {len(loader):,} steps, "
         f"{targets_each:,} characters to guess"
     )
+    rate = functools.partial(warmup_cosine, warmup_steps=100, total_steps=steps, lr=flags.lr)
+    trainer = Trainer(
+        model,
+        AdamW(model.parameters(), lr=flags.lr, weight_decay=0.01),
+        loader,
+        schedule=functools.partial(rate, min_lr=flags.lr / 10),
+        max_norm=1.0,
+        ignore_index=IGNORE,
+        width=flags.embed_dim,
+    )
 
-    def mean_loss(inputs, targets):
-        return cross_entropy(model(inputs), targets, ignore_index=IGNORE)
+    def say(epoch):
+        yield f"epoch {epoch}: mean loss {runs.epoch_loss(trainer):.3f}"
+        for question, reply in zip(SAMPLES, answers(model, tokenizer, SAMPLES)):
+            yield f"    {question} {reply}"
 
-    def guessed(inputs, targets):
-        return count_targets(targets, IGNORE)
-
-    with console.Progress(steps) as progress:
-        for epoch in range(1, flags.epochs + 1):
-            total = seen = 0
-            for inputs, targets in loader:
-                lr = warmup_cosine(progress.done + 1, 100, steps, flags.lr, flags.lr / 10)
-                optimizer.param_groups[0]["lr"] = lr
-                optimizer.zero_grad()
-                parts = parallel.parts_for(inputs.numel() * flags.embed_dim)
-                loss = parallel.backward(mean_loss, inputs, targets, parts=parts, count=guessed)
-                clip_grad_norm_(model.parameters(), 1.0)
-                optimizer.step()
-                kept = guessed(inputs, targets)
-                total, seen = total + kept * loss, seen + kept
-                progress.update(kept, loss=loss, epoch=epoch)
-                if progress.seconds > flags.max_seconds:
-                    return total / seen, progress.seconds
-            progress.say(f"epoch {epoch}: mean loss {total / seen:.3f}")
-            for question, reply in zip(SAMPLES, answers(model, tokenizer, SAMPLES)):
-                progress.say(f"    {question} {reply}")
-    return total / seen, progress.seconds
+    seconds = runs.fit_epochs(trainer, steps, flags.max_seconds, say)
+    return runs.epoch_loss(trainer), seconds
 
 
 def answers(model, tokenizer, questions, temperature=0.0):
@@ -105,10 +96,9 @@ def answers(model, tokenizer, questions, temperature=0.0):
     replies, stop = [""] * len(prompts), tokenizer.encode("\n")
     for length in sorted({len(prompt) for prompt in prompts}):  # equally long ones in one batch
         rows = [row for row, prompt in enumerate(prompts) if len(prompt) == length]
-        batch = tinytorch.tensor([prompts[row] for row in rows])
-        room = CONTEXT - length
-        texts = model.generate(batch, room, temperature=temperature, stop=stop).tolist()
-        for row, ids in zip(rows, texts):
+        batch, room = [prompts[row] for row in rows], CONTEXT - length
+        texts = generate_cached(model, batch, room, temperature=temperature, stop=stop)
+        for row, ids in zip(rows, texts.tolist()):
             replies[row] = tokenizer.decode(ids[length:]).split("\n")[0].strip()
     return replies
 

@@ -18,18 +18,19 @@ names the one of the dialogue.
     python 02_vaswani_dialogue.py --chat                       talk to it after training
 """
 
+import functools
 import math
 import random
 import string
 from collections import Counter
 
 import tinytorch
-from tinytorch import console, parallel
+from tinytorch import console, runs
 from tinytorch.dataloader import DataLoader, load_tinytalks, pad_sequences
-from tinytorch.losses import cross_entropy
-from tinytorch.optimizers import AdamW, clip_grad_norm_, warmup_cosine
+from tinytorch.kv_caching import generate_cached
+from tinytorch.optimizers import AdamW, warmup_cosine
 from tinytorch.tokenization import CharTokenizer, next_token_windows
-from tinytorch.training import count_targets
+from tinytorch.training import Trainer
 from tinytorch.transformers import GPT
 
 CONTEXT = 128  # characters the model can look back on
@@ -93,51 +94,60 @@ def padded(samples):
     return pad_sequences(inputs)[0], pad_sequences(targets, value=IGNORE)[0]
 
 
-def loader(topics, tokenizer, source, flags):
-    """The batches of one epoch."""
-    texts = [t for _ in range(TELLINGS) for t in told(topics, source, flags.shuffle_turns)]
-    samples = [sample(text, tokenizer) for text in texts]
-    return DataLoader(samples, flags.batch_size, True, collate_fn=padded)
+class Retold:
+    """Batches of all dialogues, told anew each time it is looped over: an epoch.
+
+    Args:
+        topics: the talks of each topic.
+        source: a random.Random, for the orders of the turns.
+    """
+
+    def __init__(self, topics, tokenizer, source, flags):
+        self.topics, self.tokenizer, self.source, self.flags = topics, tokenizer, source, flags
+        self.tell()
+
+    def tell(self):
+        """Draw the dialogues of the next epoch."""
+        topics, flags = self.topics, self.flags
+        texts = (t for _ in range(TELLINGS) for t in told(topics, self.source, flags.shuffle_turns))
+        samples = [sample(text, self.tokenizer) for text in texts]
+        self.targets = sum(len(targets) for _, targets in samples)
+        self.batches = DataLoader(samples, flags.batch_size, True, collate_fn=padded)
+
+    def __len__(self):
+        return len(self.batches)
+
+    def __iter__(self):
+        yield from self.batches
+        self.tell()
 
 
 def train(model, topics, tokenizer, flags):
     """Train for the given epochs; returns the mean loss of the last one and the seconds used."""
-    source = random.Random(flags.seed)
-    loaders = [loader(topics, tokenizer, source, flags) for _ in range(flags.epochs)]
-    optimizer = AdamW(model.parameters(), lr=flags.lr, weight_decay=0.01)
-    steps = sum(map(len, loaders))
-    targets_each = sum(len(targets) for _, targets in loaders[0].dataset)
+    loader = Retold(topics, tokenizer, random.Random(flags.seed), flags)
+    steps = flags.epochs * len(loader)
     print(
-        f"an epoch: all dialogues {TELLINGS} times = {len(loaders[0]):,} steps, about "
-        f"{targets_each:,} characters to guess"
+        f"an epoch: all dialogues {TELLINGS} times = {len(loader):,} steps, about "
+        f"{loader.targets:,} characters to guess"
+    )
+    rate = functools.partial(warmup_cosine, warmup_steps=100, total_steps=steps, lr=flags.lr)
+    trainer = Trainer(
+        model,
+        AdamW(model.parameters(), lr=flags.lr, weight_decay=0.01),
+        loader,
+        schedule=functools.partial(rate, min_lr=flags.lr / 10),
+        max_norm=1.0,
+        ignore_index=IGNORE,
+        width=flags.embed_dim,
     )
 
-    def mean_loss(inputs, targets):
-        return cross_entropy(model(inputs), targets, ignore_index=IGNORE)
+    def say(epoch):
+        yield f"epoch {epoch}: mean loss {runs.epoch_loss(trainer):.3f}"
+        for question, reply in converse(model, tokenizer, topics[0])[:3]:
+            yield f"    {question} {reply}"
 
-    def guessed(inputs, targets):
-        return count_targets(targets, IGNORE)
-
-    with console.Progress(steps) as progress:
-        for epoch, batches in enumerate(loaders, start=1):
-            total = seen = 0
-            for inputs, targets in batches:
-                lr = warmup_cosine(progress.done + 1, 100, steps, flags.lr, flags.lr / 10)
-                optimizer.param_groups[0]["lr"] = lr
-                optimizer.zero_grad()
-                parts = parallel.parts_for(inputs.numel() * flags.embed_dim)
-                loss = parallel.backward(mean_loss, inputs, targets, parts=parts, count=guessed)
-                clip_grad_norm_(model.parameters(), 1.0)
-                optimizer.step()
-                kept = guessed(inputs, targets)
-                total, seen = total + kept * loss, seen + kept
-                progress.update(kept, loss=loss, epoch=epoch)
-                if progress.seconds > flags.max_seconds:
-                    return total / seen, progress.seconds
-            progress.say(f"epoch {epoch}: mean loss {total / seen:.3f}")
-            for question, reply in converse(model, tokenizer, topics[0])[:3]:
-                progress.say(f"    {question} {reply}")
-    return total / seen, progress.seconds
+    seconds = runs.fit_epochs(trainer, steps, flags.max_seconds, say)
+    return runs.epoch_loss(trainer), seconds
 
 
 class Conversation:
@@ -152,7 +162,7 @@ class Conversation:
         if len(prompt) > CONTEXT:
             raise ValueError(f"{len(prompt)} characters are more than {CONTEXT}: ask a shorter one")
         stop = self.tokenizer.encode("\n")
-        ids = self.model.generate(tinytorch.tensor([prompt]), ANSWER, temperature=0.0, stop=stop)
+        ids = generate_cached(self.model, [prompt], ANSWER, temperature=0.0, stop=stop)
         answer = self.tokenizer.decode(ids[0, len(prompt) :].tolist()).split("\n")[0].strip()
         self.lines += [f"Q: {question}\n", f"A: {answer}\n"]
         return answer

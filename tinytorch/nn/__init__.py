@@ -1,39 +1,120 @@
-"""Layers and losses under the names that PyTorch gives them."""
+"""Layers and losses under the names, and with the arguments, that PyTorch gives them."""
 
 from ..attention import MultiHeadAttention
-from ..embeddings import Embedding
-from ..layers import GELU, Dropout, Linear, Module, ModuleList, ReLU, Sequential, Tanh
-from ..losses import BCEWithLogitsLoss, CrossEntropyLoss, L1Loss, MSELoss
-from ..tensor import Parameter
-from ..transformers import LayerNorm
-from . import functional, init, utils
-from .modules import Flatten, Identity, LogSoftmax, ModuleDict, Sigmoid, SiLU, Softmax
+from ..layers import GELU, Module, ModuleList, Sequential, Tanh
+from ..names import unknown
+from . import functional, init, tree, utils
+from .course import (
+    BCEWithLogitsLoss,
+    CrossEntropyLoss,
+    Dropout,
+    Embedding,
+    L1Loss,
+    LayerNorm,
+    Linear,
+    MSELoss,
+    Parameter,
+    ReLU,
+)
+from .modules import (
+    ELU,
+    GLU,
+    SELU,
+    BatchNorm1d,
+    BCELoss,
+    CosineEmbeddingLoss,
+    CosineSimilarity,
+    Flatten,
+    Hardsigmoid,
+    Hardswish,
+    Hardtanh,
+    HuberLoss,
+    Identity,
+    KLDivLoss,
+    LeakyReLU,
+    LogSigmoid,
+    LogSoftmax,
+    Mish,
+    ModuleDict,
+    NLLLoss,
+    ParameterDict,
+    ParameterList,
+    ReLU6,
+    RMSNorm,
+    Sigmoid,
+    SiLU,
+    SmoothL1Loss,
+    Softmax,
+    Softplus,
+    Softsign,
+    Unflatten,
+)
+from .transformer import (
+    MultiheadAttention,
+    Transformer,
+    TransformerEncoder,
+    TransformerEncoderLayer,
+)
+
+tree.attach()
 
 __all__ = [
-    "GELU",
+    "BCELoss",
     "BCEWithLogitsLoss",
+    "BatchNorm1d",
+    "CosineEmbeddingLoss",
+    "CosineSimilarity",
     "CrossEntropyLoss",
     "Dropout",
+    "ELU",
     "Embedding",
     "Flatten",
+    "GELU",
+    "GLU",
+    "Hardsigmoid",
+    "Hardswish",
+    "Hardtanh",
+    "HuberLoss",
     "Identity",
+    "KLDivLoss",
     "L1Loss",
     "LayerNorm",
+    "LeakyReLU",
     "Linear",
+    "LogSigmoid",
     "LogSoftmax",
     "MSELoss",
+    "Mish",
     "Module",
     "ModuleDict",
     "ModuleList",
     "MultiHeadAttention",
+    "MultiheadAttention",
+    "NLLLoss",
     "Parameter",
+    "ParameterDict",
+    "ParameterList",
+    "RMSNorm",
     "ReLU",
+    "ReLU6",
+    "SELU",
     "Sequential",
     "SiLU",
     "Sigmoid",
+    "SmoothL1Loss",
     "Softmax",
+    "Softplus",
+    "Softsign",
     "Tanh",
+    "Transformer",
+    "TransformerEncoder",
+    "TransformerEncoderLayer",
+    "Unflatten",
     "functional",
     "init",
     "utils",
 ]
+
+
+def __getattr__(name):
+    raise unknown(name, __name__, __all__)

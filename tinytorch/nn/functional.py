@@ -8,36 +8,64 @@ import math
 
 import numpy as np
 
-from .. import activations, attention, embeddings, transformers
-from ..activations import log_softmax, relu, sigmoid, silu, softmax, tanh
+from .. import activations, attention, embeddings, losses, transformers
+from ..activations import sigmoid, tanh
 from ..attention import boolean, scores_shape
+from ..autograd import no_grad
+from ..functions import gather, norm, rule, to
 from ..layers import Dropout, linear
-from ..losses import (
-    binary_cross_entropy_with_logits,
-    cross_entropy,
-    l1_loss,
-    mse_loss,
-)
-from ..tensor import ones, wrap, zeros
+from ..losses import checked_targets, need_same_shape, reduced
+from ..names import unknown
+from ..names.maths import cosine_similarity, expm1, log1p, rsqrt
+from ..names.places import repeat_interleave
+from ..tensor import Tensor, cat, getitem, ones, primitive, where, wrap, zeros
 
 __all__ = [
+    "batch_norm",
+    "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
+    "cosine_embedding_loss",
+    "cosine_similarity",
     "cross_entropy",
     "dropout",
+    "elu",
     "embedding",
     "gelu",
+    "glu",
+    "hardsigmoid",
+    "hardswish",
+    "hardtanh",
+    "huber_loss",
+    "kl_div",
     "l1_loss",
     "layer_norm",
+    "leaky_relu",
     "linear",
     "log_softmax",
+    "logsigmoid",
+    "mish",
     "mse_loss",
+    "nll_loss",
+    "normalize",
+    "one_hot",
+    "pad",
     "relu",
+    "relu6",
+    "rms_norm",
     "scaled_dot_product_attention",
+    "selu",
     "sigmoid",
     "silu",
+    "smooth_l1_loss",
     "softmax",
+    "softplus",
+    "softsign",
     "tanh",
 ]
+
+
+def __getattr__(name):
+    raise unknown(name, __name__, __all__)
 
 
 def gelu(x, approximate="none"):
@@ -57,7 +85,7 @@ def gelu(x, approximate="none"):
     return activations.gelu(x) if approximate == "tanh" else activations.gelu_exact(x)
 
 
-def dropout(x, p=0.5, training=True):
+def dropout(x, p=0.5, training=True, inplace=False):
     """x with each number dropped with probability p and the others scaled by 1 / (1 - p).
 
     Args:
@@ -117,26 +145,477 @@ def layer_norm(x, normalized_shape, weight=None, bias=None, eps=1e-5):
 
 
 def scaled_dot_product_attention(
-    query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, scale=None
+    query,
+    key,
+    value,
+    attn_mask=None,
+    dropout_p=0.0,
+    is_causal=False,
+    scale=None,
+    enable_gqa=False,
 ):
     """softmax(query @ key^T * scale) @ value, where the mask allows; draws the dropout itself.
 
     Args:
         query, key, value: (..., T, d), (..., S, d), (..., S, dv).
-        attn_mask: boolean, broadcasts to (..., T, S), True = may attend.
+        attn_mask: broadcasts to (..., T, S): boolean, True = may attend; or real numbers, which
+            are added to the scores.
         dropout_p: the share of weights to drop, always: pass 0.0 outside training.
         is_causal: query t sees the keys 0 to t, also where T and S differ (as in PyTorch; in
             `tinytorch.attention` the last query stands at the last key).
         scale: instead of 1 / sqrt(d).
+        enable_gqa: let several heads of queries share one of keys and values (dimension -3).
 
     >>> from tinytorch.tensor import Tensor
     >>> x = Tensor([[1.0], [2.0]])
     >>> scaled_dot_product_attention(x, x, x, is_causal=True)[0]
     tensor([1.])
     """
+    if enable_gqa:
+        times = query.shape[-3] // key.shape[-3]
+        key, value = (repeat_interleave(t, times, -3) for t in (key, value))
     shape = scores_shape(query, key, value, scale)
+    if attn_mask is not None and attn_mask.dtype.kind == "f":
+        return with_added(query, key, value, attn_mask, dropout_p, is_causal, scale)
     if is_causal:
         causal = wrap(np.tri(*shape[-2:], dtype=bool))
         attn_mask = causal if attn_mask is None else boolean(attn_mask) & causal
     kept = dropout(ones(shape, dtype=query.dtype), dropout_p) if dropout_p else None
     return attention.scaled_dot_product_attention(query, key, value, attn_mask, False, kept, scale)
+
+
+def with_added(query, key, value, added, dropout_p, is_causal, scale):
+    """Attention with a mask of real numbers, which are added to the scores."""
+    if is_causal:
+        raise ValueError("scaled_dot_product_attention: give a mask or is_causal=True, not both")
+    scale = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
+    weights = activations.softmax(query @ key.transpose(-1, -2) * scale + added, -1)
+    return dropout(weights, dropout_p) @ value
+
+
+# ---------------------------------------------------------------- curves
+
+
+def softmax(x, dim=-1, dtype=None):
+    """exp(x_i) / sum_j exp(x_j) along `dim`, as `tinytorch.softmax`.
+
+    Args:
+        x: scores, any shape.
+        dim: the dimension that shall sum to 1.
+        dtype: convert first.
+    """
+    return activations.softmax(to(x, dtype=dtype), dim)
+
+
+def log_softmax(x, dim=-1, dtype=None):
+    """The logarithm of `softmax`, never -inf. Args: as there."""
+    return activations.log_softmax(to(x, dtype=dtype), dim)
+
+
+def relu(x, inplace=False):
+    """max(x, 0): any shape -> the same shape; a new tensor also with inplace=True."""
+    return activations.relu(x)
+
+
+def silu(x, inplace=False):
+    """x * sigmoid(x): any shape -> the same shape; a new tensor also with inplace=True."""
+    return activations.silu(x)
+
+
+def leaky_relu(x, negative_slope=0.01, inplace=False):
+    """x where x > 0, else negative_slope * x: any shape -> the same shape."""
+    return where(x > 0, x, x * negative_slope)
+
+
+def elu(x, alpha=1.0, inplace=False):
+    """x where x > 0, else alpha * (exp(x) - 1): any shape -> the same shape."""
+    return where(x > 0, x, expm1(x.clamp(max=0.0)) * alpha)
+
+
+def selu(x, inplace=False):
+    """1.0507 * elu(x, 1.6733): any shape -> the same shape. Source: Klambauer et al. 2017."""
+    return elu(x, 1.6732632423543772) * 1.0507009873554805
+
+
+def softplus(x, beta=1.0, threshold=20.0):
+    """log(1 + exp(beta x)) / beta, x itself where beta x is large: any shape -> the same shape."""
+    bent = log1p((x * beta).clamp(max=threshold).exp()) / beta
+    return where(x * beta > threshold, x, bent)
+
+
+def logsigmoid(x):
+    """log(sigmoid(x)), never -inf by underflow: any shape -> the same shape."""
+    return x.clamp(max=0.0) - log1p((-x.abs()).exp())
+
+
+def softsign(x):
+    """x / (1 + |x|): any shape -> the same shape."""
+    return x / (x.abs() + 1)
+
+
+def mish(x, inplace=False):
+    """x * tanh(softplus(x)): any shape -> the same shape. Source: Misra 2019."""
+    return x * softplus(x).tanh()
+
+
+def hardtanh(x, min_val=-1.0, max_val=1.0, inplace=False):
+    """x, but not below min_val and not above max_val: any shape -> the same shape."""
+    inside = (x > min_val) & (x < max_val)  # at a bound PyTorch's slope is 0
+    return where(inside, x, x.detach().clamp(min_val, max_val))
+
+
+def relu6(x, inplace=False):
+    """min(max(x, 0), 6): any shape -> the same shape."""
+    return hardtanh(x, 0.0, 6.0)
+
+
+def hardsigmoid(x, inplace=False):
+    """relu6(x + 3) / 6: any shape -> the same shape."""
+    return relu6(x + 3) / 6
+
+
+def hardswish(x, inplace=False):
+    """x * hardsigmoid(x): any shape -> the same shape."""
+    return x * hardsigmoid(x)
+
+
+def glu(x, dim=-1):
+    """a * sigmoid(b), where a and b are the halves of x along `dim`: (..., 2n) -> (..., n)."""
+    a, b = x.chunk(2, dim)
+    return a * activations.sigmoid(b)
+
+
+# ---------------------------------------------------------------- norms and other helpers
+
+
+def normalize(x, p=2.0, dim=1, eps=1e-12):
+    """x divided by its length along `dim`, at least eps: any shape -> the same shape."""
+    return x / norm(x, p, dim, True).clamp(min=eps)
+
+
+def rms_norm(x, normalized_shape, weight=None, eps=None):
+    """x / sqrt(mean(x^2) + eps) * weight, over the last dimensions.
+
+    Args:
+        x: ends with the sizes `normalized_shape`.
+        weight: of that shape, or None.
+        eps: the smallest step of the dtype unless given.
+
+    Source: Zhang & Sennrich 2019.
+    """
+    shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+    if x.shape[-len(shape) :] != shape:
+        raise ValueError(f"rms_norm over the last sizes {shape}: x is {x.shape}")
+    eps = float(np.finfo(x.dtype).eps) if eps is None else eps
+    y = x * rsqrt((x * x).mean(tuple(range(-len(shape), 0)), True) + eps)
+    return y if weight is None else y * weight
+
+
+def batch_norm(
+    x,
+    running_mean,
+    running_var,
+    weight=None,
+    bias=None,
+    training=False,
+    momentum=0.1,
+    eps=1e-5,
+):
+    """(x - mean) / sqrt(variance + eps) * weight + bias for every channel, dimension 1.
+
+    Args:
+        x: (N, C) or (N, C, ...).
+        running_mean, running_var: (C,), used outside training and updated in it; or None.
+        training: take mean and variance of this batch.
+
+    Source: Ioffe & Szegedy 2015.
+    """
+    others = tuple(d for d in range(x.ndim) if d != 1)
+    column = (1, -1) + (1,) * (x.ndim - 2)
+    if training or running_mean is None:
+        mean, variance = x.mean(others, True), x.var(others, False, True)
+        if running_mean is not None:
+            count = x.numel() / x.shape[1]
+            with no_grad():
+                fresh = variance.reshape(-1) * (count / (count - 1))
+                running_mean.mul_(1 - momentum).add_(mean.reshape(-1), alpha=momentum)
+                running_var.mul_(1 - momentum).add_(fresh, alpha=momentum)
+    else:
+        mean, variance = running_mean.reshape(column), running_var.reshape(column)
+    y = (x - mean) / (variance + eps).sqrt()
+    y = y if weight is None else y * weight.reshape(column)
+    return y if bias is None else y + bias.reshape(column)
+
+
+def one_hot(x, num_classes=-1):
+    """A 1 at the place that each number names, 0 elsewhere: (...) -> (..., C), int64.
+
+    Args:
+        x: whole numbers from 0 on.
+        num_classes: C; the largest number + 1 for -1.
+
+    Raises:
+        ValueError: a number is negative, or not below C. TypeError: no whole numbers.
+    """
+    if x.dtype.kind not in "iu":
+        raise TypeError(f"one_hot takes whole numbers, not {x.dtype}: use x.long()")
+    classes = int(x.array.max(initial=-1)) + 1 if num_classes == -1 else num_classes
+    if x.numel() and not 0 <= x.array.min() <= x.array.max() < classes:
+        raise ValueError(f"one_hot: classes are 0 to {classes - 1}, and here is {x.array.max()}")
+    return wrap((x.array[..., None] == np.arange(classes)).astype("int64"))
+
+
+def pad(x, pad, mode="constant", value=None):
+    """x with more elements at the ends of its last dimensions.
+
+    Args:
+        x: any shape.
+        pad: (before, after) of the last dimension, then of the one before it, ...; a negative
+            number cuts off.
+        mode: "constant". value: what is put there, 0 unless given.
+    """
+    if mode != "constant" or len(pad) % 2 or len(pad) > 2 * x.ndim:
+        raise ValueError(f"pad: pairs (before, after) for mode='constant', not {pad}, {mode!r}")
+    for n, (before, after) in enumerate(zip(pad[::2], pad[1::2])):
+        dim = x.ndim - 1 - n
+        x = x.narrow(dim, max(-before, 0), x.shape[dim] + min(before, 0) + min(after, 0))
+        parts = []
+        for size in (before, after):
+            shape = (*x.shape[:dim], max(size, 0), *x.shape[dim + 1 :])
+            parts.append(wrap(np.full(shape, value or 0, x.dtype)))
+        x = cat([parts[0], x, parts[1]], dim)
+    return x
+
+
+# ---------------------------------------------------------------- losses
+
+
+def old_words(size_average, reduce, reduction):
+    """The reduction that PyTorch's old words size_average and reduce ask for."""
+    if size_average is None and reduce is None:
+        return reduction
+    if reduce is False:
+        return "none"
+    return "sum" if size_average is False else "mean"
+
+
+def weighed(values, weight, reduction):
+    """A value per element, times a weight, reduced."""
+    return reduced(values if weight is None else values * weight, reduction)
+
+
+def cross_entropy(
+    input,
+    target,
+    weight=None,
+    size_average=None,
+    ignore_index=-100,
+    reduce=None,
+    reduction="mean",
+    label_smoothing=0.0,
+):
+    """-log(softmax(input)[target]), averaged: the classes are dimension 1, as in PyTorch.
+
+    `tinytorch.losses.cross_entropy` has them last; (N, T, C) is understood here as well, where it
+    cannot be mistaken for (N, C, T).
+
+    Args:
+        input: scores (N, C), (N, C, ...) or (C,).
+        target: class numbers (N), (N, ...) or (); or probabilities of the shape of `input`.
+        weight: (C,), how much each class counts.
+        ignore_index: the target that does not count.
+        reduction: "mean", "sum" or "none".
+        label_smoothing: the share of the target's probability that goes to all classes alike.
+        size_average, reduce: PyTorch's old words for the reduction.
+
+    Raises:
+        ValueError: shapes that do not fit, or that fit in both ways.
+
+    >>> from tinytorch.tensor import Tensor
+    >>> cross_entropy(Tensor([[0.0, 0.0], [500.0, 0.0]]), Tensor([1, 1]), reduction="none")
+    tensor([  0.6931, 500.    ])
+    """
+    reduction = old_words(size_average, reduce, reduction)
+    if isinstance(target, Tensor) and target.dtype.kind == "f":
+        return of_probabilities(input, target, weight, reduction, label_smoothing)
+    logits = classes_last(input, target)
+    if weight is None:
+        return losses.cross_entropy(logits, target, ignore_index, label_smoothing, reduction)
+    checked_targets(logits.array, target.array, ignore_index)
+    kept = target != ignore_index
+    ids = where(kept, target, 0).long()
+    shares = getitem(weight, ids) * kept  # (...): how much each target counts
+    log_probs = activations.log_softmax(logits, -1)
+    values = -gather(log_probs, -1, ids.unsqueeze(-1)).squeeze(-1) * shares
+    if label_smoothing:
+        even = -(log_probs * weight).sum(-1) * kept / logits.shape[-1]
+        values = values * (1 - label_smoothing) + even * label_smoothing
+    return values.sum() / shares.sum() if reduction == "mean" else reduced(values, reduction)
+
+
+def classes_last(logits, target):
+    """The scores with their classes in the last dimension, where module 04 has them."""
+    if logits.ndim < 3 or not isinstance(target, Tensor):
+        return logits
+    second, last = (*logits.shape[:1], *logits.shape[2:]), logits.shape[:-1]
+    if target.shape == second and second == last:
+        told = f"classes may be dimension 1 or the last one of {logits.shape}"
+        raise ValueError(f"cross_entropy: {told}: use reshape(-1, C) and target.reshape(-1)")
+    if target.shape == second:
+        return logits.permute(0, *range(2, logits.ndim), 1)  # (N, C, ...) -> (N, ..., C)
+    return logits
+
+
+def of_probabilities(logits, target, weight, reduction, label_smoothing):
+    """Cross-entropy where the target is a probability for each class."""
+    need_same_shape("cross_entropy", logits, target)
+    dim = 0 if logits.ndim == 1 else 1
+    if label_smoothing:
+        target = target * (1 - label_smoothing) + label_smoothing / logits.shape[dim]
+    if weight is not None:
+        target = target * weight.reshape((-1,) + (1,) * (logits.ndim - 1 - dim))
+    values = -(activations.log_softmax(logits, dim) * target).sum(dim)
+    return reduced(values, reduction)
+
+
+def nll_loss(input, target, weight=None, ignore_index=-100, reduction="mean"):
+    """-input[target], averaged: for logarithms of probabilities.
+
+    Args:
+        input: (N, C), (N, C, ...) or (C,), as `log_softmax` gives them.
+        target, weight, ignore_index, reduction: as for `cross_entropy`.
+    """
+    rows = classes_last(input, target)
+    checked_targets(rows.array, target.array, ignore_index)
+    kept = target != ignore_index
+    ids = where(kept, target, 0).long()
+    shares = kept.to(rows.dtype) if weight is None else getitem(weight, ids) * kept
+    values = -gather(rows, -1, ids.unsqueeze(-1)).squeeze(-1) * shares
+    return values.sum() / shares.sum() if reduction == "mean" else reduced(values, reduction)
+
+
+def mse_loss(input, target, size_average=None, reduce=None, reduction="mean", weight=None):
+    """(input - target)^2, averaged; ValueError where the shapes differ: none is broadcast.
+
+    >>> from tinytorch.tensor import Tensor
+    >>> mse_loss(Tensor([2.0, 0.0]), Tensor([1.0, 1.0]), reduction="sum")
+    tensor(2.)
+    """
+    if isinstance(size_average, str):  # as in module 04: mse_loss(x, y, "sum")
+        size_average, reduction = None, size_average
+    reduction = old_words(size_average, reduce, reduction)
+    if weight is None:
+        return losses.mse_loss(input, target, reduction)
+    return weighed(losses.mse_loss(input, target, "none"), weight, reduction)
+
+
+def l1_loss(input, target, size_average=None, reduce=None, reduction="mean"):
+    """|input - target|, averaged; ValueError where the shapes differ: none is broadcast.
+
+    >>> from tinytorch.tensor import Tensor
+    >>> l1_loss(Tensor([2.0, 0.0]), Tensor([1.0, 3.0]))
+    tensor(2.)
+    """
+    if isinstance(size_average, str):
+        size_average, reduction = None, size_average
+    return losses.l1_loss(input, target, old_words(size_average, reduce, reduction))
+
+
+def huber_loss(input, target, reduction="mean", delta=1.0):
+    """d^2 / 2 where |d| < delta, else delta (|d| - delta / 2); d = input - target -> averaged."""
+    need_same_shape("huber_loss", input, target)
+    away = (input - target).abs()
+    return reduced(where(away < delta, away * away * 0.5, (away - 0.5 * delta) * delta), reduction)
+
+
+def smooth_l1_loss(input, target, size_average=None, reduce=None, reduction="mean", beta=1.0):
+    """`huber_loss` divided by its delta, beta; `l1_loss` for beta=0 -> averaged."""
+    reduction = old_words(size_average, reduce, reduction)
+    if beta == 0:
+        return losses.l1_loss(input, target, reduction)
+    return huber_loss(input, target, reduction, beta) / beta
+
+
+def binary_cross_entropy(
+    input, target, weight=None, size_average=None, reduce=None, reduction="mean"
+):
+    """-(y log(p) + (1 - y) log(1 - p)), averaged; each logarithm is at least -100.
+
+    Args:
+        input: probabilities, any shape. target: the same shape.
+        weight: how much each element counts.
+        reduction: "mean", "sum" or "none".
+    """
+    need_same_shape("binary_cross_entropy", input, target)
+    if input.numel() and not (input.array.min() >= 0 and input.array.max() <= 1):
+        raise ValueError("binary_cross_entropy takes probabilities from 0 to 1: use sigmoid first")
+    tiny = 1e-12  # keeps the slope finite, as PyTorch does
+    yes, no = (floored_log(p, tiny) for p in (input, 1 - input))
+    values = -(target * yes + (1 - target) * no)
+    return weighed(values, weight, old_words(size_average, reduce, reduction))
+
+
+@primitive
+def floored_log(p, tiny):
+    """log(p), at least -100; its slope is 1 / max(p, tiny)."""
+    with np.errstate(divide="ignore"):
+        return np.maximum(np.log(p), -100).astype(p.dtype)
+
+
+@rule
+def floored_log_rule(g, p, tiny):
+    """1 / max(p, tiny)."""
+    return g / np.maximum(p, tiny)
+
+
+def binary_cross_entropy_with_logits(
+    input,
+    target,
+    weight=None,
+    size_average=None,
+    reduce=None,
+    reduction="mean",
+    pos_weight=None,
+):
+    """`binary_cross_entropy` of sigmoid(input), without overflow.
+
+    Args:
+        input: scores, any shape. target: the same shape, 0 to 1.
+        weight: how much each element counts. pos_weight: how much a "yes" counts.
+        reduction: "mean", "sum" or "none".
+    """
+    if isinstance(weight, str):  # as in module 04
+        weight, reduction = None, weight
+    reduction = old_words(size_average, reduce, reduction)
+    if pos_weight is None:
+        if weight is None:
+            return losses.binary_cross_entropy_with_logits(input, target, reduction)
+        values = losses.binary_cross_entropy_with_logits(input, target, "none")
+        return weighed(values, weight, reduction)
+    need_same_shape("binary_cross_entropy_with_logits", input, target)
+    values = (1 - target) * input - (1 + (pos_weight - 1) * target) * logsigmoid(input)
+    return weighed(values, weight, reduction)
+
+
+def kl_div(input, target, size_average=None, reduce=None, reduction="mean", log_target=False):
+    """target * (log(target) - input), for logarithms of probabilities -> averaged.
+
+    Args:
+        input: log-probabilities. target: probabilities, or their logarithms with log_target.
+        reduction: "mean" over all elements, "batchmean" over the first dimension, "sum", "none".
+    """
+    if log_target:
+        values = target.exp() * (target - input)
+    else:
+        safe = where(target > 0, target, 1.0)
+        values = target * (safe.log() - input)
+    if reduction == "batchmean":
+        return values.sum() / input.shape[0]
+    return reduced(values, old_words(size_average, reduce, reduction))
+
+
+def cosine_embedding_loss(input1, input2, target, margin=0.0, reduction="mean"):
+    """1 - cos where the target is 1, max(0, cos - margin) where it is -1 -> averaged."""
+    cos = cosine_similarity(input1, input2, -1)
+    far = (cos - margin).clamp(min=0.0)
+    return reduced(where(target == 1, 1 - cos, far), reduction)

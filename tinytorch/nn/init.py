@@ -5,7 +5,10 @@ Each writes into the tensor that it gets, outside the graph, and returns it.
 
 import math
 
+import numpy as np
+
 from ..layers import RELU_GAIN, kaiming_uniform
+from ..tensor import numpy_generator, wrap
 
 __all__ = [
     "calculate_gain",
@@ -13,7 +16,10 @@ __all__ = [
     "kaiming_normal_",
     "kaiming_uniform_",
     "normal_",
+    "eye_",
     "ones_",
+    "orthogonal_",
+    "trunc_normal_",
     "uniform_",
     "xavier_normal_",
     "xavier_uniform_",
@@ -47,6 +53,36 @@ def zeros_(tensor):
 def ones_(tensor):
     """Overwrite with ones."""
     return constant_(tensor, 1.0)
+
+
+def trunc_normal_(tensor, mean=0.0, std=1.0, a=-2.0, b=2.0, generator=None):
+    """Overwrite with normal random numbers; those outside [a, b] are drawn again."""
+    rng, shape = numpy_generator(generator), tensor.shape
+    numbers = rng.normal(mean, std, shape)
+    while (outside := (numbers < a) | (numbers > b)).any():
+        numbers[outside] = rng.normal(mean, std, int(outside.sum()))
+    tensor.detach().copy_(wrap(numbers))
+    return tensor
+
+
+def eye_(tensor):
+    """Overwrite a matrix with 1 on the diagonal, 0 elsewhere."""
+    tensor.detach().copy_(wrap(np.eye(*tensor.shape)))
+    return tensor
+
+
+def orthogonal_(tensor, gain=1.0, generator=None):
+    """Overwrite with rows (or columns, if there are more rows) at right angles, of length `gain`.
+
+    Source: Saxe et al. 2013.
+    """
+    rows, columns = tensor.shape[0], math.prod(tensor.shape[1:])
+    flat = numpy_generator(generator).standard_normal((max(rows, columns), min(rows, columns)))
+    q, r = np.linalg.qr(flat)
+    q = q * np.sign(np.diag(r))
+    q = q if rows >= columns else q.T
+    tensor.detach().copy_(wrap(gain * q.reshape(tensor.shape)))
+    return tensor
 
 
 def fans(tensor):

@@ -1,18 +1,10 @@
 """Modules under PyTorch's names that no lesson needs: each is a few lines on top of `Module`."""
 
-from ..activations import log_softmax, sigmoid, silu, softmax
+from ..activations import log_softmax, sigmoid, softmax
 from ..layers import Module
-from ..tensor import flatten
-
-__all__ = [
-    "Flatten",
-    "Identity",
-    "LogSoftmax",
-    "ModuleDict",
-    "SiLU",
-    "Sigmoid",
-    "Softmax",
-]
+from ..tensor import flatten, ones, zeros
+from . import functional as F
+from .course import Parameter
 
 
 class Sigmoid(Module):
@@ -27,22 +19,6 @@ class Sigmoid(Module):
 
     def forward(self, x):
         return sigmoid(x)
-
-
-class SiLU(Module):
-    """silu(x) = x * sigmoid(x), as a module.
-
-    Any shape -> the same shape and dtype.
-
-    >>> from tinytorch.tensor import Tensor
-    >>> SiLU()(Tensor([0.0]))
-    tensor([0.])
-
-    Source: Elfwing, Uchibe and Doya 2017.
-    """
-
-    def forward(self, x):
-        return silu(x)
 
 
 class Softmax(Module):
@@ -156,3 +132,220 @@ class ModuleDict(Module):
     def items(self):
         """Pairs (name, module)."""
         return self.named_children()
+
+
+class Unflatten(Module):
+    """Cut a dimension into several: (N, 64) -> (N, 8, 8). Args: dim, unflattened_size."""
+
+    def __init__(self, dim, unflattened_size):
+        self.dim, self.unflattened_size = dim, unflattened_size
+
+    def forward(self, x):
+        return x.unflatten(self.dim, self.unflattened_size)
+
+
+# ---------------------------------------------------------------- functions as modules
+
+
+def as_module(name, function, **usual):
+    """A module that calls a function of one tensor with its settings.
+
+    Args:
+        name: of the module. function: what it computes. usual: the settings and their defaults.
+    """
+
+    class Curve(Module):
+        def __init__(self, *args, **settings):
+            unknown = set(settings) - set(usual)
+            if unknown or len(args) > len(usual):
+                told = ", ".join(usual) or "nothing"
+                raise TypeError(f"{name}() takes {told}, not {args or sorted(unknown)}")
+            self.settings = {**usual, **dict(zip(usual, args)), **settings}
+
+        def forward(self, x):
+            return function(x, **self.settings)
+
+        def extra_repr(self):
+            told = {word: value for word, value in self.settings.items() if word != "inplace"}
+            return ", ".join(f"{word}={value}" for word, value in told.items())
+
+    Curve.__name__ = Curve.__qualname__ = name
+    Curve.__doc__ = f"`F.{function.__name__}` as a module: any shape -> the same shape."
+    return Curve
+
+
+SiLU = as_module("SiLU", F.silu, inplace=False)
+LeakyReLU = as_module("LeakyReLU", F.leaky_relu, negative_slope=0.01, inplace=False)
+ELU = as_module("ELU", F.elu, alpha=1.0, inplace=False)
+SELU = as_module("SELU", F.selu, inplace=False)
+Softplus = as_module("Softplus", F.softplus, beta=1.0, threshold=20.0)
+LogSigmoid = as_module("LogSigmoid", F.logsigmoid)
+Softsign = as_module("Softsign", F.softsign)
+Mish = as_module("Mish", F.mish, inplace=False)
+Hardtanh = as_module("Hardtanh", F.hardtanh, min_val=-1.0, max_val=1.0, inplace=False)
+ReLU6 = as_module("ReLU6", F.relu6, inplace=False)
+Hardsigmoid = as_module("Hardsigmoid", F.hardsigmoid, inplace=False)
+Hardswish = as_module("Hardswish", F.hardswish, inplace=False)
+GLU = as_module("GLU", F.glu, dim=-1)
+
+
+def as_loss(name, function, **usual):
+    """A module that calls a loss with its settings: see `as_module`."""
+    Curve = as_module(name, function, **usual)
+
+    class Loss(Curve):
+        def forward(self, input, *others):
+            return function(input, *others, **self.settings)
+
+    Loss.__name__ = Loss.__qualname__ = name
+    Loss.__doc__ = f"`F.{function.__name__}` as a module: (input, target) -> the loss."
+    return Loss
+
+
+NLLLoss = as_loss("NLLLoss", F.nll_loss, weight=None, ignore_index=-100, reduction="mean")
+BCELoss = as_loss(
+    "BCELoss", F.binary_cross_entropy, weight=None, size_average=None, reduce=None, reduction="mean"
+)
+HuberLoss = as_loss("HuberLoss", F.huber_loss, reduction="mean", delta=1.0)
+SmoothL1Loss = as_loss(
+    "SmoothL1Loss", F.smooth_l1_loss, size_average=None, reduce=None, reduction="mean", beta=1.0
+)
+KLDivLoss = as_loss(
+    "KLDivLoss", F.kl_div, size_average=None, reduce=None, reduction="mean", log_target=False
+)
+CosineEmbeddingLoss = as_loss(
+    "CosineEmbeddingLoss", F.cosine_embedding_loss, margin=0.0, reduction="mean"
+)
+CosineSimilarity = as_loss("CosineSimilarity", F.cosine_similarity, dim=1, eps=1e-8)
+
+
+# ---------------------------------------------------------------- norms
+
+
+class RMSNorm(Module):
+    """x / sqrt(mean(x^2) + eps) * weight, over the last dimensions.
+
+    Args:
+        normalized_shape: a size or several.
+        eps: the smallest step of the dtype unless given.
+        elementwise_affine: whether there is a weight.
+
+    Source: Zhang & Sennrich 2019.
+    """
+
+    def __init__(self, normalized_shape, eps=None, elementwise_affine=True):
+        shape = (normalized_shape,) if isinstance(normalized_shape, int) else normalized_shape
+        self.normalized_shape, self.eps = tuple(shape), eps
+        self.weight = Parameter(ones(self.normalized_shape)) if elementwise_affine else None
+
+    def forward(self, x):
+        return F.rms_norm(x, self.normalized_shape, self.weight, self.eps)
+
+    def extra_repr(self):
+        return f"{self.normalized_shape}, eps={self.eps}"
+
+
+class BatchNorm1d(Module):
+    """(x - mean) / sqrt(variance + eps) * weight + bias for every channel of (N, C) or (N, C, L).
+
+    In training mean and variance are those of the batch, in evaluation running averages.
+
+    Args:
+        num_features: C.
+        eps: keeps the root away from 0.
+        momentum: the share of the new batch in the running averages.
+        affine: whether there are a weight and a bias.
+        track_running_stats: whether there are running averages.
+
+    Source: Ioffe & Szegedy 2015.
+    """
+
+    def __init__(self, num_features, eps=1e-5, momentum=0.1, affine=True, track_running_stats=True):
+        self.num_features, self.eps, self.momentum = num_features, eps, momentum
+        self.weight = Parameter(ones(num_features)) if affine else None
+        self.bias = Parameter(zeros(num_features)) if affine else None
+        self.running_mean = self.running_var = None
+        if track_running_stats:
+            self.register_buffer("running_mean", zeros(num_features))
+            self.register_buffer("running_var", ones(num_features))
+
+    def forward(self, x):
+        if x.ndim not in (2, 3) or x.shape[1] != self.num_features:
+            raise ValueError(f"the input {x.shape} should be (N, {self.num_features}) or (N, C, L)")
+        averages = self.running_mean, self.running_var
+        if self.training and x.numel() == self.num_features:
+            raise ValueError(f"one number for each channel has no variance: {x.shape}")
+        return F.batch_norm(
+            x, *averages, self.weight, self.bias, self.training, self.momentum, self.eps
+        )
+
+    def extra_repr(self):
+        return f"{self.num_features}, eps={self.eps}, momentum={self.momentum}"
+
+
+# ---------------------------------------------------------------- lists of parameters
+
+
+class ParameterList(Module):
+    """A list of Parameters that belongs to the tree; they are called 0, 1, 2, ...
+
+    >>> len(ParameterList([Parameter([1.0]), Parameter([2.0])]))
+    2
+    """
+
+    def __init__(self, values=()):
+        for value in values:
+            self.append(value)
+
+    def append(self, value):
+        """Put a Parameter at the end; a Tensor becomes one."""
+        setattr(self, str(len(self)), value if isinstance(value, Parameter) else Parameter(value))
+        return self
+
+    def __len__(self):
+        return sum(name.isdigit() for name in vars(self))
+
+    def __getitem__(self, index):
+        return getattr(self, str(range(len(self))[index]))
+
+    def __iter__(self):
+        return (self[i] for i in range(len(self)))
+
+
+class ParameterDict(Module):
+    """Parameters by name, as a part of the tree.
+
+    >>> ParameterDict({"scale": Parameter([2.0])})["scale"]
+    tensor([2.], requires_grad=True)
+    """
+
+    def __init__(self, parameters=None):
+        for name, value in (parameters or {}).items():
+            self[name] = value
+
+    def __setitem__(self, name, value):
+        setattr(self, name, value if isinstance(value, Parameter) else Parameter(value))
+
+    def __getitem__(self, name):
+        return vars(self)[name]
+
+    def __contains__(self, name):
+        return name in self.keys()
+
+    def __len__(self):
+        return len(self.keys())
+
+    def __iter__(self):
+        return iter(self.keys())
+
+    def keys(self):
+        """The names."""
+        return [name for name, value in vars(self).items() if isinstance(value, Parameter)]
+
+    def values(self):
+        """The Parameters."""
+        return [self[name] for name in self.keys()]
+
+    def items(self):
+        """Pairs (name, Parameter)."""
+        return [(name, self[name]) for name in self.keys()]

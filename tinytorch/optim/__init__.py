@@ -1,6 +1,12 @@
-"""Optimizers under the names that PyTorch gives them."""
+"""Optimizers under the names, and with the arguments, that PyTorch gives them."""
 
-from ..optimizers import SGD, Adam, AdamW, Optimizer
+from ..names import unknown
+from ..optimizers import Optimizer
 from . import lr_scheduler
+from .variants import SGD, Adagrad, Adam, AdamW, RMSprop
 
-__all__ = ["SGD", "Adam", "AdamW", "Optimizer", "lr_scheduler"]
+__all__ = ["SGD", "Adagrad", "Adam", "AdamW", "Optimizer", "RMSprop", "lr_scheduler"]
+
+
+def __getattr__(name):
+    raise unknown(name, __name__, __all__)

@@ -44,7 +44,7 @@ def merge(ids, pair, new):
 def train(self, text, vocab_size=None, num_merges=None, special_tokens=None):
     special = checked_special(self.special_tokens if special_tokens is None else special_tokens)
     limit = merges_wanted(vocab_size, num_merges, len(special))
-    index = PairIndex(count_words(text, special))
+    index = PairIndex(count_words(text, special, self.pattern))
     merges = []
     while len(merges) < limit:
         most = max(index.counts.values(), default=0)
@@ -53,7 +53,7 @@ def train(self, text, vocab_size=None, num_merges=None, special_tokens=None):
         best = min(pair for pair in index.counts if index.counts[pair] == most)
         index.merge(best, 256 + len(merges))
         merges.append(best)
-    self.__init__(merges, special)  # begin anew, with what was learnt
+    self.__init__(merges, special, self.pattern)  # begin anew, with what was learnt
 
 
 @solution("tokenization.BPETokenizer.encode_word")

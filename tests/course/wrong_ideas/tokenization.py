@@ -135,7 +135,7 @@ def merge(ids, pair, new):
 def train(self, text, vocab_size=None, num_merges=None, special_tokens=None):
     special = checked_special(self.special_tokens if special_tokens is None else special_tokens)
     limit = merges_wanted(vocab_size, num_merges, len(special))
-    index = PairIndex(count_words(text, special))
+    index = PairIndex(count_words(text, special, self.pattern))
     merges = []
     while len(merges) < limit:
         pair = max(index.counts, key=index.counts.get, default=None)
@@ -143,14 +143,14 @@ def train(self, text, vocab_size=None, num_merges=None, special_tokens=None):
             break
         index.merge(pair, 256 + len(merges))
         merges.append(pair)
-    self.__init__(merges, special)
+    self.__init__(merges, special, self.pattern)
 
 
 @wrong("tokenization.BPETokenizer.train", "takes the largest of equally frequent pairs")
 def train(self, text, vocab_size=None, num_merges=None, special_tokens=None):
     special = checked_special(self.special_tokens if special_tokens is None else special_tokens)
     limit = merges_wanted(vocab_size, num_merges, len(special))
-    index = PairIndex(count_words(text, special))
+    index = PairIndex(count_words(text, special, self.pattern))
     merges = []
     while len(merges) < limit:
         most, pair = max(((c, p) for p, c in index.counts.items()), default=(0, None))
@@ -158,38 +158,38 @@ def train(self, text, vocab_size=None, num_merges=None, special_tokens=None):
             break
         index.merge(pair, 256 + len(merges))
         merges.append(pair)
-    self.__init__(merges, special)
+    self.__init__(merges, special, self.pattern)
 
 
 @wrong("tokenization.BPETokenizer.train", "merges pairs that occur only once")
 def train(self, text, vocab_size=None, num_merges=None, special_tokens=None):
     special = checked_special(self.special_tokens if special_tokens is None else special_tokens)
     limit = merges_wanted(vocab_size, num_merges, len(special))
-    index = PairIndex(count_words(text, special))
+    index = PairIndex(count_words(text, special, self.pattern))
     merges = []
     while len(merges) < limit and index.counts:
         most = max(index.counts.values())
         pair = min(pair for pair, count in index.counts.items() if count == most)
         index.merge(pair, 256 + len(merges))
         merges.append(pair)
-    self.__init__(merges, special)
+    self.__init__(merges, special, self.pattern)
 
 
 @wrong("tokenization.BPETokenizer.train", "counts once and never again")
 def train(self, text, vocab_size=None, num_merges=None, special_tokens=None):
     special = checked_special(self.special_tokens if special_tokens is None else special_tokens)
     limit = merges_wanted(vocab_size, num_merges, len(special))
-    index = PairIndex(count_words(text, special))
+    index = PairIndex(count_words(text, special, self.pattern))
     best_first = sorted(index.counts, key=lambda pair: (-index.counts[pair], pair))
     merges = best_first[:limit]
-    self.__init__(merges, special)
+    self.__init__(merges, special, self.pattern)
 
 
 @wrong("tokenization.BPETokenizer.train", "does not stop at the limit")
 def train(self, text, vocab_size=None, num_merges=None, special_tokens=None):
     special = checked_special(self.special_tokens if special_tokens is None else special_tokens)
     limit = merges_wanted(vocab_size, num_merges, len(special))
-    index = PairIndex(count_words(text, special))
+    index = PairIndex(count_words(text, special, self.pattern))
     merges = []
     while True:
         most = max(index.counts.values(), default=0)
@@ -198,14 +198,14 @@ def train(self, text, vocab_size=None, num_merges=None, special_tokens=None):
         pair = min(pair for pair, count in index.counts.items() if count == most)
         index.merge(pair, 256 + len(merges))
         merges.append(pair)
-    self.__init__(merges, special)
+    self.__init__(merges, special, self.pattern)
 
 
 @wrong("tokenization.BPETokenizer.train", "asks for the largest of no counts")
 def train(self, text, vocab_size=None, num_merges=None, special_tokens=None):
     special = checked_special(self.special_tokens if special_tokens is None else special_tokens)
     limit = merges_wanted(vocab_size, num_merges, len(special))
-    index = PairIndex(count_words(text, special))
+    index = PairIndex(count_words(text, special, self.pattern))
     merges = []
     while len(merges) < limit:
         most = max(index.counts.values())
@@ -214,14 +214,14 @@ def train(self, text, vocab_size=None, num_merges=None, special_tokens=None):
         pair = min(pair for pair, count in index.counts.items() if count == most)
         index.merge(pair, 256 + len(merges))
         merges.append(pair)
-    self.__init__(merges, special)
+    self.__init__(merges, special, self.pattern)
 
 
 @wrong("tokenization.BPETokenizer.train", "notes the pair before it is merged")
 def train(self, text, vocab_size=None, num_merges=None, special_tokens=None):
     special = checked_special(self.special_tokens if special_tokens is None else special_tokens)
     limit = merges_wanted(vocab_size, num_merges, len(special))
-    index = PairIndex(count_words(text, special))
+    index = PairIndex(count_words(text, special, self.pattern))
     merges = []
     while len(merges) < limit:
         most = max(index.counts.values(), default=0)
@@ -230,14 +230,14 @@ def train(self, text, vocab_size=None, num_merges=None, special_tokens=None):
         pair = min(pair for pair, count in index.counts.items() if count == most)
         merges.append(pair)
         index.merge(pair, 256 + len(merges))
-    self.__init__(merges, special)
+    self.__init__(merges, special, self.pattern)
 
 
 @wrong("tokenization.BPETokenizer.train", "merges nothing in the index")
 def train(self, text, vocab_size=None, num_merges=None, special_tokens=None):
     special = checked_special(self.special_tokens if special_tokens is None else special_tokens)
     limit = merges_wanted(vocab_size, num_merges, len(special))
-    index = PairIndex(count_words(text, special))
+    index = PairIndex(count_words(text, special, self.pattern))
     merges = []
     while len(merges) < limit:
         most = max(index.counts.values(), default=0)
@@ -245,7 +245,7 @@ def train(self, text, vocab_size=None, num_merges=None, special_tokens=None):
             break
         pair = min(pair for pair, count in index.counts.items() if count == most)
         merges.append(pair)
-    self.__init__(merges, special)
+    self.__init__(merges, special, self.pattern)
 
 
 @wrong("tokenization.BPETokenizer.encode_word", "takes the rank for the new id")

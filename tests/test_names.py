@@ -1,0 +1,573 @@
+"""PyTorch's further names: files, devices, switches, other libraries, writes, refusals."""
+
+import copy
+import io
+import json
+import math
+import pickle
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import tinytorch
+from tinytorch import names, nn, optim
+from tinytorch.names import __main__ as coverage
+from tinytorch.names import homes, unknown
+from tinytorch.tensor import Tensor, from_numpy
+from tinytorch.utils.data import (
+    BatchSampler,
+    ConcatDataset,
+    DataLoader,
+    IterableDataset,
+    RandomSampler,
+    SubsetRandomSampler,
+    TensorDataset,
+    WeightedRandomSampler,
+)
+
+
+def leaf(data):
+    return Tensor(data, requires_grad=True)
+
+
+def raised(kind, function, *args, **kwargs):
+    """The message of the error that a call raises: one sentence."""
+    with pytest.raises(kind) as caught:
+        function(*args, **kwargs)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+class TestCoverage:
+    def test_every_name_of_the_tiers_is_here(self, capsys):
+        assert coverage.main([]) == 0
+        told = capsys.readouterr().out
+        assert told.count("100.0%") == 3 and "missing" not in told
+
+    def test_a_missing_name_is_counted(self, capsys, monkeypatch):
+        monkeypatch.setitem(coverage.TIERS, "A (100 files and more)", "Tensor.too zeros nn.Nothing")
+        assert coverage.main([]) == 1
+        assert "1 of    3" in (told := capsys.readouterr().out)
+        assert "missing: Tensor.too, nn.Nothing" in told
+
+    def test_every_entry_of_the_tables_leads_somewhere(self):
+        for name in homes(names.PUBLIC):
+            getattr(tinytorch, name)
+        for name in homes(names.METHODS):
+            assert callable(getattr(Tensor([1.0]), name)), name
+
+    def test_the_class_of_module_01_keeps_what_it_has(self):
+        """Nothing written in the notebook is replaced, but for the name of the device."""
+        from tinytorch import functions
+        from tinytorch.tensor import PRIMITIVES
+
+        assert Tensor.sum is PRIMITIVES["sum"] and Tensor.topk is functions.topk
+        assert "__getattr__" not in vars(Tensor)  # it would make every access slower
+        assert Tensor([1]).device == "cpu" and f"{Tensor([1]).device}" == "cpu"
+
+    def test_the_reason_or_the_nearest_name(self):
+        assert "write the batch as a dimension" in str(unknown("vmap", "tinytorch", []))
+        assert str(unknown("qqq", "tinytorch", ["zeros"])).endswith("has no attribute 'qqq'")
+        assert not hasattr(Tensor([1.0]), "qqq") and not hasattr(nn, "qqq")
+
+
+class TestFiles:
+    state = {"weight": Tensor([[1.0, 2.0]]), "ids": Tensor([3]), "on": Tensor([True])}
+
+    def test_a_state_dict_is_a_plain_safetensors_file(self, tmp_path):
+        tinytorch.save(self.state, tmp_path / "a.pt")
+        loaded = tinytorch.load(tmp_path / "a.pt")
+        assert {n: t.tolist() for n, t in loaded.items()} == {
+            n: t.tolist() for n, t in self.state.items()
+        }
+        again = tinytorch.io.load_safetensors(tmp_path / "a.pt")
+        assert list(again) == list(self.state) and again["ids"].dtype == np.int64
+
+    def test_a_checkpoint_comes_back_as_it_was(self, tmp_path):
+        model = nn.Linear(2, 1)
+        optimizer = optim.Adam(model.parameters(), lr=0.5)
+        model(Tensor([[1.0, 2.0]])).sum().backward()
+        optimizer.step()
+        saved = {
+            "epoch": 3, "best": math.inf, "tags": ["a", ("b", None)], "n": np.float64(2),
+            "model": model.state_dict(), "optimizer": optimizer.state_dict(), 7: Tensor([1]),
+        }  # fmt: skip
+        path = str(tmp_path / "checkpoint.tar")
+        tinytorch.save(saved, path)
+        loaded = tinytorch.load(path, map_location=tinytorch.device("cpu"), weights_only=True)
+        assert list(loaded) == list(saved)
+        assert loaded["epoch"] == 3 and loaded["best"] == math.inf and loaded[7].tolist() == [1]
+        assert loaded["tags"] == ["a", ("b", None)] and loaded["n"] == 2
+        other = optim.Adam(nn.Linear(2, 1).parameters())
+        other.load_state_dict(loaded["optimizer"])
+        assert other.param_groups[0]["lr"] == 0.5
+        assert list(other.state.values())[0]["step"] == 1
+
+    def test_one_tensor_and_files_in_memory(self, tmp_path):
+        buffer = io.BytesIO()
+        tinytorch.save(Tensor([1.5]), buffer)
+        buffer.seek(0)
+        assert tinytorch.load(buffer).tolist() == [1.5]
+        tinytorch.save([nn.Parameter([2.0]), Tensor(3)], tmp_path / "list")
+        first, second = tinytorch.load(tmp_path / "list")
+        assert isinstance(first, nn.Parameter) and second.item() == 3
+
+    def test_two_names_of_one_place_do_not_meet(self, tmp_path):
+        tinytorch.save({"a": {"b": Tensor([1])}, "a.b": Tensor([2]), "c": 0}, tmp_path / "f")
+        loaded = tinytorch.load(tmp_path / "f")
+        assert loaded["a"]["b"].tolist() == [1] and loaded["a.b"].tolist() == [2]
+
+    def test_pickles_are_refused_in_one_sentence(self, tmp_path):
+        (tmp_path / "old.pt").write_bytes(pickle.dumps([1], protocol=2))
+        (tmp_path / "new.pt").write_bytes(b"PK\x03\x04" + b"0" * 40)
+        for name in ("old.pt", "new.pt"):
+            told = raised(ValueError, tinytorch.load, tmp_path / name)
+            assert (
+                told.startswith(f"{name} was written by PyTorch's save") and "safetensors" in told
+            )
+
+    def test_what_cannot_be_saved(self, tmp_path):
+        told = raised(TypeError, tinytorch.save, nn.ReLU(), tmp_path / "f")
+        assert "save model.state_dict()" in told
+        assert "no function at a.1" in raised(
+            TypeError, tinytorch.save, {"a": [0, raised]}, tmp_path / "f"
+        )
+        assert not list(tmp_path.iterdir())
+
+    def test_damage_is_told(self, tmp_path):
+        path = tmp_path / "f"
+        tinytorch.save({"a": [Tensor([1])]}, path)
+        path.write_bytes(path.read_bytes().replace(b'\\"a.0\\"}', b'\\"b.0\\"}'))
+        assert "is damaged: its outline" in raised(ValueError, tinytorch.load, path)
+        path.write_bytes(b"nonsense")
+        raised(ValueError, tinytorch.load, path)
+        raised(FileNotFoundError, tinytorch.load, tmp_path / "gone")
+
+    def test_nothing_but_json_is_in_the_file(self, tmp_path):
+        tinytorch.save({"a": 1}, tmp_path / "f")
+        data = (tmp_path / "f").read_bytes()
+        assert json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]
+
+
+class TestOtherLibraries:
+    def test_numpy_shares_memory(self):
+        array = np.zeros(3)
+        t = tinytorch.from_numpy(array)
+        array[0] = 5
+        t[1] = 6
+        assert t.tolist() == [5, 6, 0] == array.tolist()
+        assert np.asarray(t) is array or np.shares_memory(np.asarray(t), array)
+
+    def test_dlpack_shares_memory(self):
+        t = Tensor([1.0, 2.0])
+        array = np.from_dlpack(t)
+        t[0] = 9
+        assert array.tolist() == [9, 2] and t.__dlpack_device__() == (1, 0)
+        back = tinytorch.from_dlpack(t)
+        assert np.shares_memory(back.array, t.array)
+        assert "knows DLPack, not list" in raised(TypeError, tinytorch.from_dlpack, [1])
+        assert "detach()" in raised(RuntimeError, leaf([1.0]).__dlpack__)
+
+    def test_pytorch_and_back(self):
+        torch = pytest.importorskip("torch")
+        t = leaf([[1.0, 2.0]])
+        there = tinytorch.to_torch(t)
+        assert there.requires_grad and there.tolist() == [[1, 2]]
+        with torch.no_grad():
+            there[0, 0] = 7
+        assert t.tolist() == [[7, 2]]
+        back = tinytorch.from_torch(there)
+        assert back.requires_grad and back.tolist() == [[7, 2]]
+        assert tinytorch.from_torch(torch.ones(2, dtype=torch.bfloat16)).dtype == np.float32
+        assert torch.from_dlpack(Tensor([3])).tolist() == [3]
+        assert tinytorch.to_torch(from_numpy(np.arange(3.0)[::-1])).tolist() == [2, 1, 0]
+        assert tinytorch.to_torch(Tensor([1]).expand(2)).tolist() == [1, 1]
+        told = raised(TypeError, tinytorch.from_torch, np.ones(2))
+        assert told == "from_torch takes a tensor of PyTorch, not ndarray"
+
+    def test_torch_is_imported_only_when_called(self):
+        code = "import sys, tinytorch; tinytorch.to_torch; tinytorch.from_torch; "
+        code += "print('torch' in sys.modules)"
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+        assert done.stdout == "False\n", done.stderr
+
+
+class TestDevicesAndSwitches:
+    def test_there_is_the_cpu_alone(self):
+        device = tinytorch.device("cuda" if tinytorch.cuda.is_available() else "cpu")
+        model = nn.Linear(2, 2).to(device)
+        x = tinytorch.zeros(1, 2, device=device)
+        assert model(x.to(device)).device.type == "cpu" and device == "cpu"
+        assert isinstance(device, tinytorch.device) and repr(device) == "device(type='cpu')"
+        assert tinytorch.device("cuda:1").index == 1
+        with tinytorch.device("cpu"):
+            tinytorch.set_default_device("cpu")
+        for refused in (
+            lambda: x.to("cuda"), lambda: x.cuda(), lambda: model.cuda(), lambda: model.to("mps"),
+            lambda: tinytorch.zeros(2, device="cuda:0"), lambda: tinytorch.device("mars"),
+            lambda: tinytorch.set_default_device("cuda"), lambda: x.xpu(),
+            tinytorch.device("cuda").__enter__,
+        ):  # fmt: skip
+            raised(ValueError, refused)
+        assert not (tinytorch.backends.mps.is_available() or tinytorch.xpu.is_available())
+        assert tinytorch.version.cuda is None and tinytorch.accelerator.device_count() == 0
+        tinytorch.backends.cuda.matmul.allow_tf32 = True
+        tinytorch.backends.cudnn.benchmark = True
+        tinytorch.cuda.manual_seed_all(3)
+        assert "has no 'matmull' here" in raised(
+            AttributeError, getattr, tinytorch.backends.cuda, "matmull"
+        )
+        raised(RuntimeError, tinytorch.distributed.init_process_group, backend="nccl")
+        raised(RuntimeError, tinytorch.cuda.get_device_name)
+
+    def test_switches_that_change_nothing(self):
+        model = nn.Linear(2, 2)
+        assert tinytorch.compile(model) is model and model.compile() is None
+
+        @tinytorch.compile(mode="max-autotune")
+        def double(x):
+            return 2 * x
+
+        @tinytorch.jit.script
+        def triple(x):
+            return 3 * x
+
+        assert double(2) == 4 and triple(2) == 6
+        tinytorch.set_float32_matmul_precision("high")
+        raised(ValueError, tinytorch.set_float32_matmul_precision, "low")
+        tinytorch.use_deterministic_algorithms(True)
+        with tinytorch.autocast(device_type="cpu", dtype=tinytorch.bfloat16):
+            assert (Tensor([1.0]) * 2).dtype == np.float32
+        with pytest.warns(UserWarning, match="there is no cuda device"):
+            tinytorch.amp.autocast("cuda")
+        scaler = tinytorch.cuda.amp.GradScaler(enabled=False)
+        assert scaler.scale(3) == 3 and not scaler.is_enabled()
+        with pytest.warns(UserWarning, match="nothing is scaled"):
+            tinytorch.amp.GradScaler()
+
+    def test_kinds_of_number(self):
+        kinds = {"float32": tinytorch.float32, "bfloat16": tinytorch.bfloat16}
+        kinds["float16"] = tinytorch.float16
+        assert repr(kinds["bfloat16"]) == "tinytorch.bfloat16"
+        for use in (
+            lambda: tinytorch.zeros(2, dtype=tinytorch.bfloat16),
+            lambda: Tensor([1.0]).to(tinytorch.bfloat16),
+            lambda: Tensor([1.0]).bfloat16(),
+            lambda: nn.Linear(1, 1).bfloat16(),
+        ):
+            assert "bfloat16: " in raised(TypeError, use)
+        assert tinytorch.int8 == np.int8 and tinytorch.int16 == np.int16
+        assert math.isnan(tinytorch.nan) and tinytorch.Size([1, 2]) == (1, 2)
+        assert tinytorch.get_default_dtype() == np.float32
+        tinytorch.set_default_dtype(tinytorch.float32)
+        raised(ValueError, tinytorch.set_default_dtype, tinytorch.float64)
+        with np.printoptions():
+            tinytorch.set_printoptions(sci_mode=False, precision=2, linewidth=120)
+            assert np.get_printoptions()["suppress"] and np.get_printoptions()["linewidth"] == 120
+
+    def test_generators(self):
+        state = tinytorch.get_rng_state()
+        first = tinytorch.rand(3).tolist()
+        tinytorch.set_rng_state(state)
+        assert tinytorch.rand(3).tolist() == first
+        tinytorch.manual_seed(tinytorch.seed())
+        raised(RuntimeError, tinytorch.initial_seed)
+        g = tinytorch.Generator(device="cpu").manual_seed(4)
+        state = g.get_state()
+        draw = tinytorch.randn((2, 2), generator=g).tolist()
+        assert tinytorch.randn((2, 2), generator=g.set_state(state)).tolist() == draw
+        assert g.initial_seed() == 4 and isinstance(g.seed(), int)
+        raised(ValueError, tinytorch.Generator, device="cuda")
+        told = raised(TypeError, tinytorch.multinomial, tinytorch.ones(2), 1, g)
+        assert "generator=" in told
+
+    def test_what_a_tensor_does_not_do(self):
+        x = Tensor([[1.0]])
+        raised(NotImplementedError, x.register_hook, print)
+        for name in ("squeeze_", "unsqueeze_", "t_", "transpose_"):
+            assert "without the _" in raised(NotImplementedError, getattr(x, name), 0)
+        assert x.share_memory_() is x and x.pin_memory() is x
+        raised(NotImplementedError, nn.ReLU().register_full_backward_hook, print)
+        from tinytorch.nn.parallel import DistributedDataParallel
+
+        raised(RuntimeError, DistributedDataParallel, nn.ReLU())
+
+
+class TestWrites:
+    """A write is recorded nowhere: right without a gradient, refused where one would be lost."""
+
+    WRITES = (
+        lambda t: t.add_(1.0), lambda t: t.mul_(2.0), lambda t: t.masked_fill_(t > 0, 0.0),
+        lambda t: t.zero_(), lambda t: t.copy_(Tensor([5.0, 6.0])), lambda t: t.fill_(3.0),
+        lambda t: t.uniform_(), lambda t: t.normal_(), lambda t: t.__setitem__(0, 1.0),
+        lambda t: t.exp_(), lambda t: t.clamp_(0, 1), lambda t: t.index_fill_(0, Tensor([0]), 2.0),
+        lambda t: t.scatter_(0, Tensor([0]), 9.0), lambda t: t.bernoulli_(0.5), lambda t: t.relu_(),
+        lambda t: t.index_put_((Tensor([0]),), Tensor([1.0])), lambda t: t.pow_(2),
+    )  # fmt: skip
+
+    @pytest.mark.parametrize("write", WRITES)
+    def test_refused_for_leaves_and_through_views(self, write):
+        t = leaf([1.5, 2.0])
+        told = raised(RuntimeError, write, t)
+        assert "is not recorded" in told and t.tolist() == [1.5, 2.0]
+        result = t * 1.0
+        for hidden in (result, view := result.view(2)):
+            told = raised(RuntimeError, write, hidden)
+            assert "is not recorded" in told and "use " in told
+            assert result.tolist() == view.tolist() == [1.5, 2.0]
+
+    def test_a_result_becomes_the_result_of_one_more_step(self):
+        x = leaf([1.0, -2.0, 3.0])
+        y = x * 2
+        y.retain_grad()
+        assert y.masked_fill_(y < 0, 0.0) is y and y.tolist() == [2, 0, 6]
+        y.add_(1).mul_(Tensor([1.0, 2.0, 3.0]))
+        y.sum().backward()
+        assert x.grad.tolist() == [2, 0, 6] and y.grad.tolist() == [1, 1, 1]
+
+    def test_what_was_saved_before_stays_right(self):
+        x = leaf([0.5, 1.0])
+        y = x.tanh()  # its slope needs its result
+        y.add_(1.0)
+        y.sum().backward()
+        np.testing.assert_allclose(x.grad.array, 1 - np.tanh([0.5, 1.0]) ** 2, rtol=1e-6)
+        x, saved = leaf([0.5, 1.0]), []
+        y = x * 1
+        saved.append(y * y)  # this one holds the numbers of y
+        assert "a saved gradient looks" in raised(RuntimeError, y.add_, 1.0)
+
+    def test_shapes_and_kinds_stay(self):
+        y = leaf([1.0, 2.0]) * 1
+        raised(ValueError, y.add_, tinytorch.ones(2, 2))
+        assert y.add_(Tensor([1], dtype=np.float64)).dtype == np.float32
+        ids = Tensor([1, 2])
+        raised(TypeError, ids.mul_, leaf([0.5, 0.5]))
+
+    @pytest.mark.parametrize("write", WRITES)
+    def test_allowed_under_no_grad_and_noticed_by_the_walk(self, write):
+        t = leaf([1.5, 2.0])
+        loss = (t * t).sum()
+        with tinytorch.no_grad():
+            write(t)
+        assert "was written into after it was used" in raised(RuntimeError, loss.backward)
+        assert t.is_leaf and t.requires_grad
+
+    def test_a_value_that_wants_a_gradient_is_refused_too(self):
+        for write in (
+            lambda t, w: t.copy_(w), lambda t, w: t.__setitem__(0, w[0]),
+            lambda t, w: t[:1].add_(w[:1]), lambda t, w: t.view(2).mul_(w),
+        ):  # fmt: skip
+            raised(RuntimeError, write, Tensor([1.0, 2.0]), leaf([3.0, 4.0]))
+
+    def test_the_recorded_form_of_an_assignment(self):
+        w = leaf([3.0, 4.0])
+        t = Tensor([1.0, 1.0, 1.0]).index_put((Tensor([0, 2]),), w)
+        (t * Tensor([1.0, 10.0, 100.0])).sum().backward()
+        assert w.grad.tolist() == [1, 100] and t.tolist() == [3, 1, 4]
+
+    def test_setting_requires_grad_and_data(self):
+        p = Tensor([1.0, 2.0])
+        p.requires_grad = True
+        (p * 3).sum().backward()
+        p.data += -0.5 * p.grad
+        assert p.tolist() == [-0.5, 0.5] and p.is_leaf and p.requires_grad
+        p.grad = None
+        (p * 3).sum().backward()
+        assert p.grad.tolist() == [3, 3]
+
+    def test_detach_in_place(self):
+        x = leaf([1.0])
+        y = (x * 2).detach_()
+        assert not y.requires_grad and y.is_leaf
+
+
+class TestModules:
+    def test_the_course_s_layers_are_instances_too(self):
+        from tinytorch import layers, optimizers, transformers
+
+        assert isinstance(layers.Dropout(0.1), nn.Dropout)
+        assert isinstance(transformers.LayerNorm(3), nn.LayerNorm)
+        assert isinstance(layers.Linear(1, 1).weight, nn.Parameter)
+        assert isinstance(nn.LayerNorm(3), transformers.LayerNorm)
+        assert not isinstance(layers.ReLU(), nn.Dropout) and issubclass(layers.Linear, nn.Linear)
+        assert isinstance(optimizers.AdamW([leaf([1.0])]), optim.Adam)
+
+        class Mine(nn.LayerNorm):
+            pass
+
+        assert isinstance(Mine(3), nn.LayerNorm) and not isinstance(nn.LayerNorm(3), Mine)
+
+    def test_parameters_are_made_of_anything(self):
+        w = leaf([[1.0, 2.0], [3.0, 4.0]])
+        cut = nn.Parameter(w[:1])
+        assert cut.is_leaf and cut.requires_grad and cut.shape == (1, 2)
+        assert not nn.Parameter(np.ones(2), requires_grad=False).requires_grad
+
+    def test_a_tree_is_asked_by_name(self):
+        model = nn.Sequential(nn.Linear(2, 3), nn.ModuleDict({"norm": nn.BatchNorm1d(3)}))
+        assert model.get_submodule("1.norm") is model[1]["norm"]
+        assert model.get_parameter("0.weight") is model[0].weight
+        assert model.get_buffer("1.norm.running_mean").tolist() == [0, 0, 0]
+        for get, name in (("submodule", "2"), ("parameter", "0.w"), ("buffer", "0.weight")):
+            assert "has no" in raised(AttributeError, getattr(model, f"get_{get}"), name)
+        model.register_parameter("scale", nn.Parameter([1.0]))
+        model.register_parameter("none", None)
+        model.register_module("last", nn.ReLU())
+        assert "scale" in dict(model.named_parameters()) and model.none is None
+        raised(TypeError, model.register_parameter, "x", Tensor([1.0]))
+        assert model.type(np.float64).get_parameter("scale").dtype == np.float64
+        assert model.half().scale.dtype == np.float16 and model.share_memory() is model
+
+    def test_lists_change(self):
+        parts = nn.ModuleList([nn.ReLU(), nn.Tanh()])
+        parts.insert(1, nn.Sigmoid())
+        assert [type(m).__name__ for m in parts] == ["ReLU", "Sigmoid", "Tanh"]
+        assert isinstance(parts.pop(0), nn.ReLU) and len(parts) == 2
+
+    def test_a_hook_before_forward(self):
+        layer, seen = nn.Identity(), []
+        first = layer.register_forward_pre_hook(lambda module, args: seen.append(args[0].item()))
+        second = layer.register_forward_pre_hook(lambda module, args: args[0] * 2)
+        assert layer(Tensor([3.0])).tolist() == [6] and seen == [6]
+        raised(RuntimeError, first.remove)
+        second.remove()
+        first.remove()
+        assert layer(Tensor([3.0])).tolist() == [3] and seen == [6]
+
+    def test_cross_entropy_where_the_classes_could_be_anywhere(self):
+        from tinytorch.nn import functional as F
+
+        told = raised(ValueError, F.cross_entropy, tinytorch.ones(2, 3, 3), Tensor([[0] * 3] * 2))
+        assert "may be dimension 1 or the last one" in told
+        last, ids = tinytorch.randn(2, 5, 3), Tensor([[0, 1, 2, 0, 1]] * 2)
+        second = F.cross_entropy(last.permute(0, 2, 1), ids)
+        assert F.cross_entropy(last, ids).item() == pytest.approx(second.item())
+
+    def test_deep_copies_are_independent(self):
+        model = nn.Sequential(nn.Linear(2, 2), nn.LayerNorm(2))
+        twin = copy.deepcopy(model)
+        with tinytorch.no_grad():
+            twin[0].weight.add_(1.0)
+        assert not tinytorch.equal(model[0].weight, twin[0].weight)
+
+    def test_vectors_of_parameters(self):
+        model = nn.Linear(2, 1)
+        flat = nn.utils.parameters_to_vector(model.parameters())
+        nn.utils.vector_to_parameters(flat * 0 + 2, model.parameters())
+        assert model.weight.tolist() == [[2, 2]] and model.bias.tolist() == [2]
+        raised(ValueError, nn.utils.vector_to_parameters, flat[:1], model.parameters())
+        model(Tensor([[5.0, -5.0]])).sum().backward()
+        nn.utils.clip_grad_value_(model.parameters(), 0.5)
+        assert model.weight.grad.tolist() == [[0.5, -0.5]]
+
+
+class TestOptimizers:
+    @pytest.mark.parametrize("kind", [optim.SGD, optim.Adam, optim.AdamW])
+    def test_further_arguments(self, kind):
+        w = leaf([1.0])
+        optimizer = kind([w], lr=0.1, maximize=True, foreach=False, fused=None)
+        (w * 2).sum().backward()
+        optimizer.step()
+        assert w.item() > 1 - 1e-2 and w.item() != 1
+        name = "dampening" if kind is optim.SGD else "amsgrad"
+        assert "is not supported" in raised(ValueError, kind, [w], **{name: 0.5})
+
+    def test_a_closure(self):
+        w = leaf([1.0])
+        optimizer = optim.SGD([w], lr=0.1)
+
+        def closure():
+            optimizer.zero_grad()
+            loss = (w * w).sum()
+            loss.backward()
+            return loss
+
+        assert optimizer.step(closure).item() == 1 and w.item() == pytest.approx(0.8)
+        assert optimizer.step() is None
+
+
+class TestLoaders:
+    data = TensorDataset(Tensor([[0], [1], [2], [3], [4]]))
+
+    def drawn(self, **settings):
+        return [batch[0].reshape(-1).tolist() for batch in DataLoader(self.data, **settings)]
+
+    def test_plain(self):
+        assert self.drawn(batch_size=2) == [[0, 1], [2, 3], [4]]
+        assert self.drawn(batch_size=2, drop_last=True, num_workers=2, pin_memory=True)[-1] == [
+            2,
+            3,
+        ]
+        assert sorted(sum(self.drawn(batch_size=2, shuffle=True), [])) == [0, 1, 2, 3, 4]
+        assert (
+            len(DataLoader(self.data, 2)) == 3 and len(DataLoader(self.data, batch_size=None)) == 5
+        )
+        assert self.drawn(batch_size=None) == [[0], [1], [2], [3], [4]]
+
+    def test_samplers(self):
+        g = tinytorch.Generator().manual_seed(0)
+        assert self.drawn(sampler=[4, 2], batch_size=2) == [[4, 2]]
+        assert self.drawn(batch_sampler=[[1], [2, 0]]) == [[1], [2, 0]]
+        assert sorted(SubsetRandomSampler([3, 1], g)) == [1, 3]
+        assert set(WeightedRandomSampler([0, 1, 0], 9, generator=g)) == {1}
+        assert list(BatchSampler(range(5), 2, False)) == [[0, 1], [2, 3], [4]]
+        assert list(BatchSampler(range(5), 2, True)) == [[0, 1], [2, 3]]
+        endless = RandomSampler(self.data, replacement=True, num_samples=int(1e10))
+        loader = iter(DataLoader(self.data, sampler=endless, batch_size=3))
+        assert len(endless) == 10**10 and next(loader)[0].shape == (3, 1)
+        assert sorted(RandomSampler(self.data, generator=g)) == [0, 1, 2, 3, 4]
+        assert len(list(RandomSampler(self.data, num_samples=3))) == 3
+        told = raised(ValueError, DataLoader, self.data, shuffle=True, sampler=[1])
+        assert "leave shuffle out" in told
+
+    def test_streams_and_chains(self):
+        class Count(IterableDataset):
+            def __iter__(self):
+                return iter(range(5))
+
+        assert [b.tolist() for b in DataLoader(Count(), batch_size=2)] == [[0, 1], [2, 3], [4]]
+        both = ConcatDataset(["ab", "c"])
+        assert [both[i] for i in range(3)] == ["a", "b", "c"] and both[-1] == "c"
+        raised(IndexError, both.__getitem__, 3)
+
+
+def test_assert_close():
+    close = tinytorch.testing.assert_close
+    close(Tensor([1.0]), Tensor([1.0 + 1e-6]))
+    close([1, {"a": 2}["a"]], [1, 2])
+    close({"a": Tensor([1])}, {"a": Tensor([1])})
+    close(Tensor([math.nan]), Tensor([math.nan]), equal_nan=True)
+    for a, b, told in (
+        (Tensor([1.0, 2.0]), Tensor([1.0, 2.1]), "1 of 2 numbers differ, most at [1]"),
+        (Tensor([1.0]), Tensor([1]), "the dtypes differ"),
+        (Tensor([1.0]), Tensor([[1.0]]), "the shapes differ"),
+        ([1], [1, 2], "the lengths differ"),
+        ({"a": 1}, {"b": 1}, "the keys differ"),
+        (Tensor([math.nan]), Tensor([math.nan]), "1 of 1"),
+    ):
+        assert told in raised(AssertionError, close, a, b)
+    raised(ValueError, close, 1, 1, rtol=1.0)
+
+
+def test_the_import_lines_of_a_program():
+    code = """
+import tinytorch as torch
+import tinytorch.nn as nn
+import tinytorch.nn.functional as F
+import tinytorch.optim as optim
+from tinytorch import Tensor, nn, optim, tensor
+from tinytorch.amp import GradScaler, autocast
+from tinytorch.cuda.amp import autocast
+from tinytorch.nn import functional as F, Parameter, init
+from tinytorch.nn.parallel import DistributedDataParallel as DDP
+from tinytorch.nn.utils import clip_grad_norm_
+from tinytorch.optim import AdamW, lr_scheduler
+from tinytorch.optim.lr_scheduler import LambdaLR, StepLR
+from tinytorch.utils.data import DataLoader, Dataset, TensorDataset, random_split
+from tinytorch.utils.data.dataloader import DataLoader
+print(torch.nn is nn, torch.utils.data.Dataset is Dataset, torch.autograd.grad is torch.grad)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout == "True True True\n", done.stderr

@@ -1,0 +1,142 @@
+"""What the milestone scripts share: memory by formula, judges that know nothing of the library."""
+
+import argparse
+import math
+
+import numpy as np
+import pytest
+
+import tinytorch
+from tinytorch import Tensor, console, runs
+from tinytorch.layers import Linear
+from tinytorch.losses import cross_entropy
+from tinytorch.optimizers import SGD
+from tinytorch.training import Trainer
+from tinytorch.transformers import GPT
+
+SHAPES = [  # B T V D H L
+    (4, 64, 80, 64, 4, 2),
+    (2, 32, 300, 32, 2, 1),
+    (8, 16, 10, 48, 8, 3),
+    (1, 128, 65, 128, 8, 4),
+]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_the_formula_of_the_activations_holds_to_a_tenth(shape):
+    B, T, V, D, H, L = shape
+    model = GPT(V, D, H, L, T)
+    ids = Tensor(np.random.default_rng(0).integers(0, V, (B, T)))
+    measured = runs.kept_bytes(lambda batch: cross_entropy(model(batch), batch), ids)
+    assert measured == pytest.approx(runs.activations(*shape), rel=0.1)
+
+
+def test_measuring_leaves_tracemalloc_as_it_was():
+    import tracemalloc
+
+    assert not tracemalloc.is_tracing()
+    kept = runs.kept_bytes(lambda n: np.zeros(n, np.uint8), 1_000_000)
+    assert kept == pytest.approx(1_000_000, rel=0.01)
+    assert not tracemalloc.is_tracing()
+
+
+# -- a loss in plain Python
+def test_the_plain_loss_is_the_mean_over_all_targets():
+    tinytorch.manual_seed(0)
+    model = GPT(7, 8, 2, 1, 5)
+    rng = np.random.default_rng(1)
+    batches = [[Tensor(rng.integers(0, 7, (rows, 5))) for _ in "xy"] for rows in (3, 1)]
+    with tinytorch.no_grad():
+        means = [cross_entropy(model(x), y).item() for x, y in batches]
+        assert runs.plain_loss(model, batches) == pytest.approx((3 * means[0] + means[1]) / 4)
+
+
+def test_the_plain_loss_of_large_logits_is_finite():
+    def model(ids):
+        return Tensor([[[1000.0, -1000.0]]])
+
+    ids = Tensor([[0]])
+    assert runs.plain_loss(model, [(ids, ids)]) == 0
+    assert runs.plain_loss(model, [(ids, Tensor([[1]]))]) == 2000
+
+
+# -- a model that counts
+TEXT = "abracadabra alakazam abracadabra"
+IDS = ["abcdklmrz ".index(c) for c in TEXT]
+
+
+@pytest.mark.parametrize("order", [1, 2, 3, 5])
+def test_probabilities_sum_to_one_and_agree_with_the_loss(order):
+    model = runs.NGram(IDS, order, 10)
+    total = 0.0
+    for end in range(len(IDS)):
+        p = model.probabilities(IDS[max(0, end - order + 1) : end])
+        assert sum(p) == pytest.approx(1) and min(p) > 0
+        total -= math.log(p[IDS[end]])
+    assert model.loss(IDS) == pytest.approx(total / len(IDS))
+
+
+def test_more_context_knows_its_own_text_better():
+    losses = [runs.NGram(IDS, order, 10).loss(IDS) for order in (1, 2, 3, 4)]
+    assert losses == sorted(losses, reverse=True)
+    assert runs.NGram([], 3, 10).loss([1, 2, 3]) == pytest.approx(math.log(10))
+
+
+def test_witten_and_bells_numbers_by_hand():
+    """After a: b twice, of 1 kind; below: a 3, b 2, of 5; below that all alike."""
+    model = runs.NGram([0, 1, 0, 1, 0], 2, 3)
+    ground = [(3 + 2 / 3) / 7, (2 + 2 / 3) / 7, (2 / 3) / 7]
+    assert model.probabilities([0]) == pytest.approx(
+        [ground[0] / 3, (2 + ground[1]) / 3, ground[2] / 3]
+    )
+    assert model.probabilities([2]) == pytest.approx(ground)  # never seen: one step down
+
+
+# -- runs
+def toy(steps_per_epoch=3, lr=0.1, folder=None):
+    model = Linear(2, 2)
+    batches = [
+        (Tensor([[1.0, n]] * (n + 1)), Tensor([0] * (n + 1))) for n in range(steps_per_epoch)
+    ]
+    return Trainer(model, SGD(model.parameters(), lr=lr), batches, folder=folder)
+
+
+def test_epochs_are_told_when_they_are_over(capsys):
+    trainer, told = toy(), []
+
+    def say(epoch):
+        told.append((epoch, trainer.step))
+        return [f"epoch {epoch} is over"]
+
+    runs.fit_epochs(trainer, 6, 100, say)
+    assert told == [(1, 3), (2, 6)]
+    assert "epoch 2 is over" in capsys.readouterr().out
+
+
+def test_the_time_is_up_after_the_first_step(capsys):
+    trainer = toy()
+    runs.fit_epochs(trainer, 6, 0, lambda epoch: [])
+    assert trainer.step == 1
+
+
+def test_the_loss_of_an_epoch_is_weighted_by_targets():
+    trainer = toy()
+    runs.fit_epochs(trainer, 5, 100, lambda epoch: [])
+    rows = trainer.journal.rows[3:]
+    assert [row["targets"] for row in rows] == [1, 2]
+    assert runs.epoch_loss(trainer) == pytest.approx((rows[0]["loss"] + 2 * rows[1]["loss"]) / 3)
+
+
+def test_a_loss_that_is_no_number_is_said_in_the_words_of_a_script():
+    trainer = toy()
+    trainer.loss = lambda logits, targets: (logits * math.nan).sum()
+    with pytest.raises(console.Diverged, match="the loss is no number any more after 1 steps"):
+        runs.fit_epochs(trainer, 50, 100, lambda epoch: [])
+
+
+def test_steps_from_epochs():
+    flags = argparse.Namespace(steps=7, epochs=None, batch_size=4, context=16)
+    assert runs.steps(flags, 6400) == 7
+    flags.epochs = 3
+    assert runs.steps(flags, 6400) == 300
+    assert runs.steps(flags, 10) == 1

@@ -1,0 +1,179 @@
+"""PyTorch's further names: where each is found, and how it becomes a method of Tensor.
+
+`python -m tinytorch.names` says how many of the names that tutorials use are here.
+"""
+
+from .device import device
+
+PUBLIC = {  # module -> the names that `tinytorch.name` finds there; name=function if they differ
+    "names.maths": """
+        acos acosh addcdiv addcmul addmm allclose amin aminmax arccos=acos arccosh=acosh
+        arcsin=asin arcsinh=asinh arctan2=atan2 arctan=atan arctanh=atanh asin asinh atan atan2
+        atanh baddbmm bmm cdist ceil clamp_max clamp_min cos cosh cosine_similarity count_nonzero
+        cumprod deg2rad det dot einsum equal erf erfc exp2 expm1 fix=trunc floor fmod frac hypot
+        inner inverse isclose isfinite isinf isnan kron kthvalue lerp log10 log1p log2 logaddexp
+        logsumexp median mm mv nan_to_num nanmean nansum outer prod quantile rad2deg reciprocal
+        round rsqrt sign sin sinh square std_mean t tan tensordot trace trunc var=variance
+        var_mean vdot=dot xlogy""",
+    "names.places": """
+        argsort argwhere=nonzero atleast_1d atleast_2d bincount broadcast_tensors broadcast_to
+        bucketize cartesian_prod column_stack diag diag_embed diagonal diff dstack flip=flipped
+        fliplr flipud histc hstack index_add index_copy index_fill index_put index_select
+        is_floating_point is_tensor isin logical_and=logical_and_of logical_not=logical_not_of
+        logical_or=logical_or_of logical_xor=logical_xor_of masked_scatter masked_select meshgrid
+        moveaxis=movedim movedim msort narrow nonzero numel ravel repeat_interleave roll scatter
+        scatter_add searchsorted select sort swapaxes swapdims=swapaxes take take_along_dim
+        tensor_split tile tril_indices triu_indices unbind unflatten unique unique_consecutive
+        vstack where=picked_where""",
+    "names.creation": """
+        BoolTensor ByteTensor DoubleTensor FloatTensor Generator IntTensor LongTensor Size arange
+        as_tensor asarray=as_tensor bernoulli bfloat16 broadcast_shapes can_cast dtype e empty
+        empty_like eye finfo float16 from_dlpack from_torch full full_like get_default_dtype
+        get_rng_state half=float16 iinfo inf initial_seed int16 int8 linspace logspace multinomial
+        nan normal ones ones_like pi promote_types rand rand_like randint randint_like randn
+        randn_like randperm result_type scalar_tensor seed set_default_dtype set_printoptions
+        set_rng_state short=int16 to_torch zeros zeros_like""",
+    "names.devices": """
+        GradScaler accelerator autocast backends compile device distributed
+        get_float32_matmul_precision jit mps set_default_device set_float32_matmul_precision
+        use_deterministic_algorithms version xpu""",
+    "names.storage": "load save",
+    "functions": "clip=clamp div=divided divide=divided true_divide=divided",
+    "tensor": """
+        absolute=tensor_abs clone concat=cat concatenate=cat eq floor_divide ge greater=gt
+        greater_equal=ge gt le less=lt less_equal=le lt multiply=mul ne negative=neg not_equal=ne
+        remainder subtract=sub""",
+    "nn.functional": "dropout embedding layer_norm",
+}
+METHODS = {  # module -> the methods of Tensor that stand there
+    "names.maths": """
+        acos acosh addcdiv addcmul addmm allclose amin aminmax arctan=atan asin asinh atan atan2
+        atanh baddbmm bmm ceil clamp_max clamp_min cos cosh count_nonzero cumprod deg2rad det dot
+        equal erf erfc exp2 expm1 floor fmod frac hypot inner inverse isclose isfinite isinf isnan
+        kron kthvalue lerp log10 log1p log2 logaddexp logsumexp median mm mv nan_to_num nanmean
+        nansum outer prod quantile rad2deg reciprocal round rsqrt sign sin sinh square t tan trace
+        trunc vdot=dot xlogy""",
+    "names.places": """
+        argsort argwhere=nonzero bincount broadcast_to data_ptr diag diag_embed diagonal diff
+        element_size expand_as flip=flipped fliplr flipud histc index_add index_copy index_fill
+        index_put index_select is_contiguous is_floating_point logical_and=logical_and_of
+        logical_not=logical_not_of logical_or=logical_or_of logical_xor=logical_xor_of
+        masked_scatter masked_select moveaxis=movedim movedim msort narrow nelement=numel nonzero
+        ravel repeat=repeated repeat_interleave reshape_as roll scatter scatter_add select sort
+        storage_offset stride swapaxes swapdims=swapaxes take take_along_dim tensor_split tile
+        unbind unflatten unfold unique unique_consecutive view_as where=where_method""",
+    "names.creation": """
+        __dlpack__=to_dlpack __dlpack_device__=dlpack_device bernoulli byte char half=to_half
+        multinomial new_empty=new_zeros new_full new_ones new_tensor new_zeros short=to_int16
+        type=type_of""",
+    "names.devices": """
+        bfloat16=no_bfloat16 cuda=no_gpu get_device pin_memory=itself register_hook=no_hook
+        share_memory_=itself xpu=no_gpu""",
+    "names.inplace": """
+        abs_ acos_ addcdiv_ addcmul_ asin_ atan_ bernoulli_ ceil_ clamp_ clamp_max_ clamp_min_
+        clip_ cos_ cosh_ cumsum_ detach_ erf_ exp2_ exp_ expm1_ exponential_ fill_diagonal_ floor_
+        floor_divide_ fmod_ frac_ index_add_ index_copy_ index_fill_ index_put_ lerp_ log10_
+        log1p_ log2_ log_ masked_scatter_ nan_to_num_ neg_ pow_ random_ reciprocal_ relu_
+        remainder_ round_ rsqrt_ scatter_ scatter_add_ sigmoid_ sign_ sin_ sinh_ sqrt_ square_
+        squeeze_=no_reshape t_=no_reshape tan_ tanh_ transpose_=no_reshape tril_ triu_ trunc_
+        unsqueeze_=no_reshape""",
+    "functions": "clip=clamp ndimension=dim",
+    "tensor": """
+        absolute=tensor_abs divide=div eq floor_divide ge greater=gt greater_equal=ge gt le
+        less=lt less_equal=le lt multiply=mul ne negative=neg not_equal=ne remainder subtract=sub
+        true_divide=div""",
+}
+REASONS = {  # what PyTorch has and this library has not, on purpose
+    "complex64": "numbers are real here",
+    "sparse": "all tensors are dense here",
+    "fft": "use np.fft on t.detach().numpy()",
+    "onnx": "use save(model.state_dict(), path), which writes safetensors",
+    "hub": "nothing is downloaded; GPT.from_pretrained(folder) reads a folder",
+    "multiprocessing": "tinytorch.parallel runs over threads",
+    "vmap": "write the batch as a dimension",
+    "func": "gradients of gradients are not supported",
+    "Conv2d": "convolutions belong to module 09, which is not written yet",
+    "conv2d": "convolutions belong to module 09, which is not written yet",
+    "MaxPool2d": "convolutions belong to module 09, which is not written yet",
+    "BatchNorm2d": "convolutions belong to module 09, which is not written yet",
+    "LSTM": "no lesson has recurrent layers; attention took their place",
+    "RNN": "no lesson has recurrent layers; attention took their place",
+    "GRU": "no lesson has recurrent layers; attention took their place",
+    "Function": "a primitive and its rule: see `primitive` in tensor.py and `rule` here",
+    "Variable": "since 2018 a Tensor is enough: tensor(x, requires_grad=True)",
+}
+
+
+def homes(table):
+    """A table as a dictionary: name -> (module, name of the function there).
+
+    >>> homes({"functions": "norm clip=clamp"})
+    {'norm': ('functions', 'norm'), 'clip': ('functions', 'clamp')}
+    """
+    found = {}
+    for module, names in table.items():
+        for entry in names.split():
+            name, _, function = entry.partition("=")
+            found[name] = module, function or name
+    return found
+
+
+def attach(core):
+    """Give the Tensor of module 01 its further methods, each loaded when it is first used.
+
+    What the class has already stays as it is. A method that is missing costs nothing: there is no
+    `__getattr__`, which would make every access to an attribute slower.
+
+    Args:
+        core: the module `tinytorch.tensor`.
+    """
+    own = vars(core.Tensor)
+    for name, (module, function) in homes(METHODS).items():
+        if name not in own:
+            where = None if module == "tensor" else module
+            setattr(core.Tensor, name, core.calls(function, where))
+    core.Tensor.device = device("cpu")  # equal to "cpu", and has a type and an index
+    core.SPELLINGS |= {"input": "x", "other": "y"}
+    for name, part in PROPERTIES.items():
+        if name not in own:
+            setattr(core.Tensor, name, property(part))
+
+
+PROPERTIES = {
+    "grad_fn": lambda t: t.made_by,
+    "is_cuda": lambda t: False,
+    "itemsize": lambda t: t.array.itemsize,
+    "nbytes": lambda t: t.array.nbytes,
+    "H": lambda t: t.mT,
+}
+
+
+def furnish(name, module):
+    """What happens when a module of the package was loaded: see `attach` and `of_autograd`."""
+    if name == "tensor":
+        attach(module)
+    elif name == "autograd":
+        module.__getattr__ = of_autograd
+
+
+def of_autograd(name):
+    """`tinytorch.autograd.grad` and what else PyTorch keeps there."""
+    if name in ("grad", "inference_mode", "is_grad_enabled", "set_grad_enabled"):
+        from .. import functions
+
+        return getattr(functions, name)
+    raise unknown(name, "tinytorch.autograd", ["backward", "gradcheck", "grad", "no_grad"])
+
+
+def unknown(name, space, known):
+    """The error for a name that is not there: the nearest one that is, or the reason.
+
+    >>> str(unknown("arrange", "tinytorch", ["arange", "zeros"]))
+    "module 'tinytorch' has no attribute 'arrange': did you mean 'arange'?"
+    """
+    import difflib
+
+    why = f": {REASONS[name]}" if name in REASONS else ""
+    near = [] if why else difflib.get_close_matches(name, known, 1, 0.7)
+    why = f": did you mean {near[0]!r}?" if near else why
+    return AttributeError(f"module {space!r} has no attribute {name!r}{why}", name=name)

@@ -1,0 +1,568 @@
+"""Tensors from nothing, from other tensors, from NumPy and from PyTorch, and back."""
+
+import math
+import sys
+
+import numpy as np
+
+from ..functions import to
+from ..tensor import (
+    Tensor,
+    bool_,
+    created,
+    float32,
+    float64,
+    from_numpy,
+    int32,
+    int64,
+    numpy_generator,
+    on_cpu,
+    one_tuple,
+    plain,
+    to_array,
+    uint8,
+    wrap,
+)
+
+_core = sys.modules[Tensor.__module__]  # `tinytorch.tensor` is a function
+
+# ---------------------------------------------------------------- of a size
+
+
+def of_size(name):
+    """A function of module 01 that also understands `size=` and what has no meaning here."""
+    function = getattr(_core, name)
+
+    def make(*sizes, size=None, layout=None, pin_memory=False, memory_format=None, **named):
+        return function(*(sizes if size is None else one_tuple((size,))), **named)
+
+    make.__name__ = make.__qualname__ = name
+    make.__doc__ = function.__doc__
+    return make
+
+
+zeros, ones, rand, randn = map(of_size, ("zeros", "ones", "rand", "randn"))
+
+
+def empty(*sizes, size=None, dtype=None, requires_grad=False, device=None, **ignored):
+    """Room for numbers; here it holds 0, so that nothing depends on chance.
+
+    Args:
+        sizes: the sizes, as f(2, 3) or f((2, 3)).
+        dtype: float32 unless given.
+    """
+    return zeros(*sizes, size=size, dtype=dtype, requires_grad=requires_grad, device=device)
+
+
+def empty_like(input, dtype=None, requires_grad=False, device=None):
+    """Room for numbers with the shape and dtype of input; it holds 0. See `zeros_like` for Args:"""
+    return full_like(input, 0, dtype, requires_grad, device)
+
+
+def rand_like(input, dtype=None, generator=None, requires_grad=False, device=None):
+    """`rand` with the shape and dtype of input -> a new Tensor."""
+    return rand(
+        input.shape,
+        dtype=dtype or input.dtype,
+        generator=generator,
+        requires_grad=requires_grad,
+        device=device,
+    )
+
+
+def randn_like(input, dtype=None, generator=None, requires_grad=False, device=None):
+    """`randn` with the shape and dtype of input -> a new Tensor."""
+    return randn(
+        input.shape,
+        dtype=dtype or input.dtype,
+        generator=generator,
+        requires_grad=requires_grad,
+        device=device,
+    )
+
+
+def randint_like(input, low, high=None, dtype=None, generator=None):
+    """`randint` with the shape and dtype of input -> a new Tensor."""
+    low, high = (0, low) if high is None else (low, high)
+    return to(randint(low, high, input.shape, generator=generator), dtype or input.dtype)
+
+
+def normal(mean, std=1.0, size=None, *, generator=None, dtype=None, device=None):
+    """Normal numbers; mean and std are numbers with a size, or Tensors that broadcast.
+
+    Args:
+        mean, std: numbers or Tensors.
+        size: the sizes, if both are numbers.
+    """
+    like = mean if isinstance(mean, Tensor) else std
+    if size is None and not isinstance(like, Tensor):
+        raise ValueError("normal: with two numbers, give a size=(...)")
+    if size is None:
+        shapes = (getattr(v, "shape", ()) for v in (mean, std))
+        size, dtype = np.broadcast_shapes(*shapes), dtype or like.dtype
+    return randn(size, generator=generator, dtype=dtype, device=device) * std + mean
+
+
+def bernoulli(input, p=None, *, generator=None):
+    """1 with the probability that input says (or p), else 0; the shape and dtype of input.
+
+    >>> bernoulli(Tensor([0.0, 1.0])).tolist()
+    [0.0, 1.0]
+    """
+    chance = input.array if p is None else p
+    return wrap((numpy_generator(generator).random(input.shape) < chance).astype(input.dtype))
+
+
+def multinomial(input, num_samples, replacement=False, *, generator=None):
+    """Draw indices with the given weights: `num_samples` for each row; the order of PyTorch.
+
+    Args:
+        input: (..., C) weights, not negative, each row with a positive sum.
+        num_samples: how many.
+        replacement: whether an index may be drawn twice.
+        generator: a Generator to draw from; the one of `manual_seed` for None.
+
+    Returns:
+        (..., num_samples), int64.
+    """
+    if not isinstance(replacement, bool):
+        told = f"not {type(replacement).__name__}: a generator is passed as generator="
+        raise TypeError(f"multinomial: replacement is True or False, {told}")
+    return _core.multinomial(input, num_samples, generator, replacement)
+
+
+def logspace(start, end, steps, base=10.0, dtype=None):
+    """base^start ... base^end: `steps` numbers with one factor between neighbours -> (steps,)."""
+    return wrap(np.logspace(start, end, steps, base=base).astype(dtype or float32))
+
+
+def scalar_tensor(value, dtype=None, device=None):
+    """A Tensor of no dimensions; float32 unless given -> shape ()."""
+    return on_cpu(Tensor(float(value), dtype=dtype or float32), device)
+
+
+def full(size, fill_value, dtype=None, requires_grad=False, device=None):
+    """`fill_value` everywhere.
+
+    Args:
+        size: the sizes, a tuple.
+        fill_value: a number, whose kind the result has unless dtype says more.
+
+    Raises:
+        ValueError: a size is negative, or `device` is not the CPU.
+    """
+    array = np.full(one_tuple((size,)), to_array(fill_value))
+    return created(array, dtype, requires_grad, device)
+
+
+def zeros_like(input, dtype=None, requires_grad=False, device=None, memory_format=None):
+    """0 everywhere, with the shape and dtype of input.
+
+    Args:
+        input: a Tensor, whose shape and dtype the result has.
+        dtype: another dtype, if given.
+    """
+    return full_like(input, 0, dtype, requires_grad, device)
+
+
+def ones_like(input, dtype=None, requires_grad=False, device=None, memory_format=None):
+    """1 everywhere, with the shape and dtype of input.
+
+    Args:
+        input: a Tensor, whose shape and dtype the result has.
+        dtype: another dtype, if given.
+    """
+    return full_like(input, 1, dtype, requires_grad, device)
+
+
+def full_like(input, fill_value, dtype=None, requires_grad=False, device=None):
+    """`fill_value` everywhere, with the shape and dtype of input.
+
+    Args:
+        input: a Tensor, whose shape and dtype the result has.
+        fill_value: a number.
+        dtype: another dtype, if given.
+    """
+    array = np.full(input.shape, to_array(fill_value), dtype or input.dtype)
+    return created(array, None, requires_grad, device)
+
+
+def arange(start, end=None, step=1, dtype=None, requires_grad=False, device=None):
+    """start, start + step, ... without `end`; `arange(n)` is 0 to n - 1.
+
+    Args:
+        start, end, step: numbers; the result is int64 if all are whole, else float32.
+
+    Raises:
+        ValueError: the step is 0.
+    """
+    start, end = (0, start) if end is None else (start, end)
+    if plain(step) == 0:
+        raise ValueError(f"arange: with step 0 it never gets from {start} to {end}")
+    array = to_array(np.arange(plain(start), plain(end), plain(step)))
+    return created(array, dtype, requires_grad, device)
+
+
+def linspace(start, end, steps, dtype=None, requires_grad=False, device=None):
+    """`steps` numbers from `start` to `end`, both included.
+
+    Args:
+        start, end: the first and the last number.
+        steps: how many, at least 0.
+        dtype: float32 unless given.
+
+    Raises:
+        ValueError: steps is negative.
+    """
+    array = np.linspace(plain(start), plain(end), steps)
+    return created(array, dtype or float32, requires_grad, device)
+
+
+def eye(n, m=None, dtype=None, requires_grad=False, device=None):
+    """1 on the diagonal, 0 elsewhere.
+
+    Args:
+        n, m: rows and columns, as many as rows unless given.
+        dtype: float32 unless given.
+    """
+    return created(np.eye(n, m), dtype or float32, requires_grad, device)
+
+
+def randint(low=0, high=None, size=None, generator=None, dtype=None, device=None):
+    """Whole numbers from low to high - 1; `randint(high, size)` begins at 0.
+
+    Args:
+        size: the sizes, a tuple.
+        generator: where the numbers come from; the one of `manual_seed` for None.
+        dtype: int64 unless given.
+
+    Raises:
+        ValueError: there is no number from low to high - 1.
+    """
+    if size is None:
+        low, high, size = 0, low, high
+    elif high is None:
+        low, high = 0, low
+    if not plain(low) < plain(high):
+        raise ValueError(f"randint: there is no whole number from {low} to below {high}")
+    array = numpy_generator(generator).integers(plain(low), plain(high), one_tuple((size,)))
+    return created(array, dtype, False, device)
+
+
+def randperm(n, generator=None, dtype=None, device=None):
+    """The numbers 0 to n - 1 in random order.
+
+    Args:
+        n: how many.
+        generator: where the numbers come from; the one of `manual_seed` for None.
+
+    Returns:
+        (n,), int64.
+    """
+    return created(numpy_generator(generator).permutation(n), dtype, False, device)
+
+
+# ---------------------------------------------------------------- of the kind of another
+
+
+def new_zeros(x, *size, dtype=None, requires_grad=False, device=None):
+    """0 everywhere, of any size, with the dtype of x."""
+    return zeros(*size, dtype=dtype or x.dtype, requires_grad=requires_grad, device=device)
+
+
+def new_ones(x, *size, dtype=None, requires_grad=False, device=None):
+    """1 everywhere, of any size, with the dtype of x."""
+    return ones(*size, dtype=dtype or x.dtype, requires_grad=requires_grad, device=device)
+
+
+def new_full(x, size, fill_value, dtype=None, requires_grad=False, device=None):
+    """`fill_value` everywhere, of any size, with the dtype of x."""
+    array = np.full(one_tuple((size,)), to_array(fill_value))
+    return created(array, dtype or x.dtype, requires_grad, device)
+
+
+def new_tensor(x, data, dtype=None, requires_grad=False, device=None):
+    """A new Tensor with a copy of `data`, and the dtype of x."""
+    return on_cpu(Tensor(data, requires_grad, dtype or x.dtype), device)
+
+
+# ---------------------------------------------------------------- from and to elsewhere
+
+
+def as_tensor(data, dtype=None, device=None):
+    """`data` as a Tensor: itself if it is one, sharing memory if it is an array, else a copy.
+
+    Args:
+        data: a Tensor, an array, nested lists or a number.
+        dtype: convert to it.
+    """
+    if isinstance(data, np.ndarray):
+        data = from_numpy(data)
+    if isinstance(data, Tensor):
+        return to(on_cpu(data, device), dtype=dtype)
+    return on_cpu(Tensor(data, dtype=dtype), device)
+
+
+def from_dlpack(data):
+    """A Tensor that shares memory with a tensor of any library that knows DLPack.
+
+    Raises:
+        TypeError: it does not know DLPack, or holds no numbers.
+    """
+    if not hasattr(data, "__dlpack__"):
+        raise TypeError(f"from_dlpack takes a tensor that knows DLPack, not {type(data).__name__}")
+    return from_numpy(np.from_dlpack(data))
+
+
+def to_dlpack(x, **named):
+    """What `torch.from_dlpack(t)` asks for: the numbers, shared; refused if t requires grad."""
+    return x.numpy().__dlpack__(**named)
+
+
+def dlpack_device(x):
+    """(1, 0): the CPU, in the words of DLPack."""
+    return x.array.__dlpack_device__()
+
+
+def from_torch(tensor):
+    """A Tensor with the numbers of a PyTorch tensor, sharing memory where both can.
+
+    A tensor on another device, or one that requires grad, is copied; so are bfloat16 numbers, as
+    float32. The result requires grad if the original does.
+
+    Raises:
+        TypeError: it is no tensor of PyTorch.
+    """
+    if type(tensor).__module__.partition(".")[0] != "torch":
+        raise TypeError(f"from_torch takes a tensor of PyTorch, not {type(tensor).__name__}")
+    plain = tensor.detach().cpu()
+    plain = plain.float() if str(plain.dtype) == "torch.bfloat16" else plain
+    return from_numpy(plain.numpy()).requires_grad_(tensor.requires_grad)
+
+
+def to_torch(x):
+    """A PyTorch tensor with the numbers of a Tensor, sharing memory; only here torch is imported.
+
+    The gradient of one library does not flow through the other: the result is a leaf, which
+    requires grad if x does.
+
+    Raises:
+        ImportError: PyTorch is not installed.
+    """
+    try:
+        import torch
+    except ImportError:
+        raise ImportError("to_torch needs PyTorch, which is not installed") from None
+    array = x.detach().numpy()
+    copied = array if array.flags.writeable and min(array.strides, default=0) >= 0 else array.copy()
+    return torch.from_numpy(copied).requires_grad_(x.requires_grad)
+
+
+# ---------------------------------------------------------------- names of kinds
+
+float16, int8, int16 = np.dtype("float16"), np.dtype("int8"), np.dtype("int16")
+dtype, Size = np.dtype, tuple
+inf, nan, pi, e, newaxis = math.inf, math.nan, math.pi, math.e, None
+finfo, iinfo = np.finfo, np.iinfo
+
+
+class NoDtype:
+    """A name for a kind of number that NumPy has not: it may be mentioned, and not used."""
+
+    def __init__(self, name):
+        self.name = name
+
+    def __repr__(self):
+        return f"tinytorch.{self.name}"
+
+    @property
+    def dtype(self):  # NumPy asks for it when the kind is used
+        raise TypeError(f"NumPy has no {self.name}: use float32")
+
+
+bfloat16 = NoDtype("bfloat16")
+
+
+def _maker(name, kind):
+    def make(*data):
+        if len(data) == 1 and not isinstance(data[0], int):
+            return Tensor(data[0], dtype=kind)
+        return zeros(*data, dtype=kind)
+
+    make.__name__ = make.__qualname__ = name
+    make.__doc__ = (
+        f"A new {kind} Tensor: of lists or an array; or of sizes, and then it holds 0. ->"
+    )
+    return make
+
+
+FloatTensor, DoubleTensor = _maker("FloatTensor", float32), _maker("DoubleTensor", float64)
+LongTensor, IntTensor = _maker("LongTensor", int64), _maker("IntTensor", int32)
+BoolTensor, ByteTensor = _maker("BoolTensor", bool_), _maker("ByteTensor", uint8)
+
+
+def type_of(x, dtype=None):
+    """`x.type(torch.float)`: x in another dtype; `x.type()`: the name of its type."""
+    if dtype is None:
+        names = {"float32": "Float", "float64": "Double", "int64": "Long", "int32": "Int"}
+        names |= {"bool": "Bool", "uint8": "Byte"}
+        return f"torch.{names.get(x.dtype.name, x.dtype.name)}Tensor"
+    if isinstance(dtype, str) and dtype.startswith("torch."):
+        kinds = {"Float": float32, "Double": float64, "Long": int64, "Int": int32}
+        kinds |= {"Bool": bool_, "Byte": uint8}
+        dtype = kinds.get(dtype.removeprefix("torch.").removesuffix("Tensor"), dtype)
+    return to(x, dtype)
+
+
+def to_half(x):
+    """As float16."""
+    return to(x, float16)
+
+
+def to_int16(x):
+    """As int16."""
+    return to(x, int16)
+
+
+def char(x):
+    """As int8."""
+    return to(x, int8)
+
+
+def byte(x):
+    """As uint8."""
+    return to(x, uint8)
+
+
+def get_default_dtype():
+    """float32 -> the dtype of real numbers unless asked otherwise."""
+    return float32
+
+
+def set_default_dtype(dtype):
+    """float32 is the default, and stays it.
+
+    Raises:
+        ValueError: another dtype: pass dtype= where a tensor is made, or call model.double().
+    """
+    if dtype != float32:
+        advice = "pass dtype= where a tensor is made, or call model.double()"
+        raise ValueError(f"the default is float32 and stays it, not {dtype}: {advice}")
+
+
+class Generator(_core.Generator):
+    """A source of random numbers, as PyTorch makes it: Generator(), Generator(device="cpu").
+
+    >>> Generator().manual_seed(7).initial_seed()
+    7
+    """
+
+    def __init__(self, seed=None, device=None):
+        if isinstance(seed, str):
+            seed, device = None, seed
+        on_cpu(self, device)
+        self.device = "cpu"
+        super().__init__(seed)
+
+    def manual_seed(self, seed):
+        """Begin again at `seed`."""
+        self.first = seed
+        return super().manual_seed(seed)
+
+    def seed(self):
+        """Begin again at a seed drawn by chance, and return it."""
+        self.manual_seed(int(np.random.default_rng().integers(2**63)))
+        return self.first
+
+    def initial_seed(self):
+        """The seed that was set last."""
+        return self.seed() if self.first is None else self.first
+
+    def get_state(self):
+        """What is needed to go on from here, for `set_state`."""
+        return self.numpy.bit_generator.state
+
+    def set_state(self, state):
+        """Go on where `get_state` was called."""
+        self.numpy.bit_generator.state = state
+        return self
+
+
+def set_printoptions(precision=None, threshold=None, edgeitems=None, linewidth=None, sci_mode=None):
+    """How tensors are printed: handed to NumPy, which prints them.
+
+    Args:
+        precision: accepted; tensors are printed with 4 digits.
+        threshold, edgeitems, linewidth: as NumPy's. sci_mode: False means no 1e-05.
+    """
+    wanted = {"threshold": threshold, "edgeitems": edgeitems, "linewidth": linewidth}
+    wanted["suppress"] = None if sci_mode is None else not sci_mode
+    np.set_printoptions(**{name: value for name, value in wanted.items() if value is not None})
+
+
+# ---------------------------------------------------------------- rules of kinds and of chance
+
+
+def promote_types(type1, type2):
+    """The dtype for both, by PyTorch's rule: floats win over whole numbers.
+
+    >>> promote_types(int64, float32)
+    dtype('float32')
+    """
+    first, second = np.dtype(type1), np.dtype(type2)
+    if (first.kind == "f") != (second.kind == "f"):
+        return first if first.kind == "f" else second
+    return np.result_type(first, second)
+
+
+def result_type(x, other):
+    """The dtype of x + other.
+
+    >>> result_type(Tensor([1]), 1.0)
+    dtype('float32')
+    """
+    return (x + other).dtype
+
+
+def can_cast(from_, to):
+    """True if the kind of number is not lost: floats do not fit whole numbers.
+
+    >>> can_cast(float32, int64), can_cast(int64, float32)
+    (False, True)
+    """
+    return bool(np.can_cast(from_, to, "same_kind"))
+
+
+def broadcast_shapes(*shapes):
+    """The shape that shapes broadcast to; ValueError if they do not.
+
+    >>> broadcast_shapes((2, 1), (3,))
+    (2, 3)
+    """
+    return tuple(np.broadcast_shapes(*shapes))
+
+
+def get_rng_state():
+    """What `set_rng_state` needs to go on from here -> a dictionary."""
+    return numpy_generator().bit_generator.state
+
+
+def set_rng_state(new_state):
+    """Go on where `get_rng_state` was called. Args: new_state, what it returned."""
+    numpy_generator().bit_generator.state = new_state
+
+
+def seed():
+    """Begin again at a seed drawn by chance -> the seed."""
+    fresh = int(np.random.default_rng().integers(2**63))
+    _core.manual_seed(fresh)
+    return fresh
+
+
+def initial_seed():
+    """Not kept here.
+
+    Raises:
+        RuntimeError: always: keep the number that you give to manual_seed.
+    """
+    raise RuntimeError("the seed is not kept: keep the number that you give to manual_seed")

@@ -1,0 +1,103 @@
+"""Methods that end in `_`: they write their result over the numbers they were called on.
+
+A leaf that requires grad is never written; a result of recorded operations becomes the result of
+one more, unless a view looks into its numbers: see `functions.rewritten`. Random writes, and those
+of module 01, are not recorded at all. Under `no_grad` they write, and the version counter notices.
+"""
+
+import sys
+
+import numpy as np
+
+from .. import activations, functions
+from ..tensor import Tensor, numpy_generator, wrap
+from . import maths, places
+
+core = sys.modules[Tensor.__module__]  # `tinytorch.tensor` is a function
+
+PLAIN = {  # x.name_() writes name(x, ...): the module where `name` stands -> the names
+    maths: """acos asin atan ceil cos cosh erf exp2 expm1 floor frac log10 log1p log2 reciprocal
+        round rsqrt sign sin sinh square tan trunc addcdiv addcmul addmm fmod lerp nan_to_num
+        clamp_max clamp_min""",
+    places: "index_add index_copy index_fill index_put scatter scatter_add",
+    functions: "clamp cumsum tril triu",
+    activations: "relu sigmoid tanh",
+    core: "exp floor_divide log neg remainder sqrt",
+}
+OTHER = {"abs": core.tensor_abs, "pow": core.tensor_pow, "clip": functions.clamp}
+
+
+def writing(name, function):
+    """The method `name_` for a function."""
+
+    def method(x, *args, **kwargs):
+        result = function(x, *args, **kwargs)
+        return functions.rewritten(x, result, f"{name}_", f"t.{name}(...)")
+
+    method.__name__ = method.__qualname__ = f"{name}_"
+    method.__doc__ = f"`{name}`, written over the numbers; any shape -> the tensor itself."
+    return method
+
+
+METHODS = {
+    f"{name}_": writing(name, getattr(module, name))
+    for module, names in PLAIN.items()
+    for name in names.split()
+}
+METHODS |= {f"{name}_": writing(name, function) for name, function in OTHER.items()}
+
+
+def bernoulli_(x, p=0.5, *, generator=None):
+    """Make every element 1 with probability p, else 0."""
+    fresh = numpy_generator(generator).random(x.shape) < (p.array if hasattr(p, "array") else p)
+    return x._write("bernoulli_", "bernoulli(p)", ..., wrap(fresh))
+
+
+def exponential_(x, lambd=1.0, *, generator=None):
+    """Draw every element anew from the density lambd * exp(-lambd * x)."""
+    fresh = numpy_generator(generator).exponential(1 / lambd, x.shape)
+    return x._write("exponential_", "rand(shape)", ..., wrap(fresh))
+
+
+def random_(x, low=None, high=None, *, generator=None):
+    """Draw every element anew: whole numbers from `low` (0) to high - 1; `random_(high)` too."""
+    low, high = (0, low) if high is None else (low, high)
+    high = 2**24 if high is None else high
+    fresh = numpy_generator(generator).integers(low, high, x.shape)
+    return x._write("random_", "randint(low, high, shape)", ..., wrap(fresh))
+
+
+def fill_diagonal_(x, fill_value):
+    """Make every element of the main diagonal of a matrix `fill_value`."""
+    return x._write(
+        "fill_diagonal_", "where(mask, value, t)", np.diag_indices(min(x.shape)), fill_value
+    )
+
+
+def masked_scatter_(x, mask, source):
+    """Write the first elements of `source` where the mask is True, in reading order."""
+    result = places.masked_scatter(x, mask, source)
+    return functions.rewritten(x, result, "masked_scatter_", "t.masked_scatter(mask, source)")
+
+
+def detach_(x):
+    """Take x itself out of the graph: it becomes a leaf without a gradient."""
+    x.made_by, x.requires_grad = None, False
+    return x
+
+
+def no_reshape(x, *args):
+    """`x.unsqueeze_(0)` and the like: refused, a tensor keeps its shape.
+
+    Raises:
+        NotImplementedError: always.
+    """
+    told = "write t = t.unsqueeze(0), without the _"
+    raise NotImplementedError(f"a tensor keeps its shape, so nothing reshapes it in place: {told}")
+
+
+METHODS |= {
+    function.__name__: function
+    for function in (bernoulli_, exponential_, random_, fill_diagonal_, masked_scatter_, detach_)
+}
+globals().update(METHODS)

@@ -1,0 +1,198 @@
+"""PyTorch's own transformer modules: names, shapes and masks as there, so that weights fit.
+
+Their masks mean the opposite of the course's: True = may NOT attend. For learning, and for new
+work, `nn.MultiHeadAttention` and `tinytorch.transformers` are the ones to read.
+"""
+
+import copy
+import math
+
+import numpy as np
+
+from ..layers import Module, ModuleList
+from ..tensor import float32, where, wrap, zeros
+from . import functional as F
+from .course import Dropout, LayerNorm, Linear, Parameter
+from .init import xavier_uniform_
+
+
+def as_added(mask, dtype):
+    """A mask of PyTorch as numbers that are added to the scores: -inf where it is True."""
+    if mask is None or mask.dtype.kind == "f":
+        return mask
+    if mask.dtype.kind != "b":
+        raise TypeError(f"a mask is boolean, True = may not attend, or real; not {mask.dtype}")
+    return where(mask, wrap(np.array(-np.inf, dtype)), wrap(np.array(0.0, dtype)))
+
+
+class MultiheadAttention(Module):
+    """Several attentions side by side, with PyTorch's weights: query, key and value in one matrix.
+
+    Args:
+        embed_dim: D. num_heads: H, which divides D.
+        dropout: the share of weights that are dropped while training.
+        bias: whether the projections have one.
+        batch_first: whether inputs are (B, T, D), else (T, B, D).
+
+    Attributes:
+        in_proj_weight: (3 D, D). in_proj_bias: (3 D,), or None. out_proj: a Linear.
+
+    Raises:
+        ValueError: embed_dim is not a multiple of num_heads.
+
+    Source: Vaswani et al. 2017.
+    """
+
+    def __init__(self, embed_dim, num_heads, dropout=0.0, bias=True, *, batch_first=False):
+        if embed_dim % num_heads:
+            raise ValueError(f"embed_dim={embed_dim} should be a multiple of {num_heads=}")
+        self.embed_dim, self.num_heads, self.dropout = embed_dim, num_heads, dropout
+        self.batch_first = batch_first
+        self.in_proj_weight = Parameter(xavier_uniform_(zeros(3 * embed_dim, embed_dim)))
+        self.in_proj_bias = Parameter(zeros(3 * embed_dim)) if bias else None
+        self.out_proj = Linear(embed_dim, embed_dim, bias)
+
+    def forward(
+        self,
+        query,
+        key,
+        value,
+        key_padding_mask=None,
+        need_weights=True,
+        attn_mask=None,
+        average_attn_weights=True,
+        is_causal=False,
+    ):
+        """Let the queries attend.
+
+        Args:
+            query, key, value: (T, B, D), (S, B, D), (S, B, D); B first with batch_first; or without
+                a batch.
+            key_padding_mask: (B, S), True = a key to leave out.
+            attn_mask: (T, S) or (B * H, T, S), True = may not attend; or numbers to add.
+            need_weights: give the weights as well, averaged over the heads unless told otherwise.
+            is_causal: a hint beside attn_mask, which must be given.
+
+        Returns:
+            The result, of the shape of the query, and the weights (B, T, S), or None.
+        """
+        if is_causal and attn_mask is None:
+            raise ValueError("is_causal=True is a hint: give attn_mask as well")
+        single = query.ndim == 2
+        if single:
+            query, key, value = (t.unsqueeze(0) for t in (query, key, value))
+        elif not self.batch_first:
+            query, key, value = (t.transpose(0, 1) for t in (query, key, value))
+        q, k, v = self.projected(query, key, value)  # (B, H, T, d)
+        scores = q @ k.transpose(-1, -2) * (1 / math.sqrt(q.shape[-1]))  # (B, H, T, S)
+        if attn_mask is not None:
+            added = as_added(attn_mask, scores.dtype)
+            scores = scores + (added.view(scores.shape) if added.ndim == 3 else added)
+        if key_padding_mask is not None:
+            added = as_added(key_padding_mask, scores.dtype)
+            scores = scores + added.reshape(scores.shape[0], 1, 1, scores.shape[-1])
+        weights = F.dropout(F.softmax(scores, -1), self.dropout, self.training)
+        y = (weights @ v).transpose(1, 2).reshape(query.shape)  # (B, H, T, d) -> (B, T, D)
+        y = self.out_proj(y)
+        weights = (weights.mean(1) if average_attn_weights else weights) if need_weights else None
+        if single:
+            return y[0], weights if weights is None else weights[0]
+        return (y if self.batch_first else y.transpose(0, 1)), weights
+
+    def projected(self, *inputs):
+        """Query, key and value by the three parts of the matrix, cut into heads: (B, H, T, d)."""
+        biases = (None,) * 3 if self.in_proj_bias is None else self.in_proj_bias.chunk(3)
+        parts = zip(inputs, self.in_proj_weight.chunk(3), biases)
+        heads = (F.linear(x, weight, bias) for x, weight, bias in parts)
+        return [h.unflatten(-1, (self.num_heads, -1)).transpose(1, 2) for h in heads]
+
+
+class TransformerEncoderLayer(Module):
+    """Attention and a two-layer network, each with a residual path and a norm.
+
+    Args:
+        d_model, nhead: the width and the number of heads.
+        dim_feedforward: the width in the middle.
+        dropout: the share of numbers dropped while training.
+        activation: "relu", "gelu", or a function.
+        norm_first: norms before (as in GPT-2) instead of after (as in 2017).
+        layer_norm_eps, batch_first, bias: as in the parts.
+
+    Source: Vaswani et al. 2017.
+    """
+
+    def __init__(
+        self,
+        d_model,
+        nhead,
+        dim_feedforward=2048,
+        dropout=0.1,
+        activation="relu",
+        layer_norm_eps=1e-5,
+        batch_first=False,
+        norm_first=False,
+        bias=True,
+    ):
+        known = {"relu": F.relu, "gelu": F.gelu}
+        if activation not in known and not callable(activation):
+            raise ValueError(f"activation is 'relu', 'gelu' or a function, not {activation!r}")
+        self.activation = known.get(activation, activation)
+        self.self_attn = MultiheadAttention(d_model, nhead, dropout, bias, batch_first=batch_first)
+        self.linear1 = Linear(d_model, dim_feedforward, bias)
+        self.dropout = Dropout(dropout)
+        self.linear2 = Linear(dim_feedforward, d_model, bias)
+        self.norm_first = norm_first
+        self.norm1 = LayerNorm(d_model, layer_norm_eps, bias=bias)
+        self.norm2 = LayerNorm(d_model, layer_norm_eps, bias=bias)
+        self.dropout1, self.dropout2 = Dropout(dropout), Dropout(dropout)
+
+    def forward(self, src, src_mask=None, src_key_padding_mask=None, is_causal=False):
+        masks = src_mask, src_key_padding_mask
+        if self.norm_first:
+            src = src + self.attend(self.norm1(src), *masks)
+            return src + self.feed(self.norm2(src))
+        src = self.norm1(src + self.attend(src, *masks))
+        return self.norm2(src + self.feed(src))
+
+    def attend(self, x, mask, padding):
+        """Attention of x to itself, and dropout."""
+        return self.dropout1(self.self_attn(x, x, x, padding, False, mask)[0])
+
+    def feed(self, x):
+        """The two layers, and dropout."""
+        return self.dropout2(self.linear2(self.dropout(self.activation(self.linear1(x)))))
+
+
+class TransformerEncoder(Module):
+    """Copies of a layer, one after the other.
+
+    Args:
+        encoder_layer: a `TransformerEncoderLayer`, which is copied.
+        num_layers: how many copies. norm: a module for the result, or None.
+    """
+
+    def __init__(self, encoder_layer, num_layers, norm=None, enable_nested_tensor=True):
+        self.layers = ModuleList([copy.deepcopy(encoder_layer) for _ in range(num_layers)])
+        self.num_layers, self.norm = num_layers, norm
+
+    def forward(self, src, mask=None, src_key_padding_mask=None, is_causal=None):
+        for layer in self.layers:
+            src = layer(src, mask, src_key_padding_mask)
+        return src if self.norm is None else self.norm(src)
+
+
+class Transformer(Module):
+    """Of PyTorch's Transformer only its mask: `nn.Transformer.generate_square_subsequent_mask(T)`.
+
+    Raises:
+        NotImplementedError: when it is made: see `tinytorch.transformers`.
+    """
+
+    def __init__(self, *args, **settings):
+        told = "TransformerEncoder is here, and tinytorch.transformers has the course's GPT"
+        raise NotImplementedError(f"nn.Transformer as a whole is not here: {told}")
+
+    @staticmethod
+    def generate_square_subsequent_mask(sz, device=None, dtype=float32):
+        """(sz, sz): -inf where a token would look ahead, else 0; to be added to scores."""
+        return wrap(np.triu(np.full((sz, sz), -np.inf), 1).astype(dtype))

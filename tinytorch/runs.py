@@ -1,0 +1,299 @@
+"""What the scripts that train a GPT share: a run that is kept, its memory, and its judges.
+
+A run may be kept in a folder: the checkpoints and the journal of its Trainer, and beside them
+`settings.json`, the flags that it was started with, so that it goes on as it began. The judges at
+the end know nothing of the library: a loss in plain Python, and a model that only counts.
+"""
+
+import json
+import math
+import tracemalloc
+from collections import Counter
+from pathlib import Path
+
+from . import console
+from .download import digest
+
+SETTINGS = "settings.json"
+NOT_KEPT = ("preset", "save", "resume")  # flags that say nothing about the run itself
+
+
+# -- a run in a folder
+def settings(folder):
+    """The flags of the run that is kept in a folder, to go on with.
+
+    Raises:
+        console.Refusal: there is no such run.
+    """
+    path = Path(folder) / SETTINGS
+    try:
+        flags = dict(json.loads(path.read_text(encoding="utf-8"))["flags"])
+    except FileNotFoundError:
+        told = f"{folder} holds no run: start one with --save {folder}"
+        raise console.Refusal(f"--resume: {told}") from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise console.Refusal(f"--resume: {path} cannot be read: {error}") from None
+    if not (path.parent / "last.safetensors").is_file():
+        told = f"{folder} holds no checkpoint yet: start again with --save {folder}"
+        raise console.Refusal(f"--resume: {told}")
+    return flags
+
+
+def folder_of(flags, script, text):
+    """The folder of a run, ready to be written into; None if it is not kept.
+
+    Args:
+        flags: as `console.text_flags` gives them.
+        script: the name of the script.
+        text: all that the run learns from; it must be the same when it goes on.
+
+    Raises:
+        console.Refusal: there is another run already, or the run is another script's or text's.
+    """
+    folder = flags.save or flags.resume
+    if not folder:
+        return None
+    path, own = Path(folder) / SETTINGS, {"script": script, "text": digest(text.encode("utf-8"))}
+    if flags.save:
+        if (path.parent / "last.safetensors").exists():
+            told = f"{folder} holds a run: go on with --resume {folder}, or take another folder"
+            raise console.Refusal(f"--save: {told}")
+        kept = {name: value for name, value in vars(flags).items() if name not in NOT_KEPT}
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps({**own, "flags": kept}, indent=1), encoding="utf-8")
+        except OSError as error:
+            told = f"nothing can be written in {folder} ({error.strerror})"
+            raise console.Refusal(f"--save: {told}") from None
+        return path.parent
+    kept = json.loads(path.read_text(encoding="utf-8"))
+    if kept.get("script") != script:
+        told = f"the run in {folder} is one of {kept.get('script')}, not of {script}"
+        raise console.Refusal(f"--resume: {told}")
+    if kept.get("text") != own["text"]:
+        raise console.Refusal(f"--resume: the run in {folder} learnt from another text than this")
+    return path.parent
+
+
+def steps(flags, tokens):
+    """How many steps: --steps, or as many as --epochs passes over so many tokens take."""
+    if not flags.epochs:
+        return flags.steps
+    return max(1, round(flags.epochs * tokens / (flags.batch_size * flags.context)))
+
+
+def fit(trainer, flags, sample):
+    """Train until `flags.steps`, from the last checkpoint on if the run goes on; live.
+
+    Args:
+        trainer: a `training.Trainer`; with `flags.resume` it goes on from its folder. Validation
+            batches, if it has any, are measured whenever a sample is shown.
+        flags: steps, max_seconds, resume, save_every.
+        sample: function -> lines to show while it learns, five times in all.
+
+    Returns:
+        The seconds this took.
+
+    Raises:
+        console.Refusal: the checkpoint is torn or foreign.
+        console.Diverged: the loss is no number any more.
+    """
+    every = math.ceil(flags.steps / 5)
+    if flags.resume:
+        try:
+            trainer.resume()
+        except ValueError as error:
+            raise console.Refusal(f"--resume: {error}") from None
+        print(f"going on after step {trainer.step:,} of {flags.steps:,}")
+    with console.Progress(flags.steps, done=trainer.step) as progress:
+
+        def report(step, figures):
+            progress.update(figures["targets"], loss=figures["loss"])
+            if "validation_loss" in figures:
+                progress.say(f"step {step:,}: validation loss {figures['validation_loss']:.3f}")
+            if step % every == 0:
+                for line in sample():
+                    progress.say(f"    {line}")
+            return progress.seconds > flags.max_seconds
+
+        measured = {"evaluate_every": every} if trainer.validation else {}
+        kept = {"save_every": flags.save_every} if trainer.folder else {}
+        _fitted(trainer, flags.steps, report, **measured, **kept)
+    return progress.seconds
+
+
+def fit_epochs(trainer, steps, max_seconds, say):
+    """Train a run that is not kept, and show some lines after every epoch; live.
+
+    Args:
+        trainer: a `training.Trainer` without a folder.
+        say: function, number of the epoch from 1 on -> lines.
+
+    Returns:
+        The seconds this took.
+    """
+    with console.Progress(steps) as progress:
+
+        def report(step, figures):
+            epoch, used = divmod(step - 1, trainer.steps_per_epoch)
+            progress.update(figures["targets"], loss=figures["loss"], epoch=epoch + 1)
+            if progress.seconds > max_seconds:
+                return True
+            for line in say(epoch + 1) if used + 1 == trainer.steps_per_epoch else ():
+                progress.say(line)
+            return False
+
+        _fitted(trainer, steps, report)
+    return progress.seconds
+
+
+def epoch_loss(trainer):
+    """The mean loss per target over the steps of the last epoch, while it was being learnt."""
+    length = trainer.steps_per_epoch
+    rows = trainer.journal.rows[(trainer.step - 1) // length * length :]
+    return sum(r["targets"] * r["loss"] for r in rows) / sum(r["targets"] for r in rows)
+
+
+def _fitted(trainer, steps, report, **more):
+    """`trainer.fit`, its errors said in the words of a script."""
+    try:
+        trainer.fit(steps, report=report, **more)
+    except FloatingPointError:
+        told = f"the loss is no number any more after {trainer.step} steps"
+        raise console.Diverged(told) from None
+    except OSError as error:
+        told = f"the checkpoint cannot be written: {error.strerror or error}"
+        raise console.Failed(told) from None
+    except KeyboardInterrupt:
+        if trainer.folder and (trainer.folder / "last.safetensors").is_file():
+            told = f"stopped: no verdict; go on with --resume {trainer.folder}"
+            raise KeyboardInterrupt(told) from None
+        raise
+
+
+# -- memory
+def activations(batch, tokens, vocab_size, embed_dim, num_heads, num_layers):
+    """Bytes kept between forward and backward: 4 B T (L (16 D + H T) + 2 D + V).
+
+    A block keeps 16 D numbers a token: the inputs of its linear layers (D for query, key and
+    value, D for the output, D and 4 D in the MLP), both normalised streams, query, key and value,
+    and the slope of GELU (4 D); and the weights of the attention, T for each head. Then comes the
+    last norm, 2 D, and the probabilities, V.
+
+    >>> activations(1, 1, vocab_size=1, embed_dim=1, num_heads=1, num_layers=1)
+    80
+    """
+    block = 16 * embed_dim + num_heads * tokens
+    return 4 * batch * tokens * (num_layers * block + 2 * embed_dim + vocab_size)
+
+
+def kept_bytes(mean_loss, batch):
+    """Bytes that are really kept between forward and backward, as `tracemalloc` counts them.
+
+    Args:
+        mean_loss: function of a batch -> its loss; it is called twice.
+    """
+    mean_loss(batch)  # what is made once and for all, such as masks, is made now
+    running = tracemalloc.is_tracing()
+    if not running:
+        tracemalloc.start()
+    before, _ = tracemalloc.get_traced_memory()
+    loss = mean_loss(batch)
+    after, _ = tracemalloc.get_traced_memory()
+    if not running:
+        tracemalloc.stop()
+    del loss
+    return after - before
+
+
+def show_memory(trainer, vocab_size, flags):
+    """Print what the numbers of a run take: counted by formula, and measured."""
+    inputs, _ = batch = next(iter(trainer.loader))
+    weights = sum(p.array.nbytes for p in trainer.model.parameters())
+    entries = trainer.optimizer.state_dict()["state"].values()
+    moments = sum(v.nbytes for e in entries for v in e.values() if getattr(v, "ndim", 0))
+    sizes = (flags.embed_dim, flags.num_heads, flags.num_layers)
+    counted = activations(*inputs.shape, vocab_size, *sizes)
+    measured = kept_bytes(lambda batch: trainer.part_loss(*batch), batch)
+    count = sum(p.numel() for p in trainer.model.parameters())
+    rows = [
+        ["weights", "4 P", _mb(4 * count), _mb(weights)],
+        ["gradients", "4 P", _mb(4 * count), ""],
+        ["AdamW, two averages", "8 P", _mb(8 * count), _mb(moments) if moments else ""],
+        ["activations", "4 B T (L (16 D + H T) + 2 D + V)", _mb(counted), _mb(measured)],
+    ]
+    print("memory for the numbers alone, in MB:")
+    console.table(["", "formula", "counted", "measured"], rows)
+
+
+def _mb(count):
+    return f"{count / 1e6:.2f}"
+
+
+# -- judges
+def plain_loss(model, batches):
+    """The mean loss over batches (inputs, targets), from the logits in plain Python."""
+    total = count = 0
+    for inputs, targets in batches:
+        logits = model(inputs).tolist()  # (B, T, V)
+        for rows, wanted in zip(logits, targets.tolist()):
+            for row, target in zip(rows, wanted):
+                top = max(row)
+                total += top + math.log(sum([math.exp(x - top) for x in row])) - row[target]
+            count += len(wanted)
+    return total / count
+
+
+class NGram:
+    """A language model that only counts: which token came after the last few, how often.
+
+    P(w | h) = (count(h w) + kinds(h) P(w | shorter h)) / (count(h) + kinds(h)), with kinds(h) how
+    many different tokens came after h; at the bottom all tokens are equally likely.
+
+    Args:
+        ids: the tokens to count, a list.
+        order: n; the last n - 1 tokens are looked at.
+        vocab_size: how many tokens there are.
+
+    Source: Witten & Bell 1991.
+
+    >>> model = NGram([0, 1, 0, 1, 0], order=2, vocab_size=2)
+    >>> [round(p, 3) for p in model.probabilities([1])]
+    [0.857, 0.143]
+    """
+
+    def __init__(self, ids, order, vocab_size):
+        self.order, self.vocab_size = order, vocab_size
+        self.after = [{} for _ in range(order)]  # by length: history -> what came after it
+        for length, table in enumerate(self.after):
+            for end in range(length, len(ids)):
+                table.setdefault(tuple(ids[end - length : end]), Counter())[ids[end]] += 1
+        self.totals = [{h: sum(c.values()) for h, c in table.items()} for table in self.after]
+
+    def _known(self, ids):
+        """What came after the end of `ids`, the shortest history first: (counts, total)."""
+        for length, table in enumerate(self.after):
+            history = tuple(ids[len(ids) - length :])
+            if length > len(ids) or history not in table:
+                return
+            yield table[history], self.totals[length][history]
+
+    def probabilities(self, ids):
+        """The probability of each token after these."""
+        p = [1 / self.vocab_size] * self.vocab_size
+        for counts, total in self._known(ids):
+            kinds = len(counts)
+            p = [x * kinds / (total + kinds) for x in p]
+            for token, count in counts.items():
+                p[token] += count / (total + kinds)
+        return p
+
+    def loss(self, ids):
+        """The mean loss in nats over a text."""
+        total = 0.0
+        for end, token in enumerate(ids):
+            p = 1 / self.vocab_size
+            for counts, count in self._known(ids[max(0, end - self.order + 1) : end]):
+                p = (counts[token] + len(counts) * p) / (count + len(counts))
+            total -= math.log(p)
+        return total / len(ids)
