@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import tinytorch
-from tinytorch import dataloader, embeddings, messages, nn, optim, parallel
+from tinytorch import dataloader, embeddings, messages, nn, optim, parallel, tracebacks
 from tinytorch import io as files
 from tinytorch.attention import MultiHeadAttention, causal_mask, scaled_dot_product_attention
 from tinytorch.kv_caching import CachedGPT, generate_cached
@@ -64,7 +64,7 @@ def cases():
     return found
 
 
-def told_by(program):
+def told_by(program, shown=traceback.format_exception_only):
     """What somebody who runs the program reads: print, then a warning or the error."""
     printed, error = io.StringIO(), ""
     tinytorch.manual_seed(0)
@@ -73,7 +73,7 @@ def told_by(program):
         try:
             exec(compile(program, "program.py", "exec"), dict(KNOWN))
         except Exception as caught:
-            error = "".join(traceback.format_exception_only(caught))
+            error = "".join(shown(caught))
     return (printed.getvalue() + error).strip()
 
 
@@ -81,6 +81,21 @@ def told_by(program):
 def test_a_mistake_is_answered_in_these_words(program, told, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert told_by(program) == told
+
+
+@pytest.mark.parametrize("program", [pytest.param(p, id=n) for n, p, _ in cases()])
+def test_no_line_of_the_library_is_shown(program, tmp_path, monkeypatch):
+    """Cut, as tito, the milestones and the notebooks print it, the program's line is the last."""
+    monkeypatch.chdir(tmp_path)
+    kept = []
+
+    def lines(error):
+        cut = tracebacks.cut(error.__traceback__)
+        kept.extend(frame.filename for frame in traceback.extract_tb(cut))
+        return []
+
+    told_by(program, lines)
+    assert kept[-1] == "program.py" and not any(map(tracebacks.is_ours, kept))
 
 
 def test_there_are_enough_cases_and_each_once():
