@@ -47,7 +47,7 @@ def cut(trace):
     while trace is not None:
         entries.append(trace)
         trace = trace.tb_next
-    files = [entry.tb_frame.f_code.co_filename for entry in entries]
+    files = [_file_of(entry.tb_frame) for entry in entries]
     own = [n for n, name in enumerate(files) if not is_ours(name) and not is_foreign(name)]
     whole = os.environ.get(VARIABLE) == "full"
     if whole or not own or not any(map(is_ours, files[own[-1] + 1 :])):
@@ -56,6 +56,13 @@ def cut(trace):
     for entry in reversed([entries[n] for n in range(own[-1] + 1) if not is_ours(files[n])]):
         kept = types.TracebackType(kept, entry.tb_frame, entry.tb_lasti, entry.tb_lineno)
     return kept
+
+
+def _file_of(frame):
+    """The file of a frame; of made code, such as a dataclass's `__init__`, that of its module."""
+    name = frame.f_code.co_filename
+    made = name.startswith("<") and not name.startswith("<frozen")
+    return (made and frame.f_globals.get("__file__")) or name
 
 
 def lines_left_out(trace):
