@@ -30,6 +30,7 @@ from collections import namedtuple
 
 import numpy as np
 
+from . import messages
 from .course import data_file
 from .tensor import Tensor, from_numpy, numpy_generator, stack
 
@@ -65,6 +66,8 @@ class Dataset:
     Any object that has these two methods is a dataset; to inherit from this class is a courtesy
     to the reader, and lets you loop over the samples.
     """
+
+    __repr__ = messages.dataset
 
     def __iter__(self):
         return (self[i] for i in range(len(self)))
@@ -289,6 +292,8 @@ class DataLoader:
         need_batch_size(batch_size)
         self.dataset, self.batch_size, self.shuffle = dataset, batch_size, shuffle
         self.drop_last, self.collate_fn, self.generator = drop_last, collate_fn, generator
+
+    __repr__ = messages.loader
 
     def __len__(self):
         full, rest = divmod(len(self.dataset), self.batch_size)

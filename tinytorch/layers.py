@@ -174,10 +174,7 @@ class Tree:
         """What stands in the brackets when a module without parts is printed."""
         return ""
 
-    def __repr__(self):
-        parts = [f"  ({n}): " + repr(c).replace("\n", "\n  ") for n, c in self.named_children()]
-        inside = "\n" + "\n".join(parts) + "\n" if parts else self.extra_repr()
-        return f"{type(self).__name__}({inside})"
+    __repr__ = messages.tree
 
 
 # %% module-helpers

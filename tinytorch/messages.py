@@ -354,3 +354,84 @@ def _without_stand_ins(path, outer):
             kept.append(name)
         module = inside
     return ".".join(kept)
+
+
+# -- what a thing is, in a line (a model: in a tree)
+def tree(module):
+    """A module and its parts, as a module prints itself; equal parts of a list stand once.
+
+    >>> from tinytorch.layers import ModuleList, ReLU
+    >>> ModuleList([ReLU(), ReLU()])
+    ModuleList(
+      (0-1): 2 x ReLU()
+    )
+    """
+    kind, groups = type(module).__name__, []  # [first name, last name, how many, text]
+    for name, part in module.named_children():
+        text = repr(part)
+        if kind == "ModuleList" and groups and groups[-1][3] == text:
+            groups[-1][1:3] = name, groups[-1][2] + 1
+        else:
+            groups.append([name, name, 1, text])
+    lines = []
+    for first, last, count, text in groups:
+        begin = f"({first}): " if count == 1 else f"({first}-{last}): {count} x "
+        lines.append("  " + begin + text.replace("\n", "\n  "))
+    inside = "\n" + "\n".join(lines) + "\n" if lines else module.extra_repr()
+    return f"{kind}({inside})"
+
+
+def many(count, word):
+    """A count and its word.
+
+    >>> many(1, "batch"), many(2000, "batch"), many(2, "text")
+    ('1 batch', '2,000 batches', '2 texts')
+    """
+    return f"{count:,} {word}{'' if count == 1 else 'es' if word.endswith('ch') else 's'}"
+
+
+def dataset(data):
+    """A dataset: its kind, how many samples, and of which shapes where it holds tensors."""
+    try:
+        told = many(len(data), "sample")
+    except (TypeError, AttributeError):  # a learner's own, half written
+        return f"{type(data).__name__}()"
+    if tensors := getattr(data, "tensors", None):
+        told += f" of {', '.join(str(t.shape[1:]) for t in tensors)}"
+    whole = getattr(data, "dataset", None)
+    return f"{type(data).__name__}({told}{'' if whole is None else f' of {len(whole):,}'})"
+
+
+def loader(batches):
+    """A DataLoader: how much there is, and how it is cut."""
+    samples, count = many(len(batches.dataset), "sample"), many(len(batches), "batch")
+    told = f"{samples} in {count} of {batches.batch_size}"
+    words = [name for name in ("shuffle", "drop_last") if getattr(batches, name)]
+    return f"{type(batches).__name__}({', '.join([told, *(f'{word}=True' for word in words)])})"
+
+
+def optimizer(rule):
+    """An optimizer: for each group how many numbers it moves, and with which settings."""
+    groups = []
+    for group in rule.param_groups:
+        count = sum(p.numel() for p in group["params"])
+        settings = [f"{n}={v}" for n, v in group.items() if n not in ("params", "initial_lr")]
+        told = f"{many(count, 'number')} in {many(len(group['params']), 'tensor')}"
+        groups.append(", ".join([told, *settings]))
+    inside = groups[0] if len(groups) == 1 else "\n  " + "\n  ".join(groups) + "\n"
+    return f"{type(rule).__name__}({inside})"
+
+
+def cache(kept):
+    """A KVCache: how full it is, for how many texts and heads, and what it weighs."""
+    layers, batch, heads, places, width = kept.keys.shape
+    sizes = f"{many(layers, 'layer')}, {many(batch, 'text')}, {many(heads, 'head')} of {width}"
+    return f"{type(kept).__name__}({kept.length} of {places} places; {sizes}; {kept.bytes:,} bytes)"
+
+
+def trainer(training):
+    """A Trainer: what it trains, with what, and how far it is."""
+    model = type(training.model).__name__
+    count = sum(p.numel() for p in training.model.parameters())
+    how = type(training.optimizer).__name__
+    return f"{type(training).__name__}({model} of {count:,} numbers, {how}, step {training.step})"

@@ -22,6 +22,7 @@ import math
 
 import numpy as np
 
+from . import messages
 from .bookkeeping import (
     SHORT,
     Pack,
@@ -100,6 +101,8 @@ class Optimizer:
         refuse_settings(group)
         refuse_parameters(group["params"], set(self.in_order()))
         self.param_groups.append(group)
+
+    __repr__ = messages.optimizer
 
     def in_order(self):
         """All parameters, group after group."""

@@ -404,7 +404,8 @@ class Tensor:
 
     def __repr__(self):
         text = np.array2string(self.array, separator=", ", prefix="tensor(", precision=4)
-        more = "" if self.array.size or self.ndim < 2 else f", shape={self.shape}"
+        plain_to_see = 0 < self.array.size <= 1000 or self.ndim < 2  # NumPy cuts larger ones
+        more = "" if plain_to_see else f", shape={self.shape}"
         if self.dtype not in (float32, int64, bool_):
             more += f", dtype={self.dtype}"
         if self.made_by is not None:
