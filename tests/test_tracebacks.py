@@ -41,6 +41,7 @@ TOLD = (
     "ValueError: linear: x (2, 5) should end in 4 features, as weight is (out, in) = (3, 4): "
     "Linear(5, 3) would fit, in Linear"
 )
+HINT = "(TINYTORCH_TRACEBACK=full shows the library's lines)"
 
 
 class Net(Module):
@@ -122,11 +123,11 @@ def printed(tmp_path, text, *command, **more):
 class TestPrinted:
     def test_by_a_script_that_console_runs(self, tmp_path):
         told = printed(tmp_path, CONSOLE).splitlines()
-        assert told == ["  mine.py, line 8: return Linear(4, 3)(x)", TOLD]
+        assert told == ["  mine.py, line 8: return Linear(4, 3)(x)", TOLD, HINT]
 
     def test_through_tito(self, tmp_path):
         told = printed(tmp_path, PLAIN, str(ROOT / "tito" / "inside" / "script.py"))
-        assert told.rstrip().endswith(TOLD)
+        assert told.rstrip().endswith(f"{TOLD}\n{HINT}")
         assert told.count("mine.py") == 3 and not LIBRARY.search(told)
 
     def test_whole_on_request(self, tmp_path):

@@ -84,7 +84,7 @@ def _cut(error):
     last = [f for f in own[-1:] if not tracebacks.is_foreign(f.filename)]
     shown = script + [f for f in last if f not in script]
     places = "".join(f"  {Path(f.filename).name}, line {f.lineno}: {f.line}\n" for f in shown)
-    return f"{places}{type(error).__name__}: {error}"
+    return f"{places}{type(error).__name__}: {error}{tracebacks.hint(error.__traceback__)}"
 
 
 # -- flags

@@ -77,6 +77,11 @@ def _length(trace):
     return count
 
 
+def hint(trace):
+    """How to see what `cut` leaves out, as a line of its own; "" if that is nothing."""
+    return f"\n({VARIABLE}=full shows the library's lines)" if lines_left_out(trace) else ""
+
+
 # -- Jupyter
 def install():
     """Let the notebook that this runs in cut its tracebacks; nothing happens anywhere else.
