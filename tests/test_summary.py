@@ -5,7 +5,7 @@ import pytest
 
 import tinytorch
 from tinytorch import nn
-from tinytorch.attention import MultiHeadAttention
+from tinytorch.attention import MultiHeadAttention, in_heads
 from tinytorch.layers import Dropout, Linear, Module, ReLU, Sequential
 from tinytorch.summary import FLOPS, summary
 from tinytorch.tensor import PRIMITIVES, Parameter, Tensor, default_generator, ones, rand
@@ -42,6 +42,8 @@ class TestFlops:
         assert rows["blocks.0.mlp.widen"].flops == 2 * B * T * D * 4 * D
         assert rows["blocks"].flops == want - rows["head"].flops
         assert rows["norm"].flops == 0
+        assert rows["blocks.0.attention.query"].output == (B, T, D), "told apart, though fused"
+        assert rows["blocks.0.attention.query"].flops == 2 * B * T * D * D
 
     def test_cross_attention(self):
         class Cross(Module):
@@ -61,6 +63,18 @@ class TestFlops:
                 return x @ x.transpose(-1, -2)
 
         assert summary(Product(), ones(3, 4, 5)).flops == 2 * 3 * 4 * 4 * 5
+
+    def test_a_primitive_inside_another_is_counted_once(self):
+        class Heads(Module):
+            def __init__(self):
+                self.weights = [ones(8, 8) for _ in range(3)]
+
+            def forward(self, x):
+                return in_heads((x, *self.weights), 2)
+
+        told = summary(Heads(), ones(2, 5, 8))
+        assert told.flops == 3 * 2 * 2 * 5 * 8 * 8
+        assert told.rows[0].output == [(2, 2, 5, 4)] * 3
 
     def test_every_entry_is_a_primitive_or_one_to_come(self):
         assert set(FLOPS) - {"conv1d", "conv2d"} <= set(PRIMITIVES)
@@ -208,6 +222,7 @@ class TestLeftAsItWas:
     def test_the_model_is_as_before(self, fails):
         model = Sequential(Linear(4, 3), Dropout(0.5), Linear(5 if fails else 3, 2))
         model[1].eval()
+        model.append(Dropout(0.5))
         model[0].weight.grad = ones(3, 4)
         handle = model[0].register_forward_hook(lambda module, inputs, result: result)
         before = [{**vars(module)} for module in model.modules()]
@@ -217,7 +232,7 @@ class TestLeftAsItWas:
         after = [vars(module) for module in model.modules()]
         for old, new in zip(before, after):
             assert {**old, "training": None} == {**new, "training": None}
-        assert [module.training for module in model.modules()] == [True, True, False, True]
+        assert [module.training for module in model.modules()] == [True, True, False, True, True]
         assert model[0].forward_hooks == (handle,)
         assert {name: lifted.on_arrays for name, lifted in PRIMITIVES.items()} == functions
         assert default_generator.numpy.bit_generator.state == state

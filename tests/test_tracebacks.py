@@ -102,6 +102,8 @@ class TestCut:
         assert not tracebacks.is_ours(str(tmp_path / "src" / "tinytorch" / "layers.py"))
         assert tracebacks.is_foreign("<frozen runpy>") and tracebacks.is_foreign(os.__file__)
         assert not tracebacks.is_foreign("<string>")
+        monkeypatch.setattr(sys, "argv", [os.__file__])
+        assert not tracebacks.is_foreign(os.__file__), "a course may be installed as a package"
 
 
 def printed(tmp_path, text, *command, **more):
