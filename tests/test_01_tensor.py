@@ -301,7 +301,7 @@ class TestMean:
     def test_a_dim_that_is_not_there(self, dim):
         bad = dim if isinstance(dim, int) else 2
         message = raised(IndexError, Tensor(numbers((2, 3))).mean, dim)
-        assert message == f"mean: dim {bad} is out of range for 2 dimensions (shape (2, 3))"
+        assert message == f"mean: dim {bad} is out of range for 2 dimensions (x (2, 3))"
 
 
 @pytest.mark.exercise("tensor.var")
@@ -420,7 +420,8 @@ class TestReshape:
         )
 
     def test_a_size_must_be_whole(self):
-        assert "float" in raised(TypeError, Tensor(numbers((2, 3))).reshape, 2.0, 3)
+        message = raised(TypeError, Tensor(numbers((2, 3))).reshape, 2.0, 3)
+        assert message == "sizes are whole numbers, not (2.0, 3): divide with //"
 
     def test_the_input_keeps_its_shape(self):
         x = Tensor(numbers((2, 3)))
@@ -451,7 +452,7 @@ class TestTranspose:
 
     def test_a_dim_that_is_not_there(self):
         message = raised(IndexError, Tensor(numbers((2, 3))).transpose, 0, 2)
-        assert message.startswith("transpose: ") and "2" in message and "(shape (2, 3))" in message
+        assert message == "transpose: dim 2 is out of range for 2 dimensions (x (2, 3))"
 
     def test_T_and_mT(self):
         x = Tensor(numbers((2, 3, 4)))
@@ -503,7 +504,8 @@ class TestCat:
 
     def test_a_dim_that_is_not_there(self):
         message = raised(IndexError, cat, [zeros(2, 2), zeros(1, 2)], 2)
-        assert message == "cat: dim 2 is out of range for 2 dimensions (shapes (2, 2), (1, 2))"
+        shapes = "(tensors[0] (2, 2), tensors[1] (1, 2))"
+        assert message == f"cat: dim 2 is out of range for 2 dimensions {shapes}"
 
     def test_dtypes_are_matched(self):
         assert cat([Tensor([1, 2]), Tensor([0.5])]).dtype == np.float32
@@ -557,7 +559,7 @@ class TestMaskedFill:
         message = raised(TypeError, masked_fill, Tensor([1.0]), Tensor([1]), 0.0)
         assert message == (
             "masked_fill: a mask holds True and False: compare first, for example x < 0 "
-            "(shapes (1,), (1,))"
+            "(x (1,), mask (1,))"
         )
 
     def test_a_numpy_mask(self):
@@ -797,7 +799,7 @@ class TestTheLift:
         def broken(x):
             raise ValueError("my own words")
 
-        with pytest.raises(ValueError, match=r"^broken: my own words \(shape \(2,\)\)$") as caught:
+        with pytest.raises(ValueError, match=r"^broken: my own words \(x \(2,\)\)$") as caught:
             broken(Tensor([1.0, 2.0]))
         assert caught.traceback[-1].name == "broken"
 
@@ -811,7 +813,7 @@ class TestTheLift:
     def test_three_shapes_that_do_not_fit(self):
         message = raised(ValueError, where, zeros(2, 1) > 0, zeros(3), zeros(4))
         assert message.startswith("where: shapes (2, 3) and (4,) do not broadcast")
-        assert message.endswith("(shapes (2, 1), (3,), (4,))")
+        assert message.endswith("(condition (2, 1), x (3,), y (4,))")
 
     def test_while_broadcast_shape_is_blank_numpy_speaks(self, monkeypatch):
         def blank(first, second):
@@ -1325,7 +1327,8 @@ class TestViewsAndWrites:
             nonlocal ids
             ids += 0.5
 
-        assert raised(TypeError, add_half) == "+=: the result is float32 and does not fit int64"
+        told = "the result is float32 and does not fit int64: write t = t + value, a new tensor"
+        assert raised(TypeError, add_half) == f"+=: {told}"
         assert ids.tolist() == [1, 2] and ids.version == [0]
         x = zeros(3)
         assert raised(ValueError, x.copy_, zeros(2, 3)).startswith("copy_: ")
@@ -1422,7 +1425,7 @@ class TestIndexing:
     @pytest.mark.parametrize("index", [4, (0, 0, 0, 0), "a", 1.5, [9]])
     def test_a_bad_index_is_an_index_error(self, index):
         message = raised(IndexError, Tensor(self.x).__getitem__, index)
-        assert message.startswith("getitem: ") and "(shape (4, 5, 3))" in message
+        assert message.startswith("getitem: ") and "(x (4, 5, 3))" in message
 
     def test_float_tensors_are_no_index(self):
         assert raised(IndexError, Tensor(self.x).__getitem__, Tensor([0.0])).startswith("getitem: ")

@@ -493,14 +493,14 @@ class TestRandomSplit:
     @pytest.mark.parametrize(
         ("sizes", "words"),
         [
-            ([6, 3], r"^\[6, 3\]: sizes add up to 10, fractions to 1, none negative$"),
-            ([6, 5], r"\[6, 5\]: sizes add up to 10"),
-            ([11, -1], "none negative"),
-            ([0.5, 0.4], r"\[0.5, 0.4\]: .*fractions to 1"),
+            ([6, 3], r"^the sizes \[6, 3\] should add up to the 10 samples, or as fractions to 1"),
+            ([6, 5], r"\[6, 5\] should add up to the 10"),
+            ([11, -1], "none is negative"),
+            ([0.5, 0.4], r"\[0.5, 0.4\] .*fractions to 1"),
             ([0.7, 0.7], "fractions to 1"),
-            ([1.5, -0.5], "none negative"),
+            ([1.5, -0.5], "none is negative"),
             ([8.0, 2.0], "fractions to 1"),
-            ([], r"\[\]: sizes add up to 10"),
+            ([], r"\[\] should add up to the 10"),
         ],
     )
     def test_sizes_that_do_not_add_up_are_refused(self, sizes, words):

@@ -533,7 +533,7 @@ class TestGroups:
     )
     def test_no_parameters_are_refused(self, empty):
         with pytest.raises(
-            ValueError, match="no parameters: is the model empty, or was the iterator used up"
+            ValueError, match="no parameters: is the model empty .*, or the iterator used up"
         ):
             SGD(empty, lr=0.1)
 

@@ -113,7 +113,7 @@ class TestEmbedding:
 class TestRefusals:
     @pytest.mark.parametrize("wrong", [4, 99])
     def test_too_large_an_id_is_named_with_place_size_and_cause(self, wrong):
-        words = f"id {wrong} at .1, 0. is no row of a table of 4 rows, 0 to 3: .*another tokenizer"
+        words = f"id {wrong} at .1, 0. is no row of a table of 4 rows, 0 to 3: is the vocabulary"
         with pytest.raises(IndexError, match=words):
             embedding(Tensor(TABLE), Tensor([[0, 3], [wrong, 77]]))
 
@@ -124,18 +124,16 @@ class TestRefusals:
 
     @pytest.mark.parametrize("ids", [Tensor([1.0]), Tensor([True]), np.array([0.5])])
     def test_ids_are_whole_numbers(self, ids):
-        with pytest.raises(
-            TypeError, match=r"ids are a Tensor of whole numbers, not .*embedding\(weight, ids\)"
-        ):
+        with pytest.raises(TypeError, match=r"ids are whole numbers, not .*: ids\.long\(\)"):
             embedding(Tensor(TABLE), ids)
 
     def test_table_and_ids_the_other_way_round(self):
-        with pytest.raises(TypeError, match=r"not float32: embedding\(weight, ids\)"):
+        with pytest.raises(TypeError, match="not float32: .* are weight and ids swapped"):
             embedding(Tensor([[1, 2]]), Tensor(TABLE))
 
     @pytest.mark.parametrize("ids", [[1, 2], 3])
     def test_ids_are_a_tensor(self, ids):
-        with pytest.raises(TypeError, match=f"ids are a Tensor .* not {type(ids).__name__}"):
+        with pytest.raises(TypeError, match=f"ids are .*{type(ids).__name__}"):
             embedding(Tensor(TABLE), ids)
 
     def test_a_table_has_two_dimensions(self):

@@ -354,7 +354,11 @@ class TestRefusals:
     def test_a_mask_of_numbers(self):
         for mask in (np.zeros((3, 5)), np.ones((3, 5), int), np.zeros((3, 5), np.float32)):
             kind = str(Tensor(mask).dtype)
-            self.refused(TypeError, f"mask is {kind}, no truth values", mask=Tensor(mask))
+            self.refused(
+                TypeError,
+                f"mask is {kind}, and should be truth values, True = may attend",
+                mask=Tensor(mask),
+            )
 
     def test_a_mask_that_is_a_list(self):
         self.refused(TypeError, "list", "truth values", mask=[[True] * 5] * 3)

@@ -32,6 +32,7 @@ import math
 
 import numpy as np
 
+from . import messages
 from .autograd import rule, some_ones
 from .blocks import boolean, fits, in_blocks, rule_in_blocks, scores_shape
 from .layers import Dropout, Linear, Module, linear
@@ -124,7 +125,7 @@ def turned(x, rows):
 def permitted(shape, mask=None, is_causal=False):
     """The mask for scores of `shape` (..., T, S) as one boolean array; None if all is allowed."""
     if mask is not None and not fits(boolean(mask).shape, shape):
-        told = f"a mask {mask.shape} does not fit the scores, (..., T, S) = {shape}"
+        told = f"mask {mask.shape} does not fit the scores, (..., T, S) = {shape}"
         raise ValueError(f"{told}: if it is padding, use padding= or combine_masks")
     if not is_causal:
         return mask
@@ -350,7 +351,9 @@ def mask_for_heads(mask, padding, shape):
         padding: None, or boolean (B, S).
     """
     B, H, T, S = shape
-    if mask is not None and boolean(mask).ndim == 3:
+    if mask is not None:
+        messages.doubt(boolean(mask))
+    if mask is not None and mask.ndim == 3:
         mask = mask[:, None]  # (B, T, S) -> (B, 1, T, S)
     mask = permitted(shape, mask)
     if padding is None:
@@ -441,7 +444,7 @@ class MultiHeadAttention(Module):
         """(B, H, T, S), after a look at the inputs."""
         for name, tensor in (("x", x), ("source", source)):
             if tensor.ndim != 3 or tensor.shape[2] != self.embed_dim:
-                raise ValueError(f"{name} {tensor.shape} is not (batch, tokens, {self.embed_dim})")
+                raise ValueError(messages.tokens(name, tensor.shape, self.embed_dim))
         if len(x) != len(source):
             raise ValueError(f"x is a batch of {len(x)}, source of {len(source)}: they must agree")
         return (x.shape[0], self.num_heads, x.shape[1], source.shape[1])

@@ -80,7 +80,8 @@ def boolean(mask, name="mask"):
     """The mask itself; refused if it does not hold truth values, True = may attend."""
     if getattr(mask, "dtype", None) != np.dtype(bool):
         dtype = getattr(mask, "dtype", type(mask))
-        raise TypeError(f"{name} is {dtype}, no truth values: compare, as in ids != 0")
+        advice = f"True = may attend: write {name} != 0, or ids != pad"
+        raise TypeError(f"{name} is {dtype}, and should be truth values, {advice}")
     return mask
 
 

@@ -50,6 +50,8 @@ def listed(params):
     """
     if isinstance(params, set) or hasattr(params, "parameters"):
         raise TypeError(f"pass model.parameters() or a list, not a {type(params).__name__}")
+    if callable(params):
+        raise TypeError(f"{params.__name__} is a function: call it, as in model.parameters()")
     return [params] if isinstance(params, Tensor) else list(params)
 
 
@@ -66,7 +68,8 @@ def refuse_parameters(params, taken):
     """
     for n, p in enumerate(params):
         if not isinstance(p, Tensor):
-            raise TypeError(f"an optimizer moves tensors, and number {n} is a {type(p).__name__}")
+            told = f"an optimizer moves tensors, and number {n} is a {type(p).__name__}"
+            raise TypeError(f"{told}: pass model.parameters()")
         if not p.is_leaf:
             raise ValueError(f"parameter {n} is computed by {p.made_by.primitive}: pass its leaves")
         if p in taken:

@@ -13,6 +13,7 @@ import time
 import traceback
 from pathlib import Path
 
+from . import tracebacks
 from .overlay import mix as mix
 
 INTERRUPTED = 130  # the exit code of a program that was stopped with Ctrl-C
@@ -39,7 +40,8 @@ def _while_importing(kind, error, trace):
     if issubclass(kind, KeyboardInterrupt) and not hasattr(sys, "ps1"):  # not in a REPL
         print(f"\n{STOPPED}", file=sys.stderr, flush=True)
         os._exit(INTERRUPTED)
-    sys.__excepthook__(kind, error, trace)
+    trace = tracebacks.cut(trace)
+    sys.__excepthook__(kind, error.with_traceback(trace), trace)
 
 
 if sys.excepthook is sys.__excepthook__ and getattr(sys.modules["__main__"], "__file__", None):
@@ -73,12 +75,16 @@ def run(main):
 
 
 def _cut(error):
-    """The error with the last line of the script and the innermost line of the library."""
-    frames = traceback.extract_tb(error.__traceback__)
-    script = [f for f in frames if Path(f.filename) == Path(sys.argv[0]).resolve()][-1:]
-    shown = script + [f for f in frames[-1:] if f not in script]
+    """The error with the last line of the script, and the last of a learner's own file."""
+    if os.environ.get(tracebacks.VARIABLE) == "full":
+        return "".join(traceback.format_exception(error)).rstrip()
+    frames = traceback.extract_tb(tracebacks.cut(error.__traceback__))
+    own = [f for f in frames if not tracebacks.is_ours(f.filename)]
+    script = [f for f in own if Path(f.filename) == Path(sys.argv[0]).resolve()][-1:]
+    last = [f for f in own[-1:] if not tracebacks.is_foreign(f.filename)]
+    shown = script + [f for f in last if f not in script]
     places = "".join(f"  {Path(f.filename).name}, line {f.lineno}: {f.line}\n" for f in shown)
-    return f"{places}{type(error).__name__}: {error}"
+    return f"{places}{type(error).__name__}: {error}{tracebacks.hint(error.__traceback__)}"
 
 
 # -- flags

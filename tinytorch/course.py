@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from . import overlay
+from . import overlay, tracebacks
 
 __all__ = ["Blank", "CheckFailed", "check", "close", "data_file", "give"]
 
@@ -32,6 +32,7 @@ USUAL = {  # what Python and NumPy say -> what it usually means in an exercise
     "truth value of an array": "Python's max, min, `if`, `and` want one number; "
     "np.maximum, np.minimum, np.where and & work place by place",
 }
+tracebacks.install()  # in a notebook an error ends at the reader's own line
 outcomes: list[tuple[str, str]] = []  # (exercise, "passed" | "blank" | "failed"), in running order
 
 

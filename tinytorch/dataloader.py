@@ -30,6 +30,7 @@ from collections import namedtuple
 
 import numpy as np
 
+from . import messages
 from .course import data_file
 from .tensor import Tensor, from_numpy, numpy_generator, stack
 
@@ -65,6 +66,8 @@ class Dataset:
     Any object that has these two methods is a dataset; to inherit from this class is a courtesy
     to the reader, and lets you loop over the samples.
     """
+
+    __repr__ = messages.dataset
 
     def __iter__(self):
         return (self[i] for i in range(len(self)))
@@ -290,6 +293,8 @@ class DataLoader:
         self.dataset, self.batch_size, self.shuffle = dataset, batch_size, shuffle
         self.drop_last, self.collate_fn, self.generator = drop_last, collate_fn, generator
 
+    __repr__ = messages.loader
+
     def __len__(self):
         full, rest = divmod(len(self.dataset), self.batch_size)
         return full if self.drop_last or not rest else full + 1
@@ -314,7 +319,8 @@ def are_fractions(sizes, count):
     """
     whole = all(isinstance(size, int | np.integer) for size in sizes)
     if min(sizes, default=0) < 0 or abs(sum(sizes) - (count if whole else 1)) > 1e-6:
-        raise ValueError(f"{list(sizes)}: sizes add up to {count}, fractions to 1, none negative")
+        told = f"the sizes {list(sizes)} should add up to the {count} samples"
+        raise ValueError(f"{told}, or as fractions to 1, and none is negative")
     return not whole
 
 

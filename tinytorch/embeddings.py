@@ -21,6 +21,7 @@ import math
 
 import numpy as np
 
+from . import messages
 from .autograd import rule
 from .layers import Dropout, Module
 from .tensor import Parameter, float32, primitive, randn, wrap
@@ -39,14 +40,14 @@ def check_lookup(weight, ids):
         IndexError: an id is out of range; names it, its place, and the size of the table.
     """
     if not isinstance(ids, np.ndarray) or ids.dtype.kind not in "iu":
-        kind = getattr(ids, "dtype", type(ids).__name__)
-        raise TypeError(f"ids are a Tensor of whole numbers, not {kind}: embedding(weight, ids)")
+        raise TypeError(messages.no_ids(ids))
     if weight.ndim != 2:
         raise ValueError(f"a table has the shape (rows, width), and this one is {weight.shape}")
     outside = (ids < 0) | (ids >= len(weight))
     if outside.any():
         place, rows = tuple(np.argwhere(outside)[0].tolist()), len(weight)
-        cause = "give padding a row: see padding_idx" if ids[place] < 0 else "another tokenizer's?"
+        cause = "is the vocabulary of the tokenizer larger than the table?"
+        cause = "give padding a row: see padding_idx" if ids[place] < 0 else cause
         told = f"id {ids[place]} at {list(place)} is no row of a table of {rows} rows"
         raise IndexError(f"{told}, 0 to {rows - 1}: {cause}")
 

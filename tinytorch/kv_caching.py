@@ -29,6 +29,7 @@ import math
 
 import numpy as np
 
+from . import messages
 from .activations import softmax
 from .attention import MultiHeadAttention, causal_mask
 from .autograd import no_grad
@@ -105,6 +106,8 @@ class KVCache:
     def bytes(self):
         """The size of both arrays, filled or not."""
         return self.keys.nbytes + self.values.nbytes
+
+    __repr__ = messages.cache
 
     def clear(self):
         """Forget all places; the arrays stay and are written over."""

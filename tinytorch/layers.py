@@ -11,7 +11,6 @@ __all__ = [
     "dotted",
     "Tree",
     "located",
-    "misfit",
     "overlooked",
     "Module",
     "HookHandle",
@@ -32,8 +31,10 @@ from collections import namedtuple
 
 import numpy as np
 
+from . import messages
 from .activations import gelu, gelu_exact, relu, tanh
-from .tensor import Parameter, Tensor, float32, float64, primitive, rand
+from .messages import misfit, pairs
+from .tensor import Parameter, Tensor, float32, float64, later, primitive, rand
 
 
 # %% linear-refusals-given
@@ -50,10 +51,7 @@ def require_features(x, weight):
     if x.dtype.kind != "f":
         raise TypeError(f"the input is {x.dtype}: use x.float(), or an Embedding for token ids")
     if x.shape[-1:] != weight.shape[1:]:
-        features = weight.shape[1]
-        whole = x.ndim > 2 and math.prod(x.shape[1:]) == features
-        advice = f": x.flatten(1) makes it ({x.shape[0]}, {features})" if whole else ""
-        raise ValueError(f"the input {x.shape} should end in {features} features{advice}")
+        raise ValueError(messages.features(x.shape, weight.shape))
 
 
 # %% linear
@@ -159,10 +157,10 @@ class Tree:
             ValueError: the name is empty, has a dot in it, or is one of a method.
         """
         if not isinstance(module, Tree):
-            what = getattr(module, "__name__", repr(module))[:40]
-            raise TypeError(f"{type(self).__name__}: {what} is no module like ReLU() or *layers")
+            raise TypeError(messages.no_module(type(self).__name__, module))
         if not name or "." in name or hasattr(type(self), name):
-            raise ValueError(f"a part of {type(self).__name__} cannot be called {name!r}")
+            told = f"a part of {type(self).__name__} cannot be called {name!r}"
+            raise ValueError(f"{told}: not empty, no dot, and no method's name")
         setattr(self, name, module)
 
     def apply(self, function):
@@ -176,10 +174,7 @@ class Tree:
         """What stands in the brackets when a module without parts is printed."""
         return ""
 
-    def __repr__(self):
-        parts = [f"  ({n}): " + repr(c).replace("\n", "\n  ") for n, c in self.named_children()]
-        inside = "\n" + "\n".join(parts) + "\n" if parts else self.extra_repr()
-        return f"{type(self).__name__}({inside})"
+    __repr__ = messages.tree
 
 
 # %% module-helpers
@@ -191,30 +186,8 @@ def located(error, module):
     if len(error.args) == 1 and isinstance(error.args[0], str):
         inner, message = getattr(error, "origin", (module, error.args[0]))
         error.origin = inner, message
-        paths = {part: path for path, part in module.named_modules()}
-        error.args = (f"{message}, in {paths.get(inner) or type(inner).__name__}",)
+        error.args = (f"{message}, in {messages.place(inner, module)}",)
     return error
-
-
-def misfit(model, arrays, missing, unexpected, misshaped):
-    """One sentence that says why a state does not fit a model.
-
-    Args:
-        arrays: the state, name -> array.
-        missing, unexpected, misshaped: lists of names.
-    """
-    own = model.state_dict()
-    told = [f"{n} is {arrays[n].shape} and should be {own[n].shape}" for n in misshaped]
-    groups = {"missing": missing, "unexpected": unexpected, "wrong shape": told}
-    parts = [f"{kind}: {_some(names)}" for kind, names in groups.items() if names]
-    before = {u.removesuffix(f".{m}") for u in unexpected for m in missing if u.endswith(f".{m}")}
-    advice = f" (do the names need .removeprefix('{min(before)}.')?)" if before else ""
-    return f"this state does not fit {type(model).__name__}: {'; '.join(parts)}{advice}"
-
-
-def _some(names, most=6):
-    rest = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + rest
 
 
 def overlooked(model):
@@ -261,6 +234,8 @@ class Module(Tree):
             raise
         except (ValueError, TypeError, IndexError, RuntimeError) as error:
             raise located(error, self) from None
+        except AttributeError as error:
+            raise located(messages.foreign(error, self, args), self) from None
         for handle in self.forward_hooks:
             changed = handle.hook(self, args, result)
             result = result if changed is None else changed
@@ -268,7 +243,7 @@ class Module(Tree):
 
     def forward(self, *args, **kwargs):
         """What the module computes; every kind of module writes its own."""
-        raise NotImplementedError(f"{type(self).__name__} has no forward(): what does it compute?")
+        raise NotImplementedError(messages.no_forward(self))
 
     # -- exercise 1 of 3: names and arrays
     def named_parameters(self, prefix=""):
@@ -355,7 +330,7 @@ class Module(Tree):
         tensor([1., 2.], requires_grad=True)
         """
         own = self.state_dict()  # name -> Tensor that shares the model's memory
-        arrays = {n: np.asarray(getattr(value, "array", value)) for n, value in state.items()}
+        arrays = {n: np.asarray(getattr(value, "array", value)) for n, value in pairs(state)}
         missing = [name for name in own if name not in arrays]
         unexpected = [name for name in arrays if name not in own]
         common = [name for name in own if name in arrays]
@@ -432,6 +407,10 @@ class Module(Tree):
         return self
 
     # -- looking in from outside
+    def summary(self, *inputs, **named):
+        """A table of all parts, with what they make of these inputs: see `tinytorch.summary`."""
+        return later("summary", "summary")(self, *inputs, **named)
+
     def register_forward_hook(self, hook):
         """Call hook(module, inputs, result) after each forward.
 

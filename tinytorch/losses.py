@@ -64,7 +64,7 @@ def need_same_shape(loss, prediction, target):
     Raises:
         ValueError: names both shapes, and says what to do if the elements are the same.
     """
-    mine, other = prediction.shape, target.shape
+    mine, other = np.shape(prediction), np.shape(target)
     if mine != other:
         same_size = math.prod(mine) == math.prod(other)
         advice = f": target.reshape({mine}) would fit" if same_size else ""
@@ -169,12 +169,13 @@ def checked_targets(logits, targets, ignore_index=-100):
     if targets.shape != logits.shape[:-1]:
         raise ValueError(_misfit(logits.shape, targets.shape))
     if targets.dtype.kind not in "iu":
-        raise TypeError(f"targets are integers, not {targets.dtype}: Tensor(targets, dtype=int)")
+        raise TypeError(f"targets are class numbers, integers, not {targets.dtype}: targets.long()")
     kept, last = targets != ignore_index, logits.shape[-1] - 1
     wrong = kept & ((targets < 0) | (targets > last))
     if wrong.any():
         bad = targets[wrong][0]
-        raise ValueError(f"target {bad} is not a class, 0 to {last} (ignore_index={bad} skips it)")
+        advice = f"ignore_index={bad} skips it" if bad < 0 else "too few outputs in the last layer?"
+        raise ValueError(f"target {bad} is not a class, 0 to {last}: {advice}")
     return kept
 
 
@@ -186,6 +187,8 @@ def _misfit(logits, targets):
     elif targets == (*logits[:1], *logits[2:]):
         last = (0, *range(2, len(logits)), 1)
         advice = f": PyTorch has the classes second; move them with logits.permute{last}"
+    elif len(wanted) == 2 and targets == wanted[::-1]:
+        advice = ": are batch and time swapped? targets.T would fit"
     elif math.prod(targets) == math.prod(wanted):
         advice = f": targets.reshape({wanted}) would fit"
     needs = f"logits {logits} need targets {wanted}, not {targets}"

@@ -22,6 +22,7 @@ import math
 
 import numpy as np
 
+from . import messages
 from .bookkeeping import (
     SHORT,
     Pack,
@@ -84,7 +85,8 @@ class Optimizer:
         for group in groups:
             self.add_param_group(group)
         if not self.in_order():
-            raise ValueError("no parameters: is the model empty, or was the iterator used up?")
+            advice = "is the model empty (a Tensor is no Parameter), or the iterator used up?"
+            raise ValueError(f"no parameters: {advice}")
 
     def add_param_group(self, group):
         """Take in one more group: {"params": Tensors, and settings of its own}.
@@ -99,6 +101,8 @@ class Optimizer:
         refuse_settings(group)
         refuse_parameters(group["params"], set(self.in_order()))
         self.param_groups.append(group)
+
+    __repr__ = messages.optimizer
 
     def in_order(self):
         """All parameters, group after group."""

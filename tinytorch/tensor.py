@@ -54,7 +54,6 @@ __all__ = [
     "checked",
     "narrowed",
     "shared_version",
-    "explained",
     "clash",
     "write_result",
     "from_numpy_call",
@@ -120,6 +119,8 @@ import operator
 import threading
 
 import numpy as np
+
+from . import messages
 
 
 # %% broadcast_shape
@@ -403,7 +404,8 @@ class Tensor:
 
     def __repr__(self):
         text = np.array2string(self.array, separator=", ", prefix="tensor(", precision=4)
-        more = "" if self.array.size or self.ndim < 2 else f", shape={self.shape}"
+        plain_to_see = 0 < self.array.size <= 1000 or self.ndim < 2  # NumPy cuts larger ones
+        more = "" if plain_to_see else f", shape={self.shape}"
         if self.dtype not in (float32, int64, bool_):
             more += f", dtype={self.dtype}"
         if self.made_by is not None:
@@ -419,7 +421,7 @@ class Tensor:
     def item(self):
         """The one number of a tensor with one element, as a Python number."""
         if self.array.size != 1:
-            raise ValueError(f"item() needs one number, and the shape is {self.shape}")
+            raise ValueError(f"item() needs one number, not {self.shape}: .mean(), or .tolist()?")
         return self.array.item()
 
     def tolist(self):
@@ -451,7 +453,8 @@ class Tensor:
 
     def __bool__(self):
         if self.array.size != 1:
-            raise ValueError(f"shape {self.shape} is neither true nor false: use .any() or .all()")
+            told = f"shape {self.shape} is neither true nor false: use .any() or .all()"
+            raise ValueError(f"{told}, and & | for `and` `or`")
         return bool(self.array.item())
 
     # -- gradients
@@ -501,7 +504,8 @@ class Tensor:
         try:
             self.array[index] = plain(value)
         except ERRORS as error:
-            raise explained(error, what, [self.array, plain(value)]) from None
+            values = [self.array, plain(value)]
+            raise messages.explained(error, what, ("t", "value"), values, clash) from None
         self.version[0] += 1
         return self
 
@@ -619,7 +623,7 @@ def wants_gradient(arguments):
 
 
 # %% primitive
-ERRORS = (IndexError, ValueError, TypeError, OverflowError)  # what NumPy raises
+ERRORS = (IndexError, ValueError, TypeError, OverflowError, AttributeError)  # NumPy's
 AS_IT_IS = {int, float, bool, str, type(None), np.ndarray}  # kinds that NumPy takes unchanged
 
 
@@ -649,7 +653,8 @@ def primitive(function=None, *, name=None, promote=False, several=False):
         try:
             array = lifted.on_arrays(*arrays)
         except ERRORS as error:
-            raise explained(error, lifted.name, arrays) from None
+            names = lifted.parameters
+            raise messages.explained(error, lifted.name, names, arrays, clash) from None
         array, note = array if type(array) is tuple else (array, None)
         if several:
             return parts_of(lifted, args, arrays, array, note)
@@ -769,18 +774,6 @@ def shared_version(array, args):
     return [0]
 
 
-def explained(error, name, arrays):
-    """The error with the operation's name and the shapes, each said once."""
-    text = str(error).removeprefix(f"{name}: ")
-    shapes = [a.shape for a in tensors_in(arrays) if isinstance(a, np.ndarray)]
-    if "could not be broadcast" in text:
-        text = clash(name, shapes) or text
-    if any(str(shape).replace(" ", "") not in text.replace(" ", "") for shape in shapes):
-        text += f" (shape{'s' * (len(shapes) > 1)} {', '.join(map(str, shapes))})"
-    kind = next(kind for kind in ERRORS if isinstance(error, kind))
-    return kind(f"{name}: {text}").with_traceback(error.__traceback__)
-
-
 def clash(name, shapes):
     """What `broadcast_shape` says of shapes that do not fit; None if it finds nothing."""
     cut, of = (-2, "batch ") if name == "matmul" else (None, "")  # the matrices do not broadcast
@@ -795,7 +788,8 @@ def clash(name, shapes):
 def write_result(tensor, result, what, instead):
     """Write `result` over the numbers of `tensor`, unless its kind of number would be lost."""
     if not np.can_cast(result.dtype, tensor.dtype, "same_kind"):
-        raise TypeError(f"{what}: the result is {result.dtype} and does not fit {tensor.dtype}")
+        why = f"the result is {result.dtype} and does not fit {tensor.dtype}"
+        raise TypeError(f"{what}: {why}: write t = t {what[0]} value, a new tensor")
     return tensor._write(what, instead, ..., result)
 
 
@@ -1152,7 +1146,11 @@ def one_tuple(sizes):
     ((2, 3), (2, 3))
     """
     one_list = len(sizes) == 1 and isinstance(sizes[0], (tuple, list))
-    return tuple(map(operator.index, sizes[0] if one_list else sizes))
+    try:
+        return tuple(map(operator.index, sizes[0] if one_list else sizes))
+    except TypeError:
+        sizes = sizes[0] if one_list else sizes
+        raise TypeError(f"sizes are whole numbers, not {sizes}: divide with //") from None
 
 
 @primitive
@@ -1435,7 +1433,10 @@ class Generator:
 
     def manual_seed(self, seed):
         """Begin again at `seed`."""
-        self.numpy = np.random.default_rng(seed)
+        try:
+            self.numpy = np.random.default_rng(seed)
+        except (ValueError, TypeError):
+            raise ValueError(f"a seed is a whole number of at least 0, not {seed!r}") from None
         return self
 
     def spawn(self, count):

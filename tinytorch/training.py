@@ -51,7 +51,7 @@ from pathlib import Path
 
 import numpy as np
 
-from . import parallel
+from . import messages, parallel
 from .autograd import no_grad
 from .losses import cross_entropy
 from .optimizers import clip_grad_norm_, plain
@@ -969,6 +969,8 @@ class Trainer(Resumable):
             raise ValueError(f"pieces counts the batches of a step, at least 1, not {pieces!r}")
         super().__init__(model, optimizer, loader, loss, **settings)
         self.pieces = pieces
+
+    __repr__ = messages.trainer
 
     @property
     def steps_per_epoch(self):

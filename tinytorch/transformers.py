@@ -536,6 +536,8 @@ def for_last_token(model):
 # %% generating
 def prompt_array(ids):
     """Token ids (B, T) as a new array; what is no prompt is refused in one sentence."""
+    if isinstance(ids, str):
+        raise TypeError("a prompt is token ids, and this is text: pass [tokenizer.encode(text)]")
     array = np.array(ids.array if isinstance(ids, Tensor) else ids)
     check_readable(array)
     if array.dtype.kind not in "iu":

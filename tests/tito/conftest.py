@@ -187,7 +187,7 @@ def toy(tmp_path, monkeypatch, capsys):
     """A toy course whose path has blanks and an umlaut."""
     toy = Toy(tmp_path / "a toy cöurse", capsys)
     toy.write("tinytorch/__init__.py", '"""Toy."""\nfrom . import overlay\n\noverlay.install()\n')
-    for name in ("course.py", "overlay.py"):
+    for name in ("course.py", "overlay.py", "tracebacks.py"):
         shutil.copy(ROOT / "tinytorch" / name, toy.root / "tinytorch")
     toy.write_notebook("01_tensor", TENSOR)
     toy.write_words("01_tensor", "double", "total", "Box.__init__", "Box.peek")

@@ -139,7 +139,7 @@ def test_a_failing_replacement_leaves_the_old_file(toy, monkeypatch):
     assert (code, out) == (1, "")
     assert "tinytorch/tensor.py could not be written (in use by another program)" in err
     assert toy.read("tinytorch/tensor.py") == before
-    files = ["__init__.py", "course.py", "overlay.py", "tensor.py"]
+    files = ["__init__.py", "course.py", "overlay.py", "tensor.py", "tracebacks.py"]
     assert sorted(os.listdir(toy.path("tinytorch"))) == files
 
 

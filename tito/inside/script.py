@@ -9,6 +9,7 @@ import sys
 import traceback
 from pathlib import Path
 
+from tinytorch import tracebacks
 from tito.inside import is_learners, tell
 
 
@@ -25,7 +26,9 @@ def run(path, flags):
         trace = error.__traceback__
         while trace.tb_next and trace.tb_frame.f_code.co_filename != path:
             trace = trace.tb_next  # not our frames, nor runpy's
+        whole, trace = trace, tracebacks.cut(trace)
         sys.excepthook(type(error), error.with_traceback(trace), trace)
+        print(tracebacks.hint(whole).lstrip(), file=sys.stderr, end="")
         sys.exit(1)
     tell(finished=0)
 
