@@ -26,6 +26,7 @@ import math
 
 import numpy as np
 
+from . import messages
 from .activations import log_softmax
 from .layers import Module
 from .tensor import primitive
@@ -167,7 +168,7 @@ def checked_targets(logits, targets, ignore_index=-100):
     if not isinstance(targets, np.ndarray):
         raise TypeError(f"targets are class numbers, Tensor([...]), not a {type(targets).__name__}")
     if targets.shape != logits.shape[:-1]:
-        raise ValueError(_misfit(logits.shape, targets.shape))
+        raise ValueError(messages.wrong_targets(logits.shape, targets.shape))
     if targets.dtype.kind not in "iu":
         raise TypeError(f"targets are class numbers, integers, not {targets.dtype}: targets.long()")
     kept, last = targets != ignore_index, logits.shape[-1] - 1
@@ -177,22 +178,6 @@ def checked_targets(logits, targets, ignore_index=-100):
         advice = f"ignore_index={bad} skips it" if bad < 0 else "too few outputs in the last layer?"
         raise ValueError(f"target {bad} is not a class, 0 to {last}: {advice}")
     return kept
-
-
-def _misfit(logits, targets):
-    """Why targets of this shape do not fit logits of that shape, and what may help."""
-    wanted, advice = logits[:-1], ""
-    if targets == logits:
-        advice = ": if these are one-hot rows, write targets.argmax(-1)"
-    elif targets == (*logits[:1], *logits[2:]):
-        last = (0, *range(2, len(logits)), 1)
-        advice = f": PyTorch has the classes second; move them with logits.permute{last}"
-    elif len(wanted) == 2 and targets == wanted[::-1]:
-        advice = ": are batch and time swapped? targets.T would fit"
-    elif math.prod(targets) == math.prod(wanted):
-        advice = f": targets.reshape({wanted}) would fit"
-    needs = f"logits {logits} need targets {wanted}, not {targets}"
-    return f"the classes are the last dimension, so {needs}{advice}"
 
 
 def smoothed(values, log_probs, share):

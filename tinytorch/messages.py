@@ -235,6 +235,22 @@ def shape_instead(name, found, wanted):
     return f"{name} is {found} and should be {wanted}{turned}"
 
 
+def wrong_targets(logits, targets):
+    """Why targets of this shape do not fit logits of that shape, and what may help."""
+    wanted, advice = logits[:-1], ""
+    if targets == logits:
+        advice = ": if these are one-hot rows, write targets.argmax(-1)"
+    elif targets == (*logits[:1], *logits[2:]):
+        last = (0, *range(2, len(logits)), 1)
+        advice = f": PyTorch has the classes second; move them with logits.permute{last}"
+    elif len(wanted) == 2 and targets == wanted[::-1]:
+        advice = ": are batch and time swapped? targets.T would fit"
+    elif math.prod(targets) == math.prod(wanted):
+        advice = f": targets.reshape({wanted}) would fit"
+    needs = f"logits {logits} need targets {wanted}, not {targets}"
+    return f"the classes are the last dimension, so {needs}{advice}"
+
+
 def pairs(state):
     """The pairs of a state dictionary; what is none is refused."""
     if hasattr(state, "items"):
