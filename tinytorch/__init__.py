@@ -29,6 +29,8 @@ _NAMES = {  # module -> the public names that `tinytorch.name` finds there
     "machine": "get_num_threads set_num_threads",
     "profiler": "profile",
     "summary": "summary",
+    "gradients": "explain_grad",
+    "graph": "draw_graph",
     "overlay": "show_mix",
 }
 _HOME = names.homes(_NAMES) | names.homes(names.PUBLIC)

@@ -30,6 +30,7 @@ STEP1, STEP2, STEP3 = (
     "step3_shakespeare.py",
 )
 STEPS = [STEP1, STEP2, STEP3]
+QUICK = [STEP1, pytest.param(STEP2, marks=pytest.mark.slow), STEP3]  # step 2 judges for seconds
 TINY = ["--embed-dim=8", "--num-heads=2", "--num-layers=1", "--context=16", "--batch-size=2"]
 SHORT = [*TINY, "--steps=10"]
 SONG = "Row, row, row your boat, gently down the stream.\n" * 60
@@ -66,7 +67,7 @@ def test_a_short_run_fails_honestly(script, song, tmp_path):
     assert "training 10/10  loss " in out and "tokens per s" in out
 
 
-@pytest.mark.parametrize("script", STEPS)
+@pytest.mark.parametrize("script", QUICK)
 def test_memory_is_counted_and_measured(script, song, tmp_path):
     """The formula of the activations holds to a tenth, that of the weights exactly."""
     flags = ["--preset=small", "--steps=1", "--max-seconds=1", *data(script, song)]
@@ -102,7 +103,7 @@ def test_wrong_characters_are_counted_from_the_prompt_on():
     assert right("l wor", "l ") == 0
 
 
-@pytest.mark.parametrize("script", STEPS)
+@pytest.mark.parametrize("script", QUICK)
 def test_epochs_are_passes_over_the_text(script, song, tmp_path):
     code, out, _ = run(script, *TINY, "--epochs=1", "--max-seconds=0", *data(script, song))
     assert code == 1
@@ -113,7 +114,7 @@ def test_epochs_are_passes_over_the_text(script, song, tmp_path):
     assert f"training 1/{round(known / 32)}" in out or "trained for 0" in out
 
 
-@pytest.mark.parametrize("script", STEPS)
+@pytest.mark.parametrize("script", QUICK)
 def test_the_preset_gives_way_to_a_flag(script, song, tmp_path):
     flags = [*data(script, song), "--steps=1"]
     _, small, _ = run(script, "--preset=small", *flags)
@@ -271,7 +272,7 @@ def journal(folder):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no kill -9 there")
-@pytest.mark.parametrize("script", STEPS)
+@pytest.mark.parametrize("script", QUICK)
 def test_a_killed_run_goes_on_to_the_same_bits(script, song, tmp_path):
     """kill -9 at a random step; threads and parts as in the unbroken run."""
     flags = ["--steps=40", "--save-every=3", "--threads=2", "--preset=small", "--batch-size=8"]
@@ -502,7 +503,7 @@ def in_terminal(words, cwd, answer=b""):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminal there")
-@pytest.mark.parametrize("script", STEPS)
+@pytest.mark.parametrize("script", QUICK)
 def test_in_a_terminal_the_progress_is_live(script, song, tmp_path):
     words = [sys.executable, str(FOLDER / script), *SHORT, *map(str, data(script, song))]
     code, screen = in_terminal(words, tmp_path)
