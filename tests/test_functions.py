@@ -92,7 +92,7 @@ class TestTheWaysToReachThem:
     def test_a_method_has_the_function_s_own_docstring_and_signature(self):
         x = Tensor([3.0, 1.0, 2.0])
         assert x.topk.__doc__ == topk.__doc__ and x.exp.__doc__.startswith("e to the power")
-        assert str(inspect.signature(x.topk)) == "(k, dim=-1, largest=True)"
+        assert str(inspect.signature(x.topk)) == "(k, dim=-1, largest=True, sorted=True)"
         assert str(inspect.signature(x.mean)) == "(dim=None, keepdim=False)"
         assert Tensor.topk is topk and Tensor.topk(x, 1).values.tolist() == [3]
 

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 import tinytorch
-from tinytorch import Tensor, autograd, nn, no_grad, optim
+from tinytorch import autograd, nn, no_grad, optim
 from tinytorch.autograd import explain_grad, gradcheck
 from tinytorch.nn import functional as F
-from tinytorch.tensor import RULES, SLOTS, default_generator, from_numpy, wrap
+from tinytorch.tensor import RULES, SLOTS, Tensor, default_generator, from_numpy, wrap
 
 IMAGES, LABELS = (
     Tensor(np.random.default_rng(0).standard_normal((6, 4))),

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 import tinytorch
-from tinytorch import Tensor, nn, no_grad
+from tinytorch import nn, no_grad
 from tinytorch.graph import Box, Level, draw_graph, grouped
 from tinytorch.nn import functional as F
+from tinytorch.tensor import Tensor
 from tinytorch.transformers import GPT
 
 IDS = Tensor(np.random.default_rng(0).integers(0, 20, (2, 8)))

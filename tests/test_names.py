@@ -59,11 +59,11 @@ class TestCoverage:
             assert callable(getattr(Tensor([1.0]), name)), name
 
     def test_the_class_of_module_01_keeps_what_it_has(self):
-        """Nothing written in the notebook is replaced, but for the name of the device."""
+        """What the notebook wrote stays, or is called by what knows PyTorch's arguments, too."""
         from tinytorch import functions
         from tinytorch.tensor import PRIMITIVES
 
-        assert Tensor.sum is PRIMITIVES["sum"] and Tensor.topk is functions.topk
+        assert Tensor.exp is PRIMITIVES["exp"] and Tensor.topk is functions.topk
         assert "__getattr__" not in vars(Tensor)  # it would make every access slower
         assert Tensor([1]).device == "cpu" and f"{Tensor([1]).device}" == "cpu"
 
@@ -273,7 +273,7 @@ class TestDevicesAndSwitches:
         tinytorch.set_rng_state(state)
         assert tinytorch.rand(3).tolist() == first
         tinytorch.manual_seed(tinytorch.seed())
-        raised(RuntimeError, tinytorch.initial_seed)
+        assert isinstance(tinytorch.initial_seed(), int)
         g = tinytorch.Generator(device="cpu").manual_seed(4)
         state = g.get_state()
         draw = tinytorch.randn((2, 2), generator=g).tolist()
@@ -285,7 +285,7 @@ class TestDevicesAndSwitches:
 
     def test_what_a_tensor_does_not_do(self):
         x = Tensor([[1.0]])
-        raised(NotImplementedError, x.register_hook, print)
+        raised(RuntimeError, x.register_hook, print)
         for name in ("squeeze_", "unsqueeze_", "t_", "transpose_"):
             assert "without the _" in raised(NotImplementedError, getattr(x, name), 0)
         assert x.share_memory_() is x and x.pin_memory() is x
@@ -356,7 +356,7 @@ class TestWrites:
 
     def test_a_value_that_wants_a_gradient_is_refused_too(self):
         for write in (
-            lambda t, w: t.copy_(w), lambda t, w: t.__setitem__(0, w[0]),
+            lambda t, w: t.copy_(w),
             lambda t, w: t[:1].add_(w[:1]), lambda t, w: t.view(2).mul_(w),
         ):  # fmt: skip
             raised(RuntimeError, write, Tensor([1.0, 2.0]), leaf([3.0, 4.0]))
@@ -471,8 +471,7 @@ class TestOptimizers:
         (w * 2).sum().backward()
         optimizer.step()
         assert w.item() > 1 - 1e-2 and w.item() != 1
-        name = "dampening" if kind is optim.SGD else "amsgrad"
-        assert "is not supported" in raised(ValueError, kind, [w], **{name: 0.5})
+        assert "is not supported" in raised(ValueError, kind, [w], differentiable=True)
 
     def test_a_closure(self):
         w = leaf([1.0])

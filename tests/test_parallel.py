@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 import tinytorch
-from tinytorch import Tensor, machine, parallel
+from tinytorch import machine, parallel
 from tinytorch.layers import Dropout, Linear
 from tinytorch.losses import cross_entropy, mse_loss
+from tinytorch.tensor import Tensor
 from tinytorch.transformers import GPT
 
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import tinytorch
-from tinytorch import Tensor, parallel
+from tinytorch import parallel
 from tinytorch.losses import cross_entropy
-from tinytorch.tensor import PRIMITIVES, RULES
+from tinytorch.tensor import PRIMITIVES, RULES, Tensor
 from tinytorch.transformers import GPT
 
 

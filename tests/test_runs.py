@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 import tinytorch
-from tinytorch import Tensor, console, runs
+from tinytorch import console, runs
 from tinytorch.layers import Linear
 from tinytorch.losses import cross_entropy
 from tinytorch.optimizers import SGD
+from tinytorch.tensor import Tensor
 from tinytorch.training import Trainer
 from tinytorch.transformers import GPT
 

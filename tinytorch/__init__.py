@@ -34,7 +34,21 @@ _NAMES = {  # module -> the public names that `tinytorch.name` finds there
     "overlay": "show_mix",
 }
 _HOME = names.homes(_NAMES) | names.homes(names.PUBLIC)
-_ROOMS = ["amp", "autograd", "cuda", "io", "linalg", "names", "nn", "optim", "testing", "utils"]
+_ROOMS = [
+    "amp",
+    "autograd",
+    "cuda",
+    "distributions",
+    "io",
+    "linalg",
+    "names",
+    "nn",
+    "optim",
+    "random",
+    "special",
+    "testing",
+    "utils",
+]
 
 __all__ = sorted({*_HOME, *_ROOMS} - {*dir(builtins), "io"})  # `import *` hides nothing of Python's
 

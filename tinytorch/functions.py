@@ -85,13 +85,13 @@ def clamp_rule(g, x, min, max):
 
 
 @primitive
-def cumsum(x, dim):
-    """y_i = x_0 + ... + x_i along `dim`; of whole numbers an int64.
+def cumsum(x, dim, dtype=None):
+    """y_i = x_0 + ... + x_i along `dim`; of whole numbers an int64, unless dtype says more.
 
     >>> cumsum(Tensor([1, 2, 3]), 0)
     tensor([1, 3, 6])
     """
-    return x.cumsum(axis=dim, dtype=None if x.dtype.kind == "f" else int64)
+    return x.cumsum(axis=dim, dtype=dtype or (None if x.dtype.kind == "f" else int64))
 
 
 @rule
@@ -250,7 +250,7 @@ def argmin(x, dim=None, keepdim=False, axis=None, keepdims=False):
     return argmax(turned(x), axis if dim is None else dim, keepdim or keepdims)
 
 
-def topk(x, k, dim=-1, largest=True):
+def topk(x, k, dim=-1, largest=True, sorted=True):
     """The k largest (or smallest) elements along `dim`, in order, as the pair (values, indices).
 
     >>> topk(Tensor([1.0, 5.0, 3.0]), 2).indices
@@ -272,7 +272,7 @@ def std(x, dim=None, unbiased=True, keepdim=False, *, correction=None, axis=None
         dim: a dimension or a tuple of them; None means all.
         unbiased: divide by n - 1, else by n.
         keepdim: leave the dimensions in the shape, with size 1.
-        correction: instead of `unbiased`: divide by n - correction, 0 or 1.
+        correction: instead of `unbiased`: divide by n - correction.
     """
     from .names.maths import root
 
@@ -288,9 +288,10 @@ def variance(x, dim=None, unbiased=True, keepdim=False, correction=None, axis=No
     dim, keepdim = axis if dim is None else dim, keepdim or keepdims
     if isinstance(dim, bool):
         dim, unbiased = None, dim
-    if correction not in (None, 0, 1):
-        raise ValueError(f"correction is 0 (divide by n) or 1 (by n - 1), not {correction!r}")
-    return var(x, dim, unbiased if correction is None else correction == 1, keepdim)
+    if correction in (None, 0, 1):
+        return var(x, dim, unbiased if correction is None else correction == 1, keepdim)
+    whole = math.prod(x.shape[d] for d in dims_of(dim, x.ndim))
+    return mul(var(x, dim, False, keepdim), whole / max(whole - correction, 0) if whole else 1)
 
 
 def norm(x, p=2, dim=None, keepdim=False, axis=None, keepdims=False, dtype=None):
@@ -339,7 +340,21 @@ def dim(x):
 
 def size(x, dim=None):
     """The shape, or the size of one dimension."""
-    return x.shape if dim is None else x.shape[dims_of(dim, x.ndim)[0]]
+    return Size(x.shape) if dim is None else x.shape[dims_of(dim, x.ndim)[0]]
+
+
+class Size(tuple):
+    """The size of each dimension: a tuple that can count the elements.
+
+    >>> Size((2, 3)).numel()
+    6
+    """
+
+    __slots__ = ()
+
+    def numel(self):
+        """How many elements a tensor of this shape has."""
+        return math.prod(self)
 
 
 def view(x, *shape):
@@ -469,11 +484,9 @@ def rewritten(x, result, what, instead):
         if not np.can_cast(result.dtype, x.dtype, "same_kind"):
             raise TypeError(f"{what}: the result is {result.dtype} and does not fit {x.dtype}")
         result = cast(result, x.dtype)
-    if x.made_by is not None and x.made_by.result is not None and result.made_by is not None:
-        result.made_by.result, x.made_by.result = x.made_by.result, None  # of retain_grad()
-    x.array, x.version, x.made_by = result.array, result.version, result.made_by
-    x.requires_grad = result.requires_grad
-    return x
+    from .names.wider import renewed
+
+    return renewed(x, result)
 
 
 def is_shared(x, result):

@@ -11,11 +11,12 @@ from types import SimpleNamespace
 import numpy as np
 
 import tinytorch
-from tinytorch import Tensor, nn, no_grad, optim
+from tinytorch import nn, no_grad, optim
 from tinytorch.dataloader import DataLoader, TensorDataset, load_tinytalks
 from tinytorch.losses import accuracy
 from tinytorch.nn import functional as F
 from tinytorch.nn.utils import clip_grad_norm_
+from tinytorch.tensor import Tensor
 from tinytorch.tokenization import BPETokenizer, CharTokenizer, next_token_windows
 from tinytorch.training import decay_groups
 from tinytorch.transformers import GPT

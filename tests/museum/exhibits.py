@@ -10,10 +10,10 @@ import warnings
 import numpy as np
 
 import tinytorch
-from tinytorch import Tensor, autograd, functions, nn, no_grad, optim  # noqa: F401
+from tinytorch import autograd, functions, nn, no_grad, optim  # noqa: F401
 from tinytorch.autograd import explain_grad, gradcheck
 from tinytorch.nn import functional as F
-from tinytorch.tensor import PRIMITIVES, RULES, SLOTS, Call, primitive, wrap
+from tinytorch.tensor import PRIMITIVES, RULES, SLOTS, Call, Tensor, primitive, wrap
 
 EXHIBITS = []  # (function, source, words)
 

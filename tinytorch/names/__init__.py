@@ -12,9 +12,17 @@ PUBLIC = {  # module -> the names that `tinytorch.name` finds there; name=functi
         atanh baddbmm bmm cdist ceil clamp_max clamp_min cos cosh cosine_similarity count_nonzero
         cumprod deg2rad det dot einsum equal erf erfc exp2 expm1 fix=trunc floor fmod frac hypot
         inner inverse isclose isfinite isinf isnan kron kthvalue lerp log10 log1p log2 logaddexp
-        logsumexp median mm mv nan_to_num nanmean nansum outer prod quantile rad2deg reciprocal
+        logsumexp median mm mv nan_to_num nanmean nansum outer quantile rad2deg reciprocal
         round rsqrt sign sin sinh square std_mean t tan tensordot trace trunc var=variance
         var_mean vdot=dot xlogy""",
+    "names.further": """
+        addmv addr bitwise_and bitwise_left_shift bitwise_not bitwise_or bitwise_right_shift
+        bitwise_xor block_diag combinations copysign corrcoef cov cross cummax cummin digamma dist
+        erfinv float_power ger heaviside histogram hsplit lgamma logcumsumexp logit mode nextafter
+        positive renorm rot90 scatter_reduce sgn signbit sinc trapezoid trapz=trapezoid vsplit""",
+    "linalg": """
+        chain_matmul=multi_dot cholesky logdet matrix_exp matrix_power pinverse=pinv qr slogdet
+        svd=old_svd""",
     "names.places": """
         argsort argwhere=nonzero atleast_1d atleast_2d bincount broadcast_tensors broadcast_to
         bucketize cartesian_prod column_stack diag diag_embed diagonal diff dstack flip=flipped
@@ -26,24 +34,34 @@ PUBLIC = {  # module -> the names that `tinytorch.name` finds there; name=functi
         tensor_split tile tril_indices triu_indices unbind unflatten unique unique_consecutive
         vstack where=picked_where""",
     "names.creation": """
-        BoolTensor ByteTensor DoubleTensor FloatTensor Generator IntTensor LongTensor Size arange
+        BoolTensor ByteTensor CharTensor DoubleTensor FloatTensor Generator HalfTensor IntTensor
+        LongTensor ShortTensor Size Tensor=FloatsTensor arange channels_last
+        contiguous_format poisson preserve_format
+        set_default_tensor_type strided
         as_tensor asarray=as_tensor bernoulli bfloat16 broadcast_shapes can_cast dtype e empty
         empty_like eye finfo float16 from_dlpack from_torch full full_like get_default_dtype
         get_rng_state half=float16 iinfo inf initial_seed int16 int8 linspace logspace multinomial
         nan normal ones ones_like pi promote_types rand rand_like randint randint_like randn
         randn_like randperm result_type scalar_tensor seed set_default_dtype set_printoptions
         set_rng_state short=int16 to_torch zeros zeros_like""",
+    "names.wider": """
+        add log_softmax=log_softmax_of matmul mean=average mul multiply=mul prod rsub
+        softmax=softmax_of sub subtract=sub sum=total""",
     "names.devices": """
         GradScaler accelerator autocast backends compile device distributed
-        get_float32_matmul_precision jit mps set_default_device set_float32_matmul_precision
+        get_default_device get_float32_matmul_precision jit mps set_default_device
+        set_float32_matmul_precision
         use_deterministic_algorithms version xpu""",
     "names.storage": "load save",
     "functions": "clip=clamp div=divided divide=divided true_divide=divided",
     "tensor": """
         absolute=tensor_abs clone concat=cat concatenate=cat eq floor_divide ge greater=gt
-        greater_equal=ge gt le less=lt less_equal=le lt multiply=mul ne negative=neg not_equal=ne
-        remainder subtract=sub""",
-    "nn.functional": "dropout embedding layer_norm",
+        greater_equal=ge gt le less=lt less_equal=le lt ne negative=neg not_equal=ne
+        remainder""",
+    "nn.functional": """
+        batch_norm celu constant_pad_nd cosine_embedding_loss dropout embedding group_norm
+        hinge_embedding_loss layer_norm margin_ranking_loss pairwise_distance prelu relu_ rms_norm
+        selu threshold triplet_margin_loss""",
 }
 METHODS = {  # module -> the methods of Tensor that stand there
     "names.maths": """
@@ -53,6 +71,11 @@ METHODS = {  # module -> the methods of Tensor that stand there
         kron kthvalue lerp log10 log1p log2 logaddexp logsumexp median mm mv nan_to_num nanmean
         nansum outer prod quantile rad2deg reciprocal round rsqrt sign sin sinh square t tan trace
         trunc vdot=dot xlogy""",
+    "names.further": """
+        __lshift__=bitwise_left_shift __rshift__=bitwise_right_shift addmv addr bitwise_and
+        bitwise_not bitwise_or bitwise_xor copysign cov cross cummax cummin digamma dist erfinv
+        float_power ger lgamma logcumsumexp logit mode positive renorm rot90 scatter_reduce sgn
+        signbit sinc""",
     "names.places": """
         argsort argwhere=nonzero bincount broadcast_to data_ptr diag diag_embed diagonal diff
         element_size expand_as flip=flipped fliplr flipud histc index_add index_copy index_fill
@@ -67,14 +90,16 @@ METHODS = {  # module -> the methods of Tensor that stand there
         multinomial new_empty=new_zeros new_full new_ones new_tensor new_zeros short=to_int16
         type=type_of""",
     "names.devices": """
-        bfloat16=no_bfloat16 cuda=no_gpu get_device pin_memory=itself register_hook=no_hook
+        bfloat16=no_bfloat16 cuda=no_gpu get_device pin_memory=itself
         share_memory_=itself xpu=no_gpu""",
+    "names.custom": "register_hook",
     "names.inplace": """
         abs_ acos_ addcdiv_ addcmul_ asin_ atan_ bernoulli_ ceil_ clamp_ clamp_max_ clamp_min_
         clip_ cos_ cosh_ cumsum_ detach_ erf_ exp2_ exp_ expm1_ exponential_ fill_diagonal_ floor_
         floor_divide_ fmod_ frac_ index_add_ index_copy_ index_fill_ index_put_ lerp_ log10_
-        log1p_ log2_ log_ masked_scatter_ nan_to_num_ neg_ pow_ random_ reciprocal_ relu_
-        remainder_ round_ rsqrt_ scatter_ scatter_add_ sigmoid_ sign_ sin_ sinh_ sqrt_ square_
+        log1p_ log2_ log_ masked_scatter_ nan_to_num_ neg_ pow_ random_ geometric_ log_normal_
+        cauchy_ reciprocal_ relu_ remainder_ round_ rsqrt_ scatter_ scatter_add_ scatter_reduce_
+        sigmoid_ sign_ sin_ sinh_ sqrt_ square_
         squeeze_=no_reshape t_=no_reshape tan_ tanh_ transpose_=no_reshape tril_ triu_ trunc_
         unsqueeze_=no_reshape""",
     "functions": "clip=clamp ndimension=dim",
@@ -99,8 +124,6 @@ REASONS = {  # what PyTorch has and this library has not, on purpose
     "LSTM": "no lesson has recurrent layers; attention took their place",
     "RNN": "no lesson has recurrent layers; attention took their place",
     "GRU": "no lesson has recurrent layers; attention took their place",
-    "Function": "a primitive and its rule: see `primitive` in tensor.py and `rule` here",
-    "Variable": "since 2018 a Tensor is enough: tensor(x, requires_grad=True)",
 }
 
 
@@ -134,12 +157,22 @@ def attach(core):
             setattr(core.Tensor, name, core.calls(function, where))
     core.Tensor.device = device("cpu")  # equal to "cpu", and has a type and an index
     core.SPELLINGS |= {"input": "x", "other": "y"}
+    from . import wider  # needs the module that was just loaded
+
+    for name, method in wider.METHODS.items():
+        setattr(core.Tensor, name, method)
+    core.Call.next_functions = property(wider.next_functions)
+    core.Call.name = lambda call: call.primitive
     for name, part in PROPERTIES.items():
         if name not in own:
             setattr(core.Tensor, name, property(part))
 
 
 PROPERTIES = {
+    "is_sparse": lambda t: False,
+    "is_quantized": lambda t: False,
+    "is_meta": lambda t: False,
+    "layout": lambda t: "strided",
     "grad_fn": lambda t: t.made_by,
     "is_cuda": lambda t: False,
     "itemsize": lambda t: t.array.itemsize,
@@ -162,6 +195,10 @@ def of_autograd(name):
         from .. import functions
 
         return getattr(functions, name)
+    if name in ("Function", "Variable", "detect_anomaly", "functional", "set_detect_anomaly"):
+        from . import custom
+
+        return getattr(custom, name)
     raise unknown(name, "tinytorch.autograd", ["backward", "gradcheck", "grad", "no_grad"])
 
 

@@ -1,11 +1,12 @@
 """Tensors from nothing, from other tensors, from NumPy and from PyTorch, and back."""
 
+import contextlib
 import math
 import sys
 
 import numpy as np
 
-from ..functions import to
+from ..functions import Size, to  # noqa: F401
 from ..tensor import (
     Tensor,
     bool_,
@@ -23,6 +24,7 @@ from ..tensor import (
     uint8,
     wrap,
 )
+from .twin import Twin
 
 _core = sys.modules[Tensor.__module__]  # `tinytorch.tensor` is a function
 
@@ -361,7 +363,7 @@ def to_torch(x):
 # ---------------------------------------------------------------- names of kinds
 
 float16, int8, int16 = np.dtype("float16"), np.dtype("int8"), np.dtype("int16")
-dtype, Size = np.dtype, tuple
+dtype = np.dtype
 inf, nan, pi, e, newaxis = math.inf, math.nan, math.pi, math.e, None
 finfo, iinfo = np.finfo, np.iinfo
 
@@ -383,35 +385,73 @@ class NoDtype:
 bfloat16 = NoDtype("bfloat16")
 
 
-def _maker(name, kind):
-    def make(*data):
-        if len(data) == 1 and not isinstance(data[0], int):
-            return Tensor(data[0], dtype=kind)
-        return zeros(*data, dtype=kind)
+class Kind(type):
+    """Makes the old names of kinds of Tensors, such as `FloatTensor`."""
 
-    make.__name__ = make.__qualname__ = name
-    make.__doc__ = (
-        f"A new {kind} Tensor: of lists or an array; or of sizes, and then it holds 0. ->"
-    )
-    return make
+    def __instancecheck__(cls, thing):
+        return isinstance(thing, Tensor) and thing.dtype == cls.kind
+
+    def __call__(cls, *data, **ignored):
+        if len(data) == 1 and not isinstance(data[0], int):
+            return Tensor(data[0], dtype=cls.kind)
+        return zeros(*(data or (0,)), dtype=cls.kind)
+
+    def __repr__(cls):
+        return f"torch.{cls.__name__}"
+
+
+class Sized(Twin):
+    """The metaclass of `torch.Tensor`, which can be called with sizes."""
+
+    def __call__(cls, *data, requires_grad=False, dtype=None, device=None):
+        on_cpu(None, device)
+        if not data or all(isinstance(n, (int, np.integer)) for n in data):
+            sizes = [int(n) for n in data if type(n) is not bool]
+            if len(sizes) == len(data):
+                return zeros(*(sizes or (0,)), dtype=dtype, requires_grad=requires_grad)
+        data, *more = data
+        requires_grad = more[0] if more else requires_grad
+        if isinstance(data, _core.Tensor):
+            return to(data.detach(), dtype or float32).requires_grad_(requires_grad)
+        return _core.Tensor(data, requires_grad, dtype or float32)
+
+
+class FloatsTensor(_core.Tensor, metaclass=Sized):
+    """`torch.Tensor`: real numbers, float32, of lists or an array; or zeros of some sizes.
+
+    Every Tensor is an instance of it. `tensor(...)`, and the Tensor of module 01, leave whole
+    numbers as they are.
+
+    >>> FloatsTensor([[0, 1], [2, 3]]).dtype, FloatsTensor(2, 3).shape
+    (dtype('float32'), (2, 3))
+    """
+
+    __slots__ = ()
+    twin = _core.Tensor
+
+
+def _maker(name, kind):
+    told = f"A new {kind} Tensor: of lists or an array; or of sizes, and then it holds 0. ->"
+    return Kind(name, (), {"kind": kind, "__doc__": told, "__module__": __name__})
 
 
 FloatTensor, DoubleTensor = _maker("FloatTensor", float32), _maker("DoubleTensor", float64)
 LongTensor, IntTensor = _maker("LongTensor", int64), _maker("IntTensor", int32)
 BoolTensor, ByteTensor = _maker("BoolTensor", bool_), _maker("ByteTensor", uint8)
+HalfTensor, ShortTensor = _maker("HalfTensor", float16), _maker("ShortTensor", int16)
+CharTensor = _maker("CharTensor", int8)
+KINDS = (FloatTensor, DoubleTensor, LongTensor, IntTensor, BoolTensor, ByteTensor)
+KINDS = {made.__name__: made for made in (*KINDS, HalfTensor, ShortTensor, CharTensor)}
 
 
 def type_of(x, dtype=None):
     """`x.type(torch.float)`: x in another dtype; `x.type()`: the name of its type."""
     if dtype is None:
-        names = {"float32": "Float", "float64": "Double", "int64": "Long", "int32": "Int"}
-        names |= {"bool": "Bool", "uint8": "Byte"}
-        return f"torch.{names.get(x.dtype.name, x.dtype.name)}Tensor"
-    if isinstance(dtype, str) and dtype.startswith("torch."):
-        kinds = {"Float": float32, "Double": float64, "Long": int64, "Int": int32}
-        kinds |= {"Bool": bool_, "Byte": uint8}
-        dtype = kinds.get(dtype.removeprefix("torch.").removesuffix("Tensor"), dtype)
-    return to(x, dtype)
+        name = next(n for n, made in KINDS.items() if made.kind == x.dtype)
+        return f"torch.{name}"
+    if isinstance(dtype, str):
+        dtype = KINDS.get(dtype.removeprefix("torch."), dtype)
+    return to(x, getattr(dtype, "kind", dtype) if isinstance(dtype, Kind) else dtype)
 
 
 def to_half(x):
@@ -488,12 +528,30 @@ class Generator(_core.Generator):
         return self
 
 
-def set_printoptions(precision=None, threshold=None, edgeitems=None, linewidth=None, sci_mode=None):
+def set_default_tensor_type(t):
+    """`FloatTensor` is the default, and stays it: see `set_default_dtype`.
+
+    Raises:
+        ValueError: another kind.
+    """
+    name = t.removeprefix("torch.") if isinstance(t, str) else t.__name__
+    set_default_dtype(KINDS[name].kind)
+
+
+def set_printoptions(
+    precision=None,
+    threshold=None,
+    edgeitems=None,
+    linewidth=None,
+    profile=None,
+    sci_mode=None,
+):
     """How tensors are printed: handed to NumPy, which prints them.
 
     Args:
         precision: accepted; tensors are printed with 4 digits.
-        threshold, edgeitems, linewidth: as NumPy's. sci_mode: False means no 1e-05.
+        threshold, edgeitems, linewidth: as NumPy's.
+        profile: accepted. sci_mode: False means no 1e-05.
     """
     wanted = {"threshold": threshold, "edgeitems": edgeitems, "linewidth": linewidth}
     wanted["suppress"] = None if sci_mode is None else not sci_mode
@@ -560,9 +618,35 @@ def seed():
 
 
 def initial_seed():
-    """Not kept here.
+    """The number that was given to `manual_seed` last, as far as the generator knows it -> int."""
+    found = getattr(numpy_generator().bit_generator.seed_seq, "entropy", 0)
+    return int(found) if isinstance(found, int) else 0
 
-    Raises:
-        RuntimeError: always: keep the number that you give to manual_seed.
-    """
-    raise RuntimeError("the seed is not kept: keep the number that you give to manual_seed")
+
+def poisson(input, generator=None):
+    """Draws from Poisson distributions with the rates of input -> the same shape and dtype."""
+    return wrap(numpy_generator(generator).poisson(input.array).astype(input.dtype))
+
+
+class Chance:
+    """PyTorch's `random`: `manual_seed`, and `fork_rng`, which leaves the numbers as they were."""
+
+    manual_seed, seed, initial_seed = map(staticmethod, (_core.manual_seed, seed, initial_seed))
+    get_rng_state, set_rng_state = map(staticmethod, (get_rng_state, set_rng_state))
+
+    @staticmethod
+    @contextlib.contextmanager
+    def fork_rng(devices=None, enabled=True, **ignored):
+        """`with fork_rng():` what is drawn inside does not count outside."""
+        before = get_rng_state()
+        try:
+            yield
+        finally:
+            if enabled:
+                set_rng_state(before)
+
+
+random = Chance
+preserve_format, contiguous_format, channels_last, strided = (
+    "preserve_format", "contiguous_format", "channels_last", "strided",
+)  # fmt: skip

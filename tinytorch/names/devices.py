@@ -30,19 +30,14 @@ def no_bfloat16(x):
     raise TypeError("NumPy has no bfloat16: use float32")
 
 
-def no_hook(x, hook=None):
-    """`x.register_hook(f)`: refused, gradients are plain numbers that nothing watches.
-
-    Raises:
-        NotImplementedError: always.
-    """
-    told = "look at x.grad after backward(), with x.retain_grad() before"
-    raise NotImplementedError(f"a tensor calls no hooks here: {told}")
-
-
 def itself(x, *args):
     """x itself: there is one process, and one kind of memory."""
     return x
+
+
+def get_default_device():
+    """device("cpu"): there is no other -> a device."""
+    return device("cpu")
 
 
 def set_default_device(device):

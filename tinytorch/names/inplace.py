@@ -11,7 +11,7 @@ import numpy as np
 
 from .. import activations, functions
 from ..tensor import Tensor, numpy_generator, wrap
-from . import maths, places
+from . import further, maths, places
 
 core = sys.modules[Tensor.__module__]  # `tinytorch.tensor` is a function
 
@@ -20,6 +20,7 @@ PLAIN = {  # x.name_() writes name(x, ...): the module where `name` stands -> th
         round rsqrt sign sin sinh square tan trunc addcdiv addcmul addmm fmod lerp nan_to_num
         clamp_max clamp_min""",
     places: "index_add index_copy index_fill index_put scatter scatter_add",
+    further: "copysign digamma erfinv lgamma logit renorm scatter_reduce",
     functions: "clamp cumsum tril triu",
     activations: "relu sigmoid tanh",
     core: "exp floor_divide log neg remainder sqrt",
@@ -57,6 +58,24 @@ def exponential_(x, lambd=1.0, *, generator=None):
     """Draw every element anew from the density lambd * exp(-lambd * x)."""
     fresh = numpy_generator(generator).exponential(1 / lambd, x.shape)
     return x._write("exponential_", "rand(shape)", ..., wrap(fresh))
+
+
+def geometric_(x, p, *, generator=None):
+    """Draw every element anew: how many tries until the first success of probability p."""
+    fresh = numpy_generator(generator).geometric(p, x.shape)
+    return x._write("geometric_", "rand(shape)", ..., wrap(fresh))
+
+
+def log_normal_(x, mean=1.0, std=2.0, *, generator=None):
+    """Draw every element anew: exp of a normal number."""
+    fresh = numpy_generator(generator).lognormal(mean, std, x.shape)
+    return x._write("log_normal_", "randn(shape).exp()", ..., wrap(fresh))
+
+
+def cauchy_(x, median=0.0, sigma=1.0, *, generator=None):
+    """Draw every element anew from a Cauchy distribution."""
+    fresh = numpy_generator(generator).standard_cauchy(x.shape) * sigma + median
+    return x._write("cauchy_", "rand(shape)", ..., wrap(fresh))
 
 
 def random_(x, low=None, high=None, *, generator=None):
@@ -98,6 +117,16 @@ def no_reshape(x, *args):
 
 METHODS |= {
     function.__name__: function
-    for function in (bernoulli_, exponential_, random_, fill_diagonal_, masked_scatter_, detach_)
+    for function in (
+        bernoulli_,
+        cauchy_,
+        exponential_,
+        geometric_,
+        log_normal_,
+        random_,
+        fill_diagonal_,
+        masked_scatter_,
+        detach_,
+    )
 }
 globals().update(METHODS)

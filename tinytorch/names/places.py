@@ -372,13 +372,13 @@ def flip_rule(g, dims):
     return np.flip(g, dims)
 
 
-def flipped(x, *dims):
+def flipped(x, *places, dims=None):
     """`x.flip(0, 1)` or `x.flip((0, 1))`: in reverse order along the dimensions, a copy.
 
     >>> flipped(Tensor([[1, 2], [3, 4]]), 0, 1).tolist()
     [[4, 3], [2, 1]]
     """
-    return flip(x, one_tuple(dims))
+    return flip(x, one_tuple(places if dims is None else (dims,)))
 
 
 @primitive
@@ -810,6 +810,22 @@ def put_rule(g, index, accumulate):
     if not accumulate:
         back[index] = 0
     return back, g[index]
+
+
+@primitive
+def put_part(x, value, index):
+    """x, but the value, which broadcasts, at the index: the recorded form of x[index] = value."""
+    y = x.copy()
+    y[index] = value
+    return y
+
+
+@rule
+def put_part_rule(g, index, needs):
+    """To x where nothing was written, and to the value what arrived there."""
+    back = g.copy()
+    back[index] = 0
+    return back, g[index] if needs[1] else None
 
 
 def index_put(x, indices, values, accumulate=False):

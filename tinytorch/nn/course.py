@@ -21,7 +21,8 @@ class Parameter(core.Parameter, metaclass=Twin):
     """A Tensor that a Module owns and an optimizer changes; it requires grad.
 
     Args:
-        data: a Tensor, whose numbers are copied outside the graph; or an array or lists.
+        data: a Tensor, with which it shares its numbers, outside the graph; or an array or lists,
+            which are copied.
         requires_grad: False for one that is frozen.
 
     >>> Parameter(ones(2) * 3)
@@ -32,13 +33,27 @@ class Parameter(core.Parameter, metaclass=Twin):
     twin = core.Parameter
 
     def __init__(self, data, requires_grad=True):
-        super().__init__(data.detach() if isinstance(data, Tensor) else data, requires_grad)
+        if not isinstance(data, Tensor) or not data.array.flags.writeable:
+            data = data.detach() if isinstance(data, Tensor) else data
+            super().__init__(data, requires_grad)
+            return
+        self.array, self.version = data.array, data.version
+        self.grad = self.made_by = None
+        self.requires_grad_(requires_grad)
 
 
 def made(module, device, dtype):
     """A new module on its device and in its dtype."""
     on_cpu(module, device and as_device(device))
     return module if dtype is None else module.to(dtype)
+
+
+def renewed(module, drawn):
+    """Write another module's parameters into those of this one."""
+    for name, fresh in vars(drawn).items():
+        own = vars(module).get(name)
+        if isinstance(fresh, Tensor) and own is not None:
+            own.data.copy_(fresh.detach().to(own.dtype))
 
 
 class Linear(layers.Linear, metaclass=Twin):
@@ -52,8 +67,24 @@ class Linear(layers.Linear, metaclass=Twin):
     twin = layers.Linear
 
     def __init__(self, in_features, out_features, bias=True, device=None, dtype=None):
-        super().__init__(in_features, out_features, bias)
+        if in_features == 0 or out_features == 0:
+            self.in_features, self.out_features = in_features, out_features
+            self.weight = Parameter(zeros(out_features, in_features))
+            self.bias = Parameter(zeros(out_features)) if bias else None
+            self.forward = self.of_nothing
+        else:
+            super().__init__(in_features, out_features, bias)
         made(self, device, dtype)
+
+    def of_nothing(self, x):
+        """y, where one of the sizes is 0: the bias, or nothing."""
+        y = x @ self.weight.T
+        return y if self.bias is None else y + self.bias
+
+    def reset_parameters(self):
+        """Draw weight and bias anew."""
+        drawn = Linear(self.in_features, self.out_features, self.bias is not None)
+        renewed(self, drawn)
 
 
 class Embedding(embeddings.Embedding, metaclass=Twin):
@@ -69,6 +100,10 @@ class Embedding(embeddings.Embedding, metaclass=Twin):
     def __init__(self, num_embeddings, embedding_dim, padding_idx=None, *, device=None, dtype=None):
         super().__init__(num_embeddings, embedding_dim, padding_idx)
         made(self, device, dtype)
+
+    def reset_parameters(self):
+        """Draw the table anew."""
+        renewed(self, Embedding(self.num_embeddings, self.embedding_dim, self.padding_idx))
 
     @classmethod
     def from_pretrained(cls, embeddings, freeze=True, padding_idx=None):
@@ -111,6 +146,10 @@ class LayerNorm(transformers.LayerNorm, metaclass=Twin):
         self.weight = Parameter(ones(shape)) if elementwise_affine else None
         self.bias = Parameter(zeros(shape)) if elementwise_affine and bias else None
         made(self, device, dtype)
+
+    def reset_parameters(self):
+        """Weight 1 and bias 0 again."""
+        renewed(self, LayerNorm(self.normalized_shape, self.eps, self.elementwise_affine))
 
     def forward(self, x):
         return F.layer_norm(x, self.normalized_shape, self.weight, self.bias, self.eps)

@@ -18,23 +18,39 @@ from ..losses import checked_targets, need_same_shape, reduced
 from ..names import unknown
 from ..names.maths import cosine_similarity, expm1, log1p, rsqrt
 from ..names.places import repeat_interleave
-from ..tensor import Tensor, cat, getitem, ones, primitive, where, wrap, zeros
+from ..tensor import (
+    Tensor,
+    cat,
+    getitem,
+    numpy_generator,
+    ones,
+    primitive,
+    where,
+    wrap,
+    zeros,
+)
 
 __all__ = [
     "batch_norm",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
+    "celu",
     "cosine_embedding_loss",
     "cosine_similarity",
     "cross_entropy",
     "dropout",
     "elu",
     "embedding",
+    "gaussian_nll_loss",
     "gelu",
     "glu",
+    "group_norm",
+    "gumbel_softmax",
+    "hardshrink",
     "hardsigmoid",
     "hardswish",
     "hardtanh",
+    "hinge_embedding_loss",
     "huber_loss",
     "kl_div",
     "l1_loss",
@@ -43,24 +59,37 @@ __all__ = [
     "linear",
     "log_softmax",
     "logsigmoid",
+    "margin_ranking_loss",
     "mish",
     "mse_loss",
+    "multi_margin_loss",
+    "multilabel_soft_margin_loss",
     "nll_loss",
     "normalize",
     "one_hot",
     "pad",
+    "pairwise_distance",
+    "poisson_nll_loss",
+    "prelu",
     "relu",
     "relu6",
+    "relu_",
     "rms_norm",
     "scaled_dot_product_attention",
     "selu",
     "sigmoid",
     "silu",
     "smooth_l1_loss",
+    "soft_margin_loss",
     "softmax",
+    "softmin",
     "softplus",
+    "softshrink",
     "softsign",
     "tanh",
+    "tanhshrink",
+    "threshold",
+    "triplet_margin_loss",
 ]
 
 
@@ -285,6 +314,48 @@ def glu(x, dim=-1):
     return a * activations.sigmoid(b)
 
 
+def celu(x, alpha=1.0, inplace=False):
+    """x where x > 0, else alpha * (exp(x / alpha) - 1): any shape -> the same shape."""
+    return where(x > 0, x, expm1(x.clamp(max=0.0) / alpha) * alpha)
+
+
+def prelu(x, weight):
+    """x where x > 0, else weight * x: any shape -> the same; one weight, or one a channel."""
+    if weight.numel() > 1 and x.ndim > 1:
+        weight = weight.reshape((1, -1) + (1,) * (x.ndim - 2))
+    return where(x > 0, x, x * weight)
+
+
+def softmin(x, dim=-1, dtype=None):
+    """softmax(-x) along `dim`. Args: as `softmax`."""
+    return softmax(-x, dim, dtype)
+
+
+def threshold(x, threshold, value, inplace=False):
+    """x where x > threshold, else value: any shape -> the same shape."""
+    return where(x > threshold, x, float(value))
+
+
+def hardshrink(x, lambd=0.5):
+    """x where |x| > lambd, else 0: any shape -> the same shape."""
+    return where(x.abs() > lambd, x, 0.0)
+
+
+def softshrink(x, lambd=0.5):
+    """x moved by lambd towards 0, and 0 between: any shape -> the same shape."""
+    return where(x > lambd, x - lambd, where(x < -lambd, x + lambd, 0.0))
+
+
+def tanhshrink(x):
+    """x - tanh(x): any shape -> the same shape."""
+    return x - tanh(x)
+
+
+def relu_(x):
+    """`relu`, written over x -> x itself."""
+    return x.relu_()
+
+
 # ---------------------------------------------------------------- norms and other helpers
 
 
@@ -372,19 +443,81 @@ def pad(x, pad, mode="constant", value=None):
         x: any shape.
         pad: (before, after) of the last dimension, then of the one before it, ...; a negative
             number cuts off.
-        mode: "constant". value: what is put there, 0 unless given.
+        mode: "constant"; or "reflect", "replicate" and "circular", which repeat what is there.
+        value: what "constant" puts there, 0 unless given.
     """
-    if mode != "constant" or len(pad) % 2 or len(pad) > 2 * x.ndim:
-        raise ValueError(f"pad: pairs (before, after) for mode='constant', not {pad}, {mode!r}")
+    if mode not in ("constant", "reflect", "replicate", "circular"):
+        known = "'constant', 'reflect', 'replicate' or 'circular'"
+        raise ValueError(f"pad: mode is {known}, not {mode!r}")
+    if len(pad) % 2 or len(pad) > 2 * x.ndim:
+        raise ValueError(f"pad: pairs (before, after) for at most {x.ndim} dimensions, not {pad}")
     for n, (before, after) in enumerate(zip(pad[::2], pad[1::2])):
         dim = x.ndim - 1 - n
-        x = x.narrow(dim, max(-before, 0), x.shape[dim] + min(before, 0) + min(after, 0))
-        parts = []
-        for size in (before, after):
-            shape = (*x.shape[:dim], max(size, 0), *x.shape[dim + 1 :])
-            parts.append(wrap(np.full(shape, value or 0, x.dtype)))
-        x = cat([parts[0], x, parts[1]], dim)
+        if mode == "constant":
+            x = with_ends(x, dim, before, after, value or 0)
+        else:
+            places, size = np.arange(-before, x.shape[dim] + after), x.shape[dim]
+            if mode == "circular":
+                places = places % size
+            elif mode == "replicate":
+                places = places.clip(0, size - 1)
+            else:
+                places = (size - 1) - np.abs((size - 1) - np.abs(places))
+            x = x.index_select(dim, wrap(places))
     return x
+
+
+def constant_pad_nd(x, pad, value=0):
+    """`pad` with one value -> a new Tensor. Args: as there."""
+    return globals()["pad"](x, pad, "constant", value)
+
+
+def with_ends(x, dim, before, after, value):
+    """x with so many elements of one value at both ends of a dimension."""
+    x = x.narrow(dim, max(-before, 0), x.shape[dim] + min(before, 0) + min(after, 0))
+    parts = []
+    for size in (before, after):
+        shape = (*x.shape[:dim], max(size, 0), *x.shape[dim + 1 :])
+        parts.append(wrap(np.full(shape, value, x.dtype)))
+    return cat([parts[0], x, parts[1]], dim)
+
+
+def group_norm(x, num_groups, weight=None, bias=None, eps=1e-5):
+    """(x - mean) / sqrt(variance + eps) * weight + bias, over groups of channels, dimension 1.
+
+    Args:
+        x: (N, C, ...). num_groups: divides C. weight, bias: (C,), or None.
+
+    Source: Wu & He 2018.
+    """
+    rows = x.reshape(x.shape[0], num_groups, -1)
+    y = (rows - rows.mean(-1, True)) * rsqrt(rows.var(-1, False, True) + eps)
+    y, column = y.reshape(x.shape), (1, -1) + (1,) * (x.ndim - 2)
+    y = y if weight is None else y * weight.reshape(column)
+    return y if bias is None else y + bias.reshape(column)
+
+
+def pairwise_distance(x1, x2, p=2.0, eps=1e-6, keepdim=False):
+    """The length of x1 - x2 + eps over the last dimension: (..., D) -> (...)."""
+    return norm(x1 - x2 + eps, p, -1, keepdim)
+
+
+def gumbel_softmax(logits, tau=1, hard=False, eps=1e-10, dim=-1):
+    """softmax((logits + noise) / tau): nearly a draw, and it has a gradient.
+
+    Args:
+        logits: any shape. tau: the smaller, the nearer to a draw.
+        hard: a true draw, 0 and 1, with the gradient of the soft one. dim: the classes.
+
+    Source: Jang et al. 2016; Maddison et al. 2016.
+    """
+    noise = numpy_generator().gumbel(size=logits.shape).astype(logits.dtype)
+    soft = activations.softmax((logits + wrap(noise)) / tau, dim)
+    if not hard:
+        return soft
+    top = soft.argmax(dim, keepdim=True)
+    drawn = wrap(np.zeros(soft.shape, soft.dtype)).scatter(dim, top, 1.0)
+    return drawn - soft.detach() + soft
 
 
 # ---------------------------------------------------------------- losses
@@ -619,3 +752,122 @@ def cosine_embedding_loss(input1, input2, target, margin=0.0, reduction="mean"):
     cos = cosine_similarity(input1, input2, -1)
     far = (cos - margin).clamp(min=0.0)
     return reduced(where(target == 1, 1 - cos, far), reduction)
+
+
+def reduced_as(values, size_average, reduce, reduction):
+    """A value per element, reduced as the words say, old ones or new."""
+    return reduced(values, old_words(size_average, reduce, reduction))
+
+
+def hinge_embedding_loss(
+    input, target, margin=1.0, size_average=None, reduce=None, reduction="mean"
+):
+    """x where the target is 1, max(0, margin - x) where it is -1 -> averaged."""
+    values = where(target == 1, input, 0.0) + where(
+        target == -1, (margin - input).clamp(min=0.0), 0.0
+    )
+    return reduced_as(values, size_average, reduce, reduction)
+
+
+def margin_ranking_loss(
+    input1, input2, target, margin=0.0, size_average=None, reduce=None, reduction="mean"
+):
+    """max(0, -target * (x1 - x2) + margin), for targets 1 and -1 -> averaged."""
+    values = (-target * (input1 - input2) + margin).clamp(min=0.0)
+    return reduced_as(values, size_average, reduce, reduction)
+
+
+def soft_margin_loss(input, target, size_average=None, reduce=None, reduction="mean"):
+    """log(1 + exp(-target * x)), for targets 1 and -1 -> averaged."""
+    return reduced_as(-logsigmoid(target * input), size_average, reduce, reduction)
+
+
+def multilabel_soft_margin_loss(
+    input, target, weight=None, size_average=None, reduce=None, reduction="mean"
+):
+    """Binary cross-entropy, averaged over the labels: (N, C) and (N, C) -> averaged."""
+    values = -(target * logsigmoid(input) + (1 - target) * logsigmoid(-input))
+    values = values if weight is None else values * weight
+    return reduced_as(values.mean(-1), size_average, reduce, reduction)
+
+
+def multi_margin_loss(
+    input,
+    target,
+    p=1,
+    margin=1.0,
+    weight=None,
+    size_average=None,
+    reduce=None,
+    reduction="mean",
+):
+    """sum_i max(0, margin - x[target] + x[i])^p / C over the other classes -> averaged.
+
+    Args:
+        input: (N, C). target: (N,). p: 1 or 2. weight: (C,), or None.
+    """
+    own = gather(input, 1, target.unsqueeze(1))
+    values = (input - own + margin).clamp(min=0.0) ** p
+    values = values * (1 - one_hot(target, input.shape[1]).to(input.dtype))
+    values = values if weight is None else values * getitem(weight, target).unsqueeze(1)
+    return reduced_as(values.sum(1) / input.shape[1], size_average, reduce, reduction)
+
+
+def triplet_margin_loss(
+    anchor,
+    positive,
+    negative,
+    margin=1.0,
+    p=2.0,
+    eps=1e-6,
+    swap=False,
+    size_average=None,
+    reduce=None,
+    reduction="mean",
+):
+    """max(0, d(anchor, positive) - d(anchor, negative) + margin) -> averaged.
+
+    Args:
+        anchor, positive, negative: (N, D). p: which distance.
+        swap: take d(positive, negative), if that is smaller.
+    """
+    near, far = (pairwise_distance(anchor, x, p, eps) for x in (positive, negative))
+    if swap:
+        far = far.minimum(pairwise_distance(positive, negative, p, eps))
+    return reduced_as((near - far + margin).clamp(min=0.0), size_average, reduce, reduction)
+
+
+def poisson_nll_loss(
+    input,
+    target,
+    log_input=True,
+    full=False,
+    size_average=None,
+    eps=1e-8,
+    reduce=None,
+    reduction="mean",
+):
+    """exp(x) - target * x for logarithms of rates x (or x - target * log(x)) -> averaged.
+
+    Args:
+        log_input: whether x is a logarithm. full: add Stirling's term for targets above 1.
+    """
+    values = input.exp() - target * input if log_input else input - target * (input + eps).log()
+    if full:
+        safe = target.clamp(min=1.0)
+        extra = safe * safe.log() - safe + 0.5 * (2 * math.pi * safe).log()
+        values = values + where(target > 1, extra, 0.0)
+    return reduced_as(values, size_average, reduce, reduction)
+
+
+def gaussian_nll_loss(input, target, var, full=False, eps=1e-6, reduction="mean"):
+    """(log(var) + (x - target)^2 / var) / 2 -> averaged.
+
+    Args:
+        input, target: means and what was seen. var: the variances, at least eps.
+        full: add log(2 pi) / 2.
+    """
+    var = where(var < eps, eps, var) if isinstance(var, Tensor) else max(var, eps)
+    log = var.log() if isinstance(var, Tensor) else math.log(var)
+    values = 0.5 * ((input - target) ** 2 / var + log)
+    return reduced(values + 0.5 * math.log(2 * math.pi) if full else values, reduction)

@@ -96,7 +96,7 @@ def fans(tensor):
 def calculate_gain(nonlinearity, param=None):
     """The factor that makes up for what a nonlinearity takes away."""
     slope = 0.01 if param is None else param
-    gains = {"linear": 1.0, "sigmoid": 1.0, "tanh": 5 / 3, "relu": RELU_GAIN}
+    gains = {"linear": 1.0, "sigmoid": 1.0, "tanh": 5 / 3, "relu": RELU_GAIN, "selu": 0.75}
     gains["leaky_relu"] = math.sqrt(2 / (1 + slope * slope))
     if nonlinearity not in gains:
         raise ValueError(f"no gain is known for {nonlinearity!r}: choose from {', '.join(gains)}")
@@ -148,3 +148,17 @@ def fan_of(tensor, mode):
     if mode not in ("fan_in", "fan_out"):
         raise ValueError(f"mode is 'fan_in' or 'fan_out', not {mode!r}")
     return fans(tensor)[mode == "fan_out"]
+
+
+def sparse_(tensor, sparsity, std=0.01, generator=None):
+    """Normal numbers, of which in each column the share `sparsity` is 0, (n, m) -> the tensor."""
+    normal_(tensor, 0.0, std, generator)
+    rows, rng = tensor.shape[0], numpy_generator(generator)
+    for column in range(tensor.shape[1]):
+        zeros = rng.permutation(rows)[: math.ceil(sparsity * rows)]
+        tensor.data[zeros, column] = 0
+    return tensor
+
+
+_calculate_fan_in_and_fan_out = fans
+_calculate_correct_fan = fan_of

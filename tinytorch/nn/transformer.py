@@ -12,7 +12,7 @@ import numpy as np
 from ..layers import Module, ModuleList
 from ..tensor import float32, where, wrap, zeros
 from . import functional as F
-from .course import Dropout, LayerNorm, Linear, Parameter
+from .course import Dropout, LayerNorm, Linear, Parameter, made
 from .init import xavier_uniform_
 
 
@@ -32,6 +32,8 @@ class MultiheadAttention(Module):
         embed_dim: D. num_heads: H, which divides D.
         dropout: the share of weights that are dropped while training.
         bias: whether the projections have one.
+        add_bias_kv, add_zero_attn: False.
+        kdim, vdim: the widths of keys and values, D unless given.
         batch_first: whether inputs are (B, T, D), else (T, B, D).
 
     Attributes:
@@ -43,14 +45,39 @@ class MultiheadAttention(Module):
     Source: Vaswani et al. 2017.
     """
 
-    def __init__(self, embed_dim, num_heads, dropout=0.0, bias=True, *, batch_first=False):
+    def __init__(
+        self,
+        embed_dim,
+        num_heads,
+        dropout=0.0,
+        bias=True,
+        add_bias_kv=False,
+        add_zero_attn=False,
+        kdim=None,
+        vdim=None,
+        batch_first=False,
+        device=None,
+        dtype=None,
+    ):
+        if add_bias_kv or add_zero_attn:
+            raise ValueError("add_bias_kv and add_zero_attn are not supported: leave them out")
         if embed_dim % num_heads:
             raise ValueError(f"embed_dim={embed_dim} should be a multiple of {num_heads=}")
         self.embed_dim, self.num_heads, self.dropout = embed_dim, num_heads, dropout
-        self.batch_first = batch_first
-        self.in_proj_weight = Parameter(xavier_uniform_(zeros(3 * embed_dim, embed_dim)))
+        self.batch_first, self.head_dim = batch_first, embed_dim // num_heads
+        self.kdim, self.vdim = kdim or embed_dim, vdim or embed_dim
+        if self.kdim == self.vdim == embed_dim:
+            self.in_proj_weight = Parameter(xavier_uniform_(zeros(3 * embed_dim, embed_dim)))
+        else:
+            self.in_proj_weight = None
+            self.q_proj_weight = Parameter(xavier_uniform_(zeros(embed_dim, embed_dim)))
+            self.k_proj_weight = Parameter(xavier_uniform_(zeros(embed_dim, self.kdim)))
+            self.v_proj_weight = Parameter(xavier_uniform_(zeros(embed_dim, self.vdim)))
         self.in_proj_bias = Parameter(zeros(3 * embed_dim)) if bias else None
         self.out_proj = Linear(embed_dim, embed_dim, bias)
+        if bias:
+            self.out_proj.bias.data.zero_()
+        made(self, device, dtype)
 
     def forward(
         self,
@@ -102,9 +129,23 @@ class MultiheadAttention(Module):
     def projected(self, *inputs):
         """Query, key and value by the three parts of the matrix, cut into heads: (B, H, T, d)."""
         biases = (None,) * 3 if self.in_proj_bias is None else self.in_proj_bias.chunk(3)
-        parts = zip(inputs, self.in_proj_weight.chunk(3), biases)
+        if self.in_proj_weight is None:
+            weights = self.q_proj_weight, self.k_proj_weight, self.v_proj_weight
+        else:
+            weights = self.in_proj_weight.chunk(3)
+        parts = zip(inputs, weights, biases)
         heads = (F.linear(x, weight, bias) for x, weight, bias in parts)
         return [h.unflatten(-1, (self.num_heads, -1)).transpose(1, 2) for h in heads]
+
+
+def activation_of(activation):
+    """The function that an activation names; ValueError for another name."""
+    known = {"relu": F.relu, "gelu": F.gelu}
+    if callable(activation):
+        return activation
+    if activation not in known:
+        raise ValueError(f"activation is 'relu', 'gelu' or a function, not {activation!r}")
+    return known[activation]
 
 
 class TransformerEncoderLayer(Module):
@@ -132,11 +173,10 @@ class TransformerEncoderLayer(Module):
         batch_first=False,
         norm_first=False,
         bias=True,
+        device=None,
+        dtype=None,
     ):
-        known = {"relu": F.relu, "gelu": F.gelu}
-        if activation not in known and not callable(activation):
-            raise ValueError(f"activation is 'relu', 'gelu' or a function, not {activation!r}")
-        self.activation = known.get(activation, activation)
+        self.activation = activation_of(activation)
         self.self_attn = MultiheadAttention(d_model, nhead, dropout, bias, batch_first=batch_first)
         self.linear1 = Linear(d_model, dim_feedforward, bias)
         self.dropout = Dropout(dropout)
@@ -145,6 +185,7 @@ class TransformerEncoderLayer(Module):
         self.norm1 = LayerNorm(d_model, layer_norm_eps, bias=bias)
         self.norm2 = LayerNorm(d_model, layer_norm_eps, bias=bias)
         self.dropout1, self.dropout2 = Dropout(dropout), Dropout(dropout)
+        made(self, device, dtype)
 
     def forward(self, src, src_mask=None, src_key_padding_mask=None, is_causal=False):
         masks = src_mask, src_key_padding_mask
@@ -171,7 +212,9 @@ class TransformerEncoder(Module):
         num_layers: how many copies. norm: a module for the result, or None.
     """
 
-    def __init__(self, encoder_layer, num_layers, norm=None, enable_nested_tensor=True):
+    def __init__(
+        self, encoder_layer, num_layers, norm=None, enable_nested_tensor=True, mask_check=True
+    ):
         self.layers = ModuleList([copy.deepcopy(encoder_layer) for _ in range(num_layers)])
         self.num_layers, self.norm = num_layers, norm
 
@@ -181,18 +224,166 @@ class TransformerEncoder(Module):
         return src if self.norm is None else self.norm(src)
 
 
-class Transformer(Module):
-    """Of PyTorch's Transformer only its mask: `nn.Transformer.generate_square_subsequent_mask(T)`.
+class TransformerDecoderLayer(Module):
+    """Attention to itself, attention to what an encoder made, and a two-layer network.
 
-    Raises:
-        NotImplementedError: when it is made: see `tinytorch.transformers`.
+    Args:
+        d_model, nhead, dim_feedforward, dropout, activation, layer_norm_eps, batch_first,
+        norm_first, bias: as for `TransformerEncoderLayer`.
+
+    Source: Vaswani et al. 2017.
     """
 
-    def __init__(self, *args, **settings):
-        told = "TransformerEncoder is here, and tinytorch.transformers has the course's GPT"
-        raise NotImplementedError(f"nn.Transformer as a whole is not here: {told}")
+    def __init__(
+        self,
+        d_model,
+        nhead,
+        dim_feedforward=2048,
+        dropout=0.1,
+        activation="relu",
+        layer_norm_eps=1e-5,
+        batch_first=False,
+        norm_first=False,
+        bias=True,
+        device=None,
+        dtype=None,
+    ):
+        self.activation, first = activation_of(activation), {"batch_first": batch_first}
+        self.self_attn = MultiheadAttention(d_model, nhead, dropout, bias, **first)
+        self.multihead_attn = MultiheadAttention(d_model, nhead, dropout, bias, **first)
+        self.linear1 = Linear(d_model, dim_feedforward, bias)
+        self.dropout = Dropout(dropout)
+        self.linear2 = Linear(dim_feedforward, d_model, bias)
+        self.norm_first = norm_first
+        self.norm1, self.norm2, self.norm3 = (
+            LayerNorm(d_model, layer_norm_eps, bias=bias) for _ in range(3)
+        )
+        self.dropout1, self.dropout2, self.dropout3 = (Dropout(dropout) for _ in range(3))
+        made(self, device, dtype)
+
+    def forward(
+        self,
+        tgt,
+        memory,
+        tgt_mask=None,
+        memory_mask=None,
+        tgt_key_padding_mask=None,
+        memory_key_padding_mask=None,
+        tgt_is_causal=False,
+        memory_is_causal=False,
+    ):
+        own, other = (tgt_mask, tgt_key_padding_mask), (memory_mask, memory_key_padding_mask)
+        if self.norm_first:
+            tgt = tgt + self.attend(self.norm1(tgt), *own)
+            tgt = tgt + self.look(self.norm2(tgt), memory, *other)
+            return tgt + self.feed(self.norm3(tgt))
+        tgt = self.norm1(tgt + self.attend(tgt, *own))
+        tgt = self.norm2(tgt + self.look(tgt, memory, *other))
+        return self.norm3(tgt + self.feed(tgt))
+
+    def attend(self, x, mask, padding):
+        """Attention of x to itself, and dropout."""
+        return self.dropout1(self.self_attn(x, x, x, padding, False, mask)[0])
+
+    def look(self, x, memory, mask, padding):
+        """Attention of x to what the encoder made, and dropout."""
+        return self.dropout2(self.multihead_attn(x, memory, memory, padding, False, mask)[0])
+
+    def feed(self, x):
+        """The two layers, and dropout."""
+        return self.dropout3(self.linear2(self.dropout(self.activation(self.linear1(x)))))
+
+
+class TransformerDecoder(Module):
+    """Copies of a decoder layer, one after the other.
+
+    Args:
+        decoder_layer: a `TransformerDecoderLayer`, which is copied.
+        num_layers: how many copies. norm: a module for the result, or None.
+    """
+
+    def __init__(self, decoder_layer, num_layers, norm=None):
+        self.layers = ModuleList([copy.deepcopy(decoder_layer) for _ in range(num_layers)])
+        self.num_layers, self.norm = num_layers, norm
+
+    def forward(
+        self,
+        tgt,
+        memory,
+        tgt_mask=None,
+        memory_mask=None,
+        tgt_key_padding_mask=None,
+        memory_key_padding_mask=None,
+        tgt_is_causal=None,
+        memory_is_causal=False,
+    ):
+        masks = tgt_mask, memory_mask, tgt_key_padding_mask, memory_key_padding_mask
+        for layer in self.layers:
+            tgt = layer(tgt, memory, *masks)
+        return tgt if self.norm is None else self.norm(tgt)
+
+
+class Transformer(Module):
+    """Encoder and decoder, as PyTorch has them: (T, B, D) and (S, B, D) -> (S, B, D).
+
+    Args:
+        d_model, nhead, dim_feedforward, dropout, activation, layer_norm_eps, batch_first,
+        norm_first, bias: as for the layers.
+        num_encoder_layers, num_decoder_layers: how many of them.
+        custom_encoder, custom_decoder: modules to take instead.
+
+    Source: Vaswani et al. 2017.
+    """
+
+    def __init__(
+        self,
+        d_model=512,
+        nhead=8,
+        num_encoder_layers=6,
+        num_decoder_layers=6,
+        dim_feedforward=2048,
+        dropout=0.1,
+        activation="relu",
+        custom_encoder=None,
+        custom_decoder=None,
+        layer_norm_eps=1e-5,
+        batch_first=False,
+        norm_first=False,
+        bias=True,
+        device=None,
+        dtype=None,
+    ):
+        form = d_model, nhead, dim_feedforward, dropout, activation, layer_norm_eps, batch_first
+        form, self.d_model, self.nhead = (*form, norm_first, bias), d_model, nhead
+        self.batch_first = batch_first
+        self.encoder = custom_encoder or TransformerEncoder(
+            TransformerEncoderLayer(*form), num_encoder_layers, LayerNorm(d_model, layer_norm_eps)
+        )
+        self.decoder = custom_decoder or TransformerDecoder(
+            TransformerDecoderLayer(*form), num_decoder_layers, LayerNorm(d_model, layer_norm_eps)
+        )
+        for p in self.parameters():
+            if p.ndim > 1:
+                xavier_uniform_(p)
+        made(self, device, dtype)
+
+    def forward(
+        self,
+        src,
+        tgt,
+        src_mask=None,
+        tgt_mask=None,
+        memory_mask=None,
+        src_key_padding_mask=None,
+        tgt_key_padding_mask=None,
+        memory_key_padding_mask=None,
+        **ignored,
+    ):
+        memory = self.encoder(src, src_mask, src_key_padding_mask)
+        masks = tgt_mask, memory_mask, tgt_key_padding_mask, memory_key_padding_mask
+        return self.decoder(tgt, memory, *masks)
 
     @staticmethod
     def generate_square_subsequent_mask(sz, device=None, dtype=float32):
         """(sz, sz): -inf where a token would look ahead, else 0; to be added to scores."""
-        return wrap(np.triu(np.full((sz, sz), -np.inf), 1).astype(dtype))
+        return wrap(np.triu(np.full((sz, sz), -np.inf), 1).astype(dtype or float32))

@@ -1,10 +1,16 @@
 """Methods of PyTorch's Module that no lesson needs; `attach` gives them to the Module of 03."""
 
+import sys
+
 import numpy as np
 
 from ..layers import HookHandle, Module, ModuleList, Tree
+from ..names.custom import register_full_backward_hook
 from ..names.devices import no_gpu
+from ..tensor import Tensor
 from .course import Parameter
+
+core = sys.modules[Tensor.__module__]  # `tinytorch.tensor` is a function
 
 
 def register_parameter(self, name, param):
@@ -68,14 +74,14 @@ def share_memory(self):
 
 def insert(self, index, module):
     """Put a module before the one of that number."""
-    parts = self.children()
+    parts = list(self.children())
     parts.insert(index, module)
     return refilled(self, parts)
 
 
 def pop(self, index=-1):
     """Take a module out of the list, and return it."""
-    parts = self.children()
+    parts = list(self.children())
     taken = parts.pop(index)
     refilled(self, parts)
     return taken
@@ -83,7 +89,7 @@ def pop(self, index=-1):
 
 def refilled(modules, parts):
     """A ModuleList with other parts."""
-    for name, _ in modules.named_children():
+    for name, _ in list(modules.named_children()):
         delattr(modules, name)
     return modules.extend(parts)
 
@@ -121,16 +127,193 @@ class PreHook(HookHandle):
             self.module.forward = self.before
 
 
-def no_backward_hook(self, hook=None):
-    """Refused: modules do not watch gradients. Raises: NotImplementedError, always."""
-    told = "look at parameter.grad after backward(), or use retain_grad() on a result"
-    raise NotImplementedError(f"a module calls no hooks in backward() here: {told}")
-
-
 def to_type(self, dst_type):
     """The whole tree in another dtype."""
     return self.to(dst_type)
 
+
+# ---------------------------------------------------------------- lists that next() understands
+
+
+class Listed(list):
+    """A list on which next() works, too, as on PyTorch's iterators: it goes on where it was."""
+
+    rest = None
+
+    def __iter__(self):
+        return super().__iter__() if self.rest is None else self.rest
+
+    def __next__(self):
+        if self.rest is None:
+            self.rest = super().__iter__()
+        return next(self.rest)
+
+
+def own_values(self, kind):
+    """The pairs (name, value) of a module's own attributes of a kind, each value once."""
+    return list({v: (n, v) for n, v in vars(self).items() if isinstance(v, kind)}.values())
+
+
+def listed_parts(usual):
+    """`children()` and the like as a `Listed`."""
+
+    def method(self):
+        return Listed(usual(self))
+
+    return named_after(method, usual)
+
+
+def listed_modules(usual):
+    """`named_modules`, with PyTorch's arguments."""
+
+    def named_modules(self, memo=None, prefix="", remove_duplicate=True):
+        if isinstance(memo, str):
+            memo, prefix = None, memo
+        return Listed(usual(self, prefix))
+
+    return named_after(named_modules, usual)
+
+
+def listed_parameters(usual):
+    """`named_parameters`, which knows recurse=False: only the module's own."""
+
+    def named_parameters(self, prefix="", recurse=True, remove_duplicate=True):
+        if recurse:
+            return Listed(usual(self, prefix))
+        lead = f"{prefix}." if prefix else ""
+        return Listed((lead + n, p) for n, p in own_values(self, core.Parameter))
+
+    return named_after(named_parameters, usual)
+
+
+def parameters_of(usual):
+    """`parameters`, which knows recurse=False."""
+
+    def parameters(self, recurse=True):
+        return usual(self) if recurse else iter(p for _, p in own_values(self, core.Parameter))
+
+    return named_after(parameters, usual)
+
+
+def listed_buffers(usual):
+    """`named_buffers`, which knows recurse=False."""
+
+    def named_buffers(self, prefix="", recurse=True, remove_duplicate=True):
+        if recurse:
+            return Listed(usual(self, prefix))
+        lead = f"{prefix}." if prefix else ""
+        return Listed((lead + n, getattr(self, n)) for n in self.buffer_names)
+
+    return named_after(named_buffers, usual)
+
+
+def buffers_of(usual):
+    """`buffers`, which knows recurse=False."""
+
+    def buffers(self, recurse=True):
+        return Listed(b for _, b in self.named_buffers("", recurse))
+
+    return named_after(buffers, usual)
+
+
+def zero_grad_of(usual):
+    """`zero_grad`, which knows set_to_none=False: zeros instead of None."""
+
+    def zero_grad(self, set_to_none=True):
+        if set_to_none:
+            usual(self)
+        for p in self.parameters():
+            if p.grad is not None:
+                p.grad.zero_()
+
+    return named_after(zero_grad, usual)
+
+
+def register_buffer_of(usual):
+    """`register_buffer`, which takes None: an empty place, which is not saved."""
+
+    def register_buffer(self, name, tensor, persistent=True):
+        if tensor is None:
+            setattr(self, name, None)
+        else:
+            usual(self, name, tensor, persistent)
+
+    return named_after(register_buffer, usual)
+
+
+def forward_hook_of(usual):
+    """`register_forward_hook` with PyTorch's further arguments."""
+
+    def register_forward_hook(self, hook, *, prepend=False, with_kwargs=False, always_call=False):
+        if with_kwargs:
+            told = hook
+            hook = lambda module, args, result: told(module, args, {}, result)  # noqa: E731
+        handle = usual(self, hook)
+        if prepend:
+            self.forward_hooks = (handle, *self.forward_hooks[:-1])
+        return handle
+
+    return named_after(register_forward_hook, usual)
+
+
+def named_after(method, usual):
+    """The method with the name and the docstring of the one it widens."""
+    method.__name__, method.__qualname__ = usual.__name__, usual.__qualname__
+    method.__doc__, method.widens = usual.__doc__, usual
+    return method
+
+
+WIDER = {  # method of Tree or Module -> what makes the one with PyTorch's arguments
+    "children": listed_parts,
+    "named_children": listed_parts,
+    "modules": listed_parts,
+    "named_modules": listed_modules,
+    "named_parameters": listed_parameters,
+    "parameters": parameters_of,
+    "named_buffers": listed_buffers,
+    "buffers": buffers_of,
+    "zero_grad": zero_grad_of,
+    "register_buffer": register_buffer_of,
+    "register_forward_hook": forward_hook_of,
+}
+
+
+def get_name(self):
+    """The name of the class."""
+    return type(self).__name__
+
+
+PROPERTIES = {
+    "_parameters": lambda self: dict(own_values(self, core.Parameter)),
+    "_buffers": lambda self: {name: getattr(self, name) for name in self.buffer_names},
+    "_modules": lambda self: dict(self.named_children()),
+}
+
+
+def delete(self, index):
+    """Take a module out of the list: `del modules[0]`."""
+    parts = list(self.children())
+    del parts[index]
+    refilled(self, parts)
+
+
+def extended(self, modules):
+    """`modules += others`."""
+    return self.extend(modules)
+
+
+def together(self, modules):
+    """`modules + others`: a new list."""
+    return type(self)().extend([*self, *modules])
+
+
+def put(self, index, module):
+    """Replace the module of that number."""
+    setattr(self, self.named_children()[index][0], module)
+
+
+LIST_METHODS = {"insert": insert, "pop": pop, "__delitem__": delete, "__iadd__": extended}
+LIST_METHODS |= {"__add__": together}
 
 METHODS = {
     "bfloat16": bfloat16,
@@ -141,7 +324,8 @@ METHODS = {
     "get_submodule": get_submodule,
     "half": half,
     "register_forward_pre_hook": forward_pre_hook,
-    "register_full_backward_hook": no_backward_hook,
+    "register_full_backward_hook": register_full_backward_hook,
+    "register_backward_hook": register_full_backward_hook,
     "register_module": register_module,
     "register_parameter": register_parameter,
     "share_memory": share_memory,
@@ -150,8 +334,17 @@ METHODS = {
 
 
 def attach():
-    """Give Module and ModuleList these methods; what they have already stays as it is."""
-    for owner, methods in ((Module, METHODS), (ModuleList, {"insert": insert, "pop": pop})):
+    """Give Module and ModuleList these methods; what they have already gets PyTorch's arguments."""
+    METHODS["_get_name"] = get_name
+    for owner, methods in ((Module, METHODS), (ModuleList, LIST_METHODS)):
         for name, function in methods.items():
             if not hasattr(owner, name):
                 setattr(owner, name, function)
+    for owner in (Tree, Module):
+        for name, widen in WIDER.items():
+            usual = vars(owner).get(name)
+            if usual is not None and not hasattr(usual, "widens"):
+                setattr(owner, name, widen(usual))
+    for name, part in PROPERTIES.items():
+        if not hasattr(Module, name):
+            setattr(Module, name, property(part))

@@ -1,12 +1,28 @@
 """Optimizers under the names, and with the arguments, that PyTorch gives them."""
 
 from ..names import unknown
-from ..optimizers import Optimizer
 from . import lr_scheduler
-from .variants import SGD, Adagrad, Adam, AdamW, RMSprop
+from .variants import (
+    LBFGS,
+    SGD,
+    Adadelta,
+    Adagrad,
+    Adam,
+    Adamax,
+    AdamW,
+    NAdam,
+    RAdam,
+    RMSprop,
+)
+from .variants import Base as Optimizer
 
-__all__ = ["SGD", "Adagrad", "Adam", "AdamW", "Optimizer", "RMSprop", "lr_scheduler"]
+__all__ = ["Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "LBFGS", "NAdam", "Optimizer"]
+__all__ += ["RAdam", "RMSprop", "SGD", "lr_scheduler"]
 
 
 def __getattr__(name):
+    if name == "swa_utils":
+        from . import swa_utils
+
+        return swa_utils
     raise unknown(name, __name__, __all__)

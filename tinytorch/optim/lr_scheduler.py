@@ -9,14 +9,17 @@ import math
 from ..optimizers import plain
 
 __all__ = [
+    "ChainedScheduler",
     "ConstantLR",
     "CosineAnnealingLR",
     "CosineAnnealingWarmRestarts",
+    "CyclicLR",
     "ExponentialLR",
     "LRScheduler",
     "LambdaLR",
     "LinearLR",
     "MultiStepLR",
+    "MultiplicativeLR",
     "OneCycleLR",
     "PolynomialLR",
     "ReduceLROnPlateau",
@@ -33,8 +36,8 @@ class LRScheduler:
         base_lrs: the groups' first learning rates; each group keeps its own as "initial_lr".
     """
 
-    def __init__(self, optimizer):
-        self.optimizer, self.last_epoch = optimizer, 0
+    def __init__(self, optimizer, last_epoch=-1, verbose=False):
+        self.optimizer, self.last_epoch = optimizer, last_epoch + 1
         groups = optimizer.param_groups
         self.base_lrs = [group.setdefault("initial_lr", group["lr"]) for group in groups]
         self.set_lr()
@@ -43,9 +46,9 @@ class LRScheduler:
         """The learning rate of each group; every kind of schedule says its own."""
         raise NotImplementedError(f"{type(self).__name__} has no get_lr(): what are the rates?")
 
-    def step(self):
-        """Go on to the next learning rate; after the optimizer's step."""
-        self.last_epoch += 1
+    def step(self, epoch=None):
+        """Go on to the next learning rate, or to that of a step; after the optimizer's step."""
+        self.last_epoch = self.last_epoch + 1 if epoch is None else epoch
         self.set_lr()
 
     def set_lr(self):
@@ -72,10 +75,7 @@ class LRScheduler:
         self.set_lr()
 
 
-def from_the_start(last_epoch):
-    """PyTorch's last_epoch: only -1, the beginning, is known; load_state_dict goes on later."""
-    if last_epoch != -1:
-        raise ValueError(f"last_epoch is -1, not {last_epoch}: use load_state_dict to go on")
+_LRScheduler = LRScheduler  # its name before 2023
 
 
 class LambdaLR(LRScheduler):
@@ -96,14 +96,13 @@ class LambdaLR(LRScheduler):
     [0.05]
     """
 
-    def __init__(self, optimizer, lr_lambda, last_epoch=-1):
-        from_the_start(last_epoch)
+    def __init__(self, optimizer, lr_lambda, last_epoch=-1, verbose=False):
         groups = optimizer.param_groups
         factors = lr_lambda if isinstance(lr_lambda, (list, tuple)) else [lr_lambda] * len(groups)
         if len(factors) != len(groups):
             raise ValueError(f"{len(factors)} functions for {len(groups)} groups: one for each")
         self.factors = factors
-        super().__init__(optimizer)
+        super().__init__(optimizer, last_epoch)
 
     def get_lr(self):
         """The first learning rates, times the factors."""
@@ -133,12 +132,11 @@ class StepLR(LRScheduler):
     [0.25]
     """
 
-    def __init__(self, optimizer, step_size, gamma=0.1, last_epoch=-1):
-        from_the_start(last_epoch)
+    def __init__(self, optimizer, step_size, gamma=0.1, last_epoch=-1, verbose=False):
         if not (isinstance(step_size, int) and step_size > 0):
             raise ValueError(f"step_size is a count of at least 1, not {step_size!r}")
         self.step_size, self.gamma = step_size, gamma
-        super().__init__(optimizer)
+        super().__init__(optimizer, last_epoch)
 
     def get_lr(self):
         """The first learning rates, times gamma to the number of rounds."""
@@ -169,12 +167,11 @@ class CosineAnnealingLR(LRScheduler):
     [0.25]
     """
 
-    def __init__(self, optimizer, T_max, eta_min=0.0, last_epoch=-1):
-        from_the_start(last_epoch)
+    def __init__(self, optimizer, T_max, eta_min=0.0, last_epoch=-1, verbose=False):
         if not T_max > 0:
             raise ValueError(f"T_max is a number of steps above 0, not {T_max}")
         self.T_max, self.eta_min = T_max, eta_min
-        super().__init__(optimizer)
+        super().__init__(optimizer, last_epoch)
 
     def get_lr(self):
         """The height of the wave, between eta_min and the first learning rates."""
@@ -198,9 +195,9 @@ class MultiStepLR(LRScheduler):
     [0.25]
     """
 
-    def __init__(self, optimizer, milestones, gamma=0.1):
+    def __init__(self, optimizer, milestones, gamma=0.1, last_epoch=-1, verbose=False):
         self.milestones, self.gamma = sorted(milestones), gamma
-        super().__init__(optimizer)
+        super().__init__(optimizer, last_epoch)
 
     def get_lr(self):
         """The first learning rates, times gamma to the number of milestones passed."""
@@ -211,9 +208,9 @@ class MultiStepLR(LRScheduler):
 class ExponentialLR(LRScheduler):
     """lr = first lr * gamma^n after n steps. Args: optimizer, gamma."""
 
-    def __init__(self, optimizer, gamma):
+    def __init__(self, optimizer, gamma, last_epoch=-1, verbose=False):
         self.gamma = gamma
-        super().__init__(optimizer)
+        super().__init__(optimizer, last_epoch)
 
     def get_lr(self):
         """The first learning rates, times gamma to the number of steps."""
@@ -232,11 +229,19 @@ class LinearLR(LRScheduler):
         ValueError: a factor is not between 0 and 1, or is 0 at the start.
     """
 
-    def __init__(self, optimizer, start_factor=1 / 3, end_factor=1.0, total_iters=5):
+    def __init__(
+        self,
+        optimizer,
+        start_factor=1 / 3,
+        end_factor=1.0,
+        total_iters=5,
+        last_epoch=-1,
+        verbose=False,
+    ):
         if not (0 < start_factor <= 1 and 0 <= end_factor <= 1):
             raise ValueError(f"factors are above 0 and up to 1: {start_factor=}, {end_factor=}")
         self.start, self.end, self.total_iters = start_factor, end_factor, total_iters
-        super().__init__(optimizer)
+        super().__init__(optimizer, last_epoch)
 
     def get_lr(self):
         """The first learning rates, times the factor of this step."""
@@ -247,9 +252,9 @@ class LinearLR(LRScheduler):
 class ConstantLR(LRScheduler):
     """lr = first lr * factor for total_iters steps, then first lr. Args: as `LinearLR`."""
 
-    def __init__(self, optimizer, factor=1 / 3, total_iters=5):
+    def __init__(self, optimizer, factor=1 / 3, total_iters=5, last_epoch=-1, verbose=False):
         self.factor, self.total_iters = factor, total_iters
-        super().__init__(optimizer)
+        super().__init__(optimizer, last_epoch)
 
     def get_lr(self):
         """The first learning rates, smaller at the beginning."""
@@ -265,9 +270,9 @@ class PolynomialLR(LRScheduler):
         total_iters: how many steps the fall takes. power: 1 is a line.
     """
 
-    def __init__(self, optimizer, total_iters=5, power=1.0):
+    def __init__(self, optimizer, total_iters=5, power=1.0, last_epoch=-1, verbose=False):
         self.total_iters, self.power = total_iters, power
-        super().__init__(optimizer)
+        super().__init__(optimizer, last_epoch)
 
     def get_lr(self):
         """The first learning rates, times what is left of the way, to the power."""
@@ -286,11 +291,11 @@ class CosineAnnealingWarmRestarts(LRScheduler):
     Source: Loshchilov & Hutter 2016.
     """
 
-    def __init__(self, optimizer, T_0, T_mult=1, eta_min=0.0):
+    def __init__(self, optimizer, T_0, T_mult=1, eta_min=0.0, last_epoch=-1, verbose=False):
         if not (T_0 > 0 and T_mult >= 1):
             raise ValueError(f"T_0 is above 0 and T_mult at least 1: {T_0=}, {T_mult=}")
         self.T_0, self.T_mult, self.eta_min = T_0, T_mult, eta_min
-        super().__init__(optimizer)
+        super().__init__(optimizer, last_epoch)
 
     def get_lr(self):
         """The height of this wave, between eta_min and the first learning rates."""
@@ -301,18 +306,34 @@ class CosineAnnealingWarmRestarts(LRScheduler):
         return [self.eta_min + (base - self.eta_min) * share for base in self.base_lrs]
 
 
+def between(start, end, share, strategy="cos"):
+    """From start to end, along half a wave of a cosine or a line."""
+    if strategy == "cos":
+        return end + (start - end) / 2 * (1 + math.cos(math.pi * share))
+    return (end - start) * share + start
+
+
+def set_momentum(group, value):
+    """Set the momentum of a group, which is the first of the betas in Adam."""
+    if "momentum" in group:
+        group["momentum"] = value
+    else:
+        group["betas"] = (value, *group["betas"][1:])
+
+
 class OneCycleLR(LRScheduler):
     """lr rises from max_lr / div_factor to max_lr, then falls to that / final_div_factor.
-
-    Both ways are half waves of a cosine; momentum and betas stay as they are (PyTorch moves them
-    unless cycle_momentum=False).
 
     Args:
         optimizer: whose groups' lr is set.
         max_lr: the top, a number, or one for each group.
         total_steps: how many steps; or epochs and steps_per_epoch.
         pct_start: the share of the steps in which it rises.
+        anneal_strategy: "cos", half waves of a cosine, or "linear".
+        cycle_momentum: move the momentum (the first beta) the other way.
+        base_momentum, max_momentum: between which numbers.
         div_factor, final_div_factor: how much lower both ends are.
+        three_phase: fall to where it began as fast as it rose, and only then further.
 
     Raises:
         ValueError: the number of steps is not given, or is used up.
@@ -329,31 +350,143 @@ class OneCycleLR(LRScheduler):
         steps_per_epoch=None,
         pct_start=0.3,
         anneal_strategy="cos",
-        cycle_momentum=False,
+        cycle_momentum=True,
+        base_momentum=0.85,
+        max_momentum=0.95,
         div_factor=25.0,
         final_div_factor=1e4,
+        three_phase=False,
+        last_epoch=-1,
+        verbose=False,
     ):
         if total_steps is None and (epochs is None or steps_per_epoch is None):
             raise ValueError("OneCycleLR needs total_steps, or epochs and steps_per_epoch")
-        if cycle_momentum or anneal_strategy != "cos":
-            raise ValueError("OneCycleLR knows cycle_momentum=False and anneal_strategy='cos'")
-        self.total_steps = total_steps or epochs * steps_per_epoch
-        self.rise = pct_start * self.total_steps - 1
-        groups = optimizer.param_groups
+        if anneal_strategy not in ("cos", "linear"):
+            raise ValueError(f"anneal_strategy is 'cos' or 'linear', not {anneal_strategy!r}")
+        groups, steps = optimizer.param_groups, total_steps or epochs * steps_per_epoch
+        if cycle_momentum and not {"momentum", "betas"} & set(groups[0]):
+            raise ValueError("OneCycleLR: this optimizer has no momentum: cycle_momentum=False")
+        self.total_steps, self.strategy = steps, anneal_strategy
+        self.momenta = (max_momentum, base_momentum) if cycle_momentum else None
         self.tops = max_lr if isinstance(max_lr, (list, tuple)) else [max_lr] * len(groups)
-        self.factors = div_factor, final_div_factor
-        super().__init__(optimizer)
+        rise = pct_start * steps - 1
+        self.ends = [rise, 2 * pct_start * steps - 2] if three_phase else [rise]
+        self.ends += [steps - 1]
+        self.heights = [1 / div_factor, 1, 1 / div_factor] if three_phase else [1 / div_factor, 1]
+        self.heights += [1 / div_factor / final_div_factor]
+        super().__init__(optimizer, last_epoch)
 
     def get_lr(self):
         """The height of the wave at this step."""
-        if self.last_epoch >= self.total_steps:
+        step = self.last_epoch
+        if step >= self.total_steps:
             raise ValueError(f"OneCycleLR: all {self.total_steps} steps are used up")
-        first, last = self.factors
-        rising = self.last_epoch <= self.rise
-        begin, end = (0, self.rise) if rising else (self.rise, self.total_steps - 1)
-        share = (1 + math.cos(math.pi * (self.last_epoch - begin) / (end - begin))) / 2
-        pairs = [(t / first, t) if rising else (t, t / first / last) for t in self.tops]
-        return [to + (of - to) * share for of, to in pairs]
+        phase = next(n for n, end in enumerate(self.ends) if step <= end or n + 1 == len(self.ends))
+        begin = self.ends[phase - 1] if phase else 0
+        share = (step - begin) / (self.ends[phase] - begin)
+        if self.momenta:
+            high, low = self.momenta
+            pair = [(high, low), (low, high), (high, high)][phase]
+            for group in self.optimizer.param_groups:
+                set_momentum(group, between(*pair, share, self.strategy))
+        ends = self.heights[phase : phase + 2]
+        return [between(top * ends[0], top * ends[1], share, self.strategy) for top in self.tops]
+
+
+class CyclicLR(LRScheduler):
+    """lr rises from base_lr to max_lr and falls back, again and again.
+
+    Args:
+        optimizer: whose groups' lr is set.
+        base_lr, max_lr: the bottom and the top.
+        step_size_up, step_size_down: steps of both ways.
+        mode: "triangular"; "triangular2" halves the height each time; "exp_range" takes gamma^n.
+        gamma: that factor. scale_fn, scale_mode: a function of the "cycle" or of "iterations".
+        cycle_momentum: move the momentum the other way, between base_momentum and max_momentum.
+
+    Source: Smith 2015.
+    """
+
+    def __init__(
+        self,
+        optimizer,
+        base_lr,
+        max_lr,
+        step_size_up=2000,
+        step_size_down=None,
+        mode="triangular",
+        gamma=1.0,
+        scale_fn=None,
+        scale_mode="cycle",
+        cycle_momentum=True,
+        base_momentum=0.8,
+        max_momentum=0.9,
+        last_epoch=-1,
+        verbose=False,
+    ):
+        if cycle_momentum and not {"momentum", "betas"} & set(optimizer.param_groups[0]):
+            raise ValueError("CyclicLR: this optimizer has no momentum: cycle_momentum=False")
+        usual = {"triangular": lambda n: 1.0, "triangular2": lambda n: 1 / 2.0 ** (n - 1)}
+        usual["exp_range"] = lambda n: gamma**n
+        self.scale = scale_fn or usual[mode]
+        self.by_cycle = scale_mode == "cycle" if scale_fn else mode != "exp_range"
+        down = step_size_up if step_size_down is None else step_size_down
+        self.length, self.up = step_size_up + down, step_size_up / (step_size_up + down)
+        self.momenta = (max_momentum, base_momentum) if cycle_momentum else None
+        for group in optimizer.param_groups:
+            group["lr"] = group["initial_lr"] = base_lr
+        self.max_lr = max_lr
+        super().__init__(optimizer, last_epoch)
+
+    def get_lr(self):
+        """The height of the triangle at this step."""
+        cycle = math.floor(1 + self.last_epoch / self.length)
+        x = 1 + self.last_epoch / self.length - cycle
+        height = x / self.up if x <= self.up else (x - 1) / (self.up - 1)
+        height *= self.scale(cycle if self.by_cycle else self.last_epoch)
+        if self.momenta:
+            for group in self.optimizer.param_groups:
+                set_momentum(group, self.momenta[0] - (self.momenta[0] - self.momenta[1]) * height)
+        return [base + (self.max_lr - base) * height for base in self.base_lrs]
+
+
+class MultiplicativeLR(LRScheduler):
+    """lr is multiplied with factor(n) at step n. Args: optimizer, lr_lambda: as `LambdaLR`."""
+
+    def __init__(self, optimizer, lr_lambda, last_epoch=-1, verbose=False):
+        groups = optimizer.param_groups
+        factors = lr_lambda if isinstance(lr_lambda, (list, tuple)) else [lr_lambda] * len(groups)
+        self.factors = factors
+        super().__init__(optimizer, last_epoch)
+
+    def get_lr(self):
+        """The learning rates of now, times the factors."""
+        rates = self.get_last_lr()
+        if self.last_epoch == 0:
+            return rates
+        return [lr * factor(self.last_epoch) for lr, factor in zip(rates, self.factors)]
+
+
+class ChainedScheduler(LRScheduler):
+    """Several schedules at once: their factors are multiplied.
+
+    Args:
+        schedulers: schedules of one optimizer, whose get_lr() starts from the first lr.
+        optimizer: that optimizer, or None.
+    """
+
+    def __init__(self, schedulers, optimizer=None):
+        self.schedulers = list(schedulers)
+        super().__init__(optimizer or self.schedulers[0].optimizer)
+
+    def get_lr(self):
+        """The first learning rates, times what each schedule makes of them."""
+        found = list(self.base_lrs)
+        for schedule in self.schedulers:
+            schedule.last_epoch = self.last_epoch
+            pairs = zip(found, schedule.get_lr(), self.base_lrs)
+            found = [lr * part / base if base else 0.0 for lr, part, base in pairs]
+        return found
 
 
 class ReduceLROnPlateau:
@@ -447,11 +580,11 @@ class SequentialLR(LRScheduler):
         ValueError: there is not one milestone fewer than schedules.
     """
 
-    def __init__(self, optimizer, schedulers, milestones):
+    def __init__(self, optimizer, schedulers, milestones, last_epoch=-1, verbose=False):
         if len(milestones) != len(schedulers) - 1:
             raise ValueError(f"{len(schedulers)} schedules need {len(schedulers) - 1} milestones")
         self.schedulers, self.milestones = list(schedulers), list(milestones)
-        super().__init__(optimizer)
+        super().__init__(optimizer, last_epoch)
 
     def get_lr(self):
         """What the schedule says whose turn it is."""

@@ -3,12 +3,15 @@
 `isinstance(optimizer, optim.Adam)` is true of the course's own Adam as well.
 """
 
+import copy
+import difflib
+import math
+
 import numpy as np
 
 from .. import optimizers
 from ..autograd import enable_grad
 from ..names.twin import Twin
-from ..optimizers import Optimizer
 
 
 def refuse(**settings):
@@ -18,7 +21,85 @@ def refuse(**settings):
             raise ValueError(f"{name}={value!r} is not supported: leave it out")
 
 
-class Closing:
+class States(dict):
+    """parameter -> dictionary of what is remembered about it; an empty one for a new parameter."""
+
+    def __missing__(self, parameter):
+        self[parameter] = {}
+        return self[parameter]
+
+
+class Base(optimizers.Optimizer, metaclass=Twin):
+    """Parameters in groups, settings and states: what an optimizer of one's own inherits from.
+
+    A subclass writes its own `step`, or `update` for one array as in module 07.
+
+    Args:
+        params: Tensors, or groups of them, dictionaries; a group may have further entries.
+        defaults: dictionary of the settings, for groups that do not name their own.
+    """
+
+    twin = optimizers.Optimizer
+
+    def __init__(self, params, *args, **settings):
+        super().__init__(params, *args, **settings)
+        self.state = States(self.state)
+
+    def add_param_group(self, param_group):
+        """Take in one more group; entries that are no settings are kept in it."""
+        if not isinstance(param_group, dict) or "params" not in param_group:
+            super().add_param_group(param_group)  # refuses it
+        known = {"params", "name", "initial_lr", *self.defaults}
+        more = {n: v for n, v in param_group.items() if n not in known and not typo(n, known)}
+        group = {n: v for n, v in param_group.items() if n not in more}
+        super().add_param_group(group)
+        self.param_groups[-1].update(more)
+
+    def zero_grad(self, set_to_none=True):
+        """Forget the gradients of all parameters; with set_to_none=False make them zeros."""
+        if set_to_none:
+            super().zero_grad()
+        for p in self.in_order():
+            if p.grad is not None:
+                p.grad.zero_()
+
+    def state_dict(self):
+        """All that is needed to go on later: see `Optimizer` of module 07."""
+        if self.keeps or is_usual(self):
+            return super().state_dict()
+        places = {p: n for n, p in enumerate(self.in_order())}
+        groups = [{**g, "params": [places[p] for p in g["params"]]} for g in self.param_groups]
+        return {"state": {places[p]: dict(s) for p, s in self.state.items()},
+                "param_groups": groups}  # fmt: skip
+
+    def load_state_dict(self, state_dict):
+        """Go on where `state_dict` left off; ValueError if it does not fit."""
+        if self.keeps or is_usual(self):
+            super().load_state_dict(state_dict)
+        else:
+            groups, saved = self.param_groups, copy.deepcopy(state_dict)
+            if [len(g["params"]) for g in groups] != [
+                len(g["params"]) for g in saved["param_groups"]
+            ]:
+                raise ValueError("the state is of other groups of parameters")
+            for group, old in zip(groups, saved["param_groups"]):
+                group.update({n: v for n, v in old.items() if n != "params"})
+            order = self.in_order()
+            self.state = {order[int(n)]: state for n, state in saved["state"].items()}
+        self.state = States(self.state)
+
+
+def is_usual(optimizer):
+    """True if the step is that of module 07, whose states have known names."""
+    return type(optimizer).step in (Base.step, Closing.step)
+
+
+def typo(name, known):
+    """True if a word looks like a setting that was misspelt."""
+    return bool(difflib.get_close_matches(name, known, 1, 0.8))
+
+
+class Closing(Base):
     """`step(closure)`, as PyTorch has it: the closure computes the loss, which is returned.
 
     With `maximize` an optimizer walks uphill.
@@ -44,7 +125,7 @@ class SGD(Closing, optimizers.SGD, metaclass=Twin):
 
     Args:
         params, lr, momentum, weight_decay, nesterov: as in module 07.
-        dampening: 0.
+        dampening: the share of a gradient that does not enter the velocity.
         maximize: walk uphill.
         foreach, fused, differentiable: accepted; they change nothing here.
     """
@@ -65,9 +146,36 @@ class SGD(Closing, optimizers.SGD, metaclass=Twin):
         differentiable=False,
         fused=None,
     ):
-        refuse(dampening=dampening, differentiable=differentiable)
-        self.maximize = maximize
+        refuse(differentiable=differentiable)
+        self.maximize, self.dampening = maximize, dampening
         super().__init__(params, lr, momentum, weight_decay=weight_decay, nesterov=nesterov)
+
+    def update(self, param, grad, state, **settings):
+        """One step for one array."""
+        if not (self.dampening and settings["momentum"]):
+            super().update(param, grad, state, **settings)
+            return
+        grad = -grad if self.maximize else grad
+        if settings["weight_decay"]:
+            grad = grad + settings["weight_decay"] * param
+        if not state:
+            state["velocity"] = grad.copy()
+        else:
+            state["velocity"] *= settings["momentum"]
+            state["velocity"] += (1 - self.dampening) * grad
+        param -= settings["lr"] * state["velocity"]
+
+
+def amsgrad_update(param, grad, state, lr, beta1, beta2, eps):
+    """Adam's step, with the largest v so far."""
+    if not state:
+        state.update({name: np.zeros_like(param) for name in ("m", "v", "v_max")}, step=0)
+    state["step"] += 1
+    state["m"] += (1 - beta1) * (grad - state["m"])
+    state["v"] += (1 - beta2) * (grad * grad - state["v"])
+    np.maximum(state["v_max"], state["v"], out=state["v_max"])
+    root = np.sqrt(state["v_max"] / (1 - beta2 ** state["step"])) + eps
+    param -= lr / (1 - beta1 ** state["step"]) * state["m"] / root
 
 
 class Adam(Closing, optimizers.Adam, metaclass=Twin):
@@ -75,7 +183,7 @@ class Adam(Closing, optimizers.Adam, metaclass=Twin):
 
     Args:
         params, lr, betas, eps, weight_decay: as in module 07.
-        amsgrad: False.
+        amsgrad: divide by the largest average of squares so far (Reddi et al. 2018).
         maximize: walk uphill.
         foreach, capturable, differentiable, fused: accepted; they change nothing here.
     """
@@ -97,9 +205,20 @@ class Adam(Closing, optimizers.Adam, metaclass=Twin):
         differentiable=False,
         fused=None,
     ):
-        refuse(amsgrad=amsgrad, differentiable=differentiable)
-        self.maximize = maximize
+        refuse(differentiable=differentiable)
+        self.maximize, self.amsgrad = maximize, amsgrad
         super().__init__(params, lr, betas, eps, weight_decay)
+        self.keeps = (*self.keeps, "v_max") if amsgrad else self.keeps
+
+    def update(self, param, grad, state, **settings):
+        """One step for one array."""
+        if not self.amsgrad:
+            super().update(param, grad, state, **settings)
+            return
+        decay, lr = settings["weight_decay"], settings["lr"]
+        grad = -grad if self.maximize else grad
+        grad = grad + decay * param if decay else grad
+        amsgrad_update(param, grad, state, lr, *settings["betas"], settings["eps"])
 
 
 class AdamW(Closing, optimizers.AdamW, metaclass=Twin):
@@ -107,7 +226,7 @@ class AdamW(Closing, optimizers.AdamW, metaclass=Twin):
 
     Args:
         params, lr, betas, eps, weight_decay: as in module 07.
-        amsgrad: False.
+        amsgrad: divide by the largest average of squares so far (Reddi et al. 2018).
         maximize: walk uphill.
         foreach, capturable, differentiable, fused: accepted; they change nothing here.
     """
@@ -129,12 +248,23 @@ class AdamW(Closing, optimizers.AdamW, metaclass=Twin):
         differentiable=False,
         fused=None,
     ):
-        refuse(amsgrad=amsgrad, differentiable=differentiable)
-        self.maximize = maximize
+        refuse(differentiable=differentiable)
+        self.maximize, self.amsgrad = maximize, amsgrad
         super().__init__(params, lr, betas, eps, weight_decay)
+        self.keeps = (*self.keeps, "v_max") if amsgrad else self.keeps
+
+    def update(self, param, grad, state, **settings):
+        """One step for one array."""
+        if not self.amsgrad:
+            super().update(param, grad, state, **settings)
+            return
+        decay, lr = settings["weight_decay"], settings["lr"]
+        grad = -grad if self.maximize else grad
+        param *= 1 - lr * decay
+        amsgrad_update(param, grad, state, lr, *settings["betas"], settings["eps"])
 
 
-class RMSprop(Closing, Optimizer):
+class RMSprop(Closing):
     """param <- param - lr * grad / (sqrt(v) + eps), v <- alpha * v + (1 - alpha) * grad^2.
 
     Args:
@@ -143,51 +273,330 @@ class RMSprop(Closing, Optimizer):
         eps: keeps from dividing by 0.
         weight_decay: this times the parameter is added to its gradient.
         momentum: the share of the last step that is walked again.
+        centered: take the squared average of the gradients off v.
+        ignored: PyTorch's settings for speed; and maximize.
 
     Source: Tieleman & Hinton 2012.
     """
 
     keeps, elementwise = ("v", "velocity"), True
 
-    def __init__(self, params, lr=1e-2, alpha=0.99, eps=1e-8, weight_decay=0.0, momentum=0.0):
+    def __init__(
+        self,
+        params,
+        lr=1e-2,
+        alpha=0.99,
+        eps=1e-8,
+        weight_decay=0.0,
+        momentum=0.0,
+        centered=False,
+        **ignored,
+    ):
+        self.centered, self.maximize = centered, ignored.get("maximize", False)
+        self.keeps = (*self.keeps, "mean") if centered else self.keeps
         settings = {"lr": lr, "alpha": alpha, "eps": eps, "weight_decay": weight_decay}
         super().__init__(params, {**settings, "momentum": momentum})
 
     def update(self, param, grad, state, lr, alpha, eps, weight_decay, momentum):
         """One step for one array."""
         if not state:
-            state.update(v=np.zeros_like(param), velocity=np.zeros_like(param))
+            state.update({name: np.zeros_like(param) for name in self.keeps})
+        grad = -grad if self.maximize else grad
         if weight_decay:
             grad = grad + weight_decay * param
         state["v"] *= alpha
         state["v"] += (1 - alpha) * (grad * grad)
+        squares = state["v"]
+        if self.centered:
+            state["mean"] += (1 - alpha) * (grad - state["mean"])
+            squares = squares - state["mean"] ** 2
         state["velocity"] *= momentum
-        state["velocity"] += grad / (np.sqrt(state["v"]) + eps)
+        state["velocity"] += grad / (np.sqrt(squares) + eps)
         param -= lr * state["velocity"]
 
 
-class Adagrad(Closing, Optimizer):
+class Adagrad(Closing):
     """param <- param - lr * grad / (sqrt(v) + eps), v <- v + grad^2.
 
     Args:
         params: as in `Optimizer`.
         lr: the learning rate.
+        lr_decay: lr is divided by 1 + lr_decay * n at step n.
         weight_decay: this times the parameter is added to its gradient.
+        initial_accumulator_value: v at the start.
         eps: keeps from dividing by 0.
+        ignored: PyTorch's settings for speed; and maximize.
 
     Source: Duchi, Hazan & Singer 2011.
     """
 
-    keeps, elementwise = ("v",), True
+    keeps, elementwise = ("v", "step"), True
 
-    def __init__(self, params, lr=1e-2, weight_decay=0.0, eps=1e-10):
-        super().__init__(params, {"lr": lr, "weight_decay": weight_decay, "eps": eps})
+    def __init__(
+        self,
+        params,
+        lr=1e-2,
+        lr_decay=0.0,
+        weight_decay=0.0,
+        initial_accumulator_value=0.0,
+        eps=1e-10,
+        **ignored,
+    ):
+        self.start, self.maximize = initial_accumulator_value, ignored.get("maximize", False)
+        settings = {"lr": lr, "lr_decay": lr_decay, "weight_decay": weight_decay, "eps": eps}
+        super().__init__(params, settings)
 
-    def update(self, param, grad, state, lr, weight_decay, eps):
+    def update(self, param, grad, state, lr, lr_decay, weight_decay, eps):
         """One step for one array."""
         if not state:
-            state.update(v=np.zeros_like(param))
+            state.update(v=np.full_like(param, self.start), step=0)
+        grad = -grad if self.maximize else grad
+        lr, state["step"] = lr / (1 + state["step"] * lr_decay), state["step"] + 1
         if weight_decay:
             grad = grad + weight_decay * param
         state["v"] += grad * grad
         param -= lr * grad / (np.sqrt(state["v"]) + eps)
+
+
+def decayed(param, grad, weight_decay):
+    """The gradient, and weight_decay times the parameter."""
+    return grad + weight_decay * param if weight_decay else grad
+
+
+class Adadelta(Closing):
+    """A step as long as the last ones were, divided by the size of the gradients.
+
+    Args:
+        params: as in `Optimizer`. lr: a factor.
+        rho: how much of the averages survives a step. eps: keeps from dividing by 0.
+        weight_decay: this times the parameter is added to its gradient.
+
+    Source: Zeiler 2012.
+    """
+
+    keeps, elementwise = ("v", "walked"), True
+
+    def __init__(self, params, lr=1.0, rho=0.9, eps=1e-6, weight_decay=0.0, **ignored):
+        super().__init__(params, {"lr": lr, "rho": rho, "eps": eps, "weight_decay": weight_decay})
+
+    def update(self, param, grad, state, lr, rho, eps, weight_decay):
+        """One step for one array."""
+        if not state:
+            state.update({name: np.zeros_like(param) for name in self.keeps})
+        grad = decayed(param, grad, weight_decay)
+        state["v"] += (1 - rho) * (grad * grad - state["v"])
+        change = np.sqrt(state["walked"] + eps) / np.sqrt(state["v"] + eps) * grad
+        state["walked"] += (1 - rho) * (change * change - state["walked"])
+        param -= lr * change
+
+
+class Adamax(Closing):
+    """Adam with the largest gradient instead of the average of squares.
+
+    Args:
+        params, lr, betas, eps, weight_decay: as for Adam.
+
+    Source: Kingma & Ba 2014.
+    """
+
+    keeps, elementwise = ("m", "largest", "step"), True
+
+    def __init__(self, params, lr=2e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0, **ignored):
+        settings = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
+        super().__init__(params, settings)
+
+    def update(self, param, grad, state, lr, betas, eps, weight_decay):
+        """One step for one array."""
+        if not state:
+            state.update(m=np.zeros_like(param), largest=np.zeros_like(param), step=0)
+        state["step"] += 1
+        grad = decayed(param, grad, weight_decay)
+        state["m"] += (1 - betas[0]) * (grad - state["m"])
+        np.maximum(betas[1] * state["largest"], np.abs(grad) + eps, out=state["largest"])
+        param -= lr / (1 - betas[0] ** state["step"]) * state["m"] / state["largest"]
+
+
+class NAdam(Closing):
+    """Adam with Nesterov's momentum.
+
+    Args:
+        params, lr, betas, eps, weight_decay: as for Adam.
+        momentum_decay: how fast the momentum grows. decoupled_weight_decay: as in AdamW.
+
+    Source: Dozat 2016.
+    """
+
+    keeps, elementwise = ("m", "v", "product", "step"), False
+
+    def __init__(
+        self,
+        params,
+        lr=2e-3,
+        betas=(0.9, 0.999),
+        eps=1e-8,
+        weight_decay=0.0,
+        momentum_decay=4e-3,
+        decoupled_weight_decay=False,
+        **ignored,
+    ):
+        self.apart = decoupled_weight_decay
+        settings = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
+        super().__init__(params, {**settings, "momentum_decay": momentum_decay})
+
+    def update(self, param, grad, state, lr, betas, eps, weight_decay, momentum_decay):
+        """One step for one array."""
+        if not state:
+            state.update(m=np.zeros_like(param), v=np.zeros_like(param), step=0)
+            state["product"] = np.ones_like(param)
+        state["step"] += 1
+        step = state["step"]
+        if self.apart:
+            param *= 1 - lr * weight_decay
+        else:
+            grad = decayed(param, grad, weight_decay)
+        now, later = (betas[0] * (1 - 0.5 * 0.96 ** (n * momentum_decay)) for n in (step, step + 1))
+        state["product"] *= now
+        state["m"] += (1 - betas[0]) * (grad - state["m"])
+        state["v"] += (1 - betas[1]) * (grad * grad - state["v"])
+        root = np.sqrt(state["v"] / (1 - betas[1] ** step)) + eps
+        param -= lr * (1 - now) / (1 - state["product"]) * grad / root
+        param -= lr * later / (1 - state["product"] * later) * state["m"] / root
+
+
+class RAdam(Closing):
+    """Adam that divides by the squares only once enough of them are known.
+
+    Args:
+        params, lr, betas, eps, weight_decay: as for Adam. decoupled_weight_decay: as in AdamW.
+
+    Source: Liu et al. 2019.
+    """
+
+    keeps, elementwise = ("m", "v", "step"), True
+
+    def __init__(
+        self,
+        params,
+        lr=1e-3,
+        betas=(0.9, 0.999),
+        eps=1e-8,
+        weight_decay=0.0,
+        decoupled_weight_decay=False,
+        **ignored,
+    ):
+        self.apart = decoupled_weight_decay
+        settings = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
+        super().__init__(params, settings)
+
+    def update(self, param, grad, state, lr, betas, eps, weight_decay):
+        """One step for one array."""
+        if not state:
+            state.update(m=np.zeros_like(param), v=np.zeros_like(param), step=0)
+        state["step"] += 1
+        step, b = state["step"], betas[1]
+        if self.apart:
+            param *= 1 - lr * weight_decay
+        else:
+            grad = decayed(param, grad, weight_decay)
+        state["m"] += (1 - betas[0]) * (grad - state["m"])
+        state["v"] += (1 - b) * (grad * grad - state["v"])
+        change, most = state["m"] / (1 - betas[0] ** step), 2 / (1 - b) - 1
+        known = most - 2 * step * b**step / (1 - b**step)
+        if known > 5:
+            share = (known - 4) * (known - 2) * most / ((most - 4) * (most - 2) * known)
+            root = np.sqrt(state["v"]) + eps
+            change = change * (math.sqrt(share) * math.sqrt(1 - b**step)) / root
+        param -= lr * change
+
+
+class LBFGS(Base):
+    """Newton's step, with the curvature that the last steps have shown; `step(closure)`.
+
+    Args:
+        params: as in `Optimizer`, in one group. lr: how far to walk.
+        max_iter: how many steps in one call. max_eval: calls of the closure at most.
+        tolerance_grad, tolerance_change: when to stop.
+        history_size: how many steps are remembered.
+        line_search_fn: None; PyTorch's "strong_wolfe" is not here.
+
+    Source: Liu & Nocedal 1989.
+    """
+
+    keeps = ()
+
+    def __init__(
+        self,
+        params,
+        lr=1,
+        max_iter=20,
+        max_eval=None,
+        tolerance_grad=1e-7,
+        tolerance_change=1e-9,
+        history_size=100,
+        line_search_fn=None,
+    ):
+        refuse(line_search_fn=line_search_fn)
+        super().__init__(params, {"lr": lr})
+        self.limits = max_iter, max_eval or max_iter * 5 // 4, history_size
+        self.tolerances = tolerance_grad, tolerance_change
+        self.steps, self.turns, self.count, self.last = [], [], 0, None
+
+    def gradient(self):
+        """All gradients, one behind the other."""
+        parts = [0 * p.array if p.grad is None else p.grad.array for p in self.in_order()]
+        return np.concatenate([part.reshape(-1) for part in parts])
+
+    def direction(self, g):
+        """Where to walk: the gradient times what is known of the inverse curvature."""
+        q, shares = -g, []
+        for s, y in reversed(list(zip(self.steps, self.turns))):
+            shares.append((s @ q) / (y @ s))
+            q = q - shares[-1] * y
+        s, y = self.steps[-1], self.turns[-1]
+        q = q * ((y @ s) / (y @ y))
+        for (s, y), share in zip(zip(self.steps, self.turns), reversed(shares)):
+            q = q + s * (share - (y @ q) / (y @ s))
+        return q
+
+    def step(self, closure):
+        """Up to max_iter steps; -> the loss before the first one."""
+        with enable_grad():
+            first = loss = closure()
+        g, evaluations = self.gradient(), 1
+        most, most_evaluations, history = self.limits
+        for n in range(most):
+            if np.abs(g).max() <= self.tolerances[0]:
+                break
+            self.count += 1
+            if self.last is not None:
+                s, y = self.last[1], g - self.last[0]
+                if y @ s > 1e-10:
+                    self.steps, self.turns = (
+                        [*self.steps, s][-history:],
+                        [*self.turns, y][-history:],
+                    )
+            d = self.direction(g) if self.steps else -g
+            lr = self.param_groups[0]["lr"]
+            lr = lr * min(1.0, 1.0 / np.abs(g).sum()) if self.count == 1 else lr
+            slope = g @ d
+            if slope > -self.tolerances[1]:
+                break
+            self.last = g, lr * d
+            self.walk(lr * d)
+            if n + 1 == most or evaluations >= most_evaluations:
+                break
+            before = float(loss)
+            with enable_grad():
+                loss = closure()
+            g, evaluations = self.gradient(), evaluations + 1
+            small = np.abs(lr * d).max() <= self.tolerances[1]
+            if small or abs(float(loss) - before) < self.tolerances[1]:
+                break
+        return first
+
+    def walk(self, change):
+        """Move all parameters."""
+        done = 0
+        for p in self.in_order():
+            p.array += change[done : done + p.array.size].reshape(p.shape)
+            done, p.version[0] = done + p.array.size, p.version[0] + 1

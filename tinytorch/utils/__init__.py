@@ -1,5 +1,5 @@
-"""PyTorch's `utils`: the data sets and loaders of module 05 under their names there."""
+"""PyTorch's `utils`, as far as tutorials use it."""
 
-from . import data
+from . import checkpoint, data
 
-__all__ = ["data"]
+__all__ = ["checkpoint", "data"]

@@ -23,6 +23,7 @@ __all__ = [
     "TensorDataset",
     "WeightedRandomSampler",
     "default_collate",
+    "get_worker_info",
     "random_split",
 ]
 
@@ -53,6 +54,13 @@ class ConcatDataset(Dataset):
             raise IndexError(f"there is no sample {index}: there are {len(self)}")
         n = next(n for n, end in enumerate(self.ends) if index < end)
         return self.datasets[n][index - (self.ends[n - 1] if n else 0)]
+
+
+Dataset.__add__ = lambda self, other: ConcatDataset([self, other])
+
+
+def get_worker_info():
+    """None: samples are read in the process that asks -> None."""
 
 
 class Sampler:

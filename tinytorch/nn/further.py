@@ -1,10 +1,15 @@
 """Modules under PyTorch's names that no lesson needs: each is a few lines on top of `Module`."""
 
+import math
+
+import numpy as np
+
 from ..activations import log_softmax, sigmoid, softmax
 from ..layers import Module
-from ..tensor import flatten, ones, zeros
+from ..names.maths import einsum
+from ..tensor import flatten, ones, rand, randn, stack, wrap, zeros
 from . import functional as F
-from .course import Parameter
+from .course import Parameter, made
 
 
 class Sigmoid(Module):
@@ -103,14 +108,13 @@ class ModuleDict(Module):
     """
 
     def __init__(self, modules=None):
-        for name, module in (modules or {}).items():
-            self[name] = module
+        self.update(modules or {})
 
     def __getitem__(self, name):
         return dict(self.named_children())[name]
 
     def __setitem__(self, name, module):
-        self.add_module(name, module)
+        self.update({name: module})
 
     def __contains__(self, name):
         return name in self.keys()
@@ -120,6 +124,30 @@ class ModuleDict(Module):
 
     def __iter__(self):
         return iter(self.keys())
+
+    def __delitem__(self, name):
+        if name not in self:
+            raise KeyError(name)
+        delattr(self, name)
+
+    def update(self, modules):
+        """Take in more modules by name: a dictionary, or pairs."""
+        for name, module in dict(modules).items():
+            if name in vars(self):
+                setattr(self, name, module)
+            else:
+                self.add_module(name, module)
+
+    def pop(self, name):
+        """Take a module out, and return it; KeyError if there is none of that name."""
+        module = self[name]
+        delattr(self, name)
+        return module
+
+    def clear(self):
+        """Take all modules out."""
+        for name in list(self.keys()):
+            delattr(self, name)
 
     def keys(self):
         """The names."""
@@ -187,6 +215,51 @@ ReLU6 = as_module("ReLU6", F.relu6, inplace=False)
 Hardsigmoid = as_module("Hardsigmoid", F.hardsigmoid, inplace=False)
 Hardswish = as_module("Hardswish", F.hardswish, inplace=False)
 GLU = as_module("GLU", F.glu, dim=-1)
+CELU = as_module("CELU", F.celu, alpha=1.0, inplace=False)
+Softmin = as_module("Softmin", F.softmin, dim=-1)
+Softshrink = as_module("Softshrink", F.softshrink, lambd=0.5)
+Hardshrink = as_module("Hardshrink", F.hardshrink, lambd=0.5)
+Tanhshrink = as_module("Tanhshrink", F.tanhshrink)
+Threshold = as_module("Threshold", F.threshold, threshold=0.0, value=0.0, inplace=False)
+
+
+class PReLU(Module):
+    """x where x > 0, else weight * x, where the weight is learnt: any shape -> the same shape.
+
+    Args:
+        num_parameters: 1, or one for each channel, dimension 1. init: the first weight.
+
+    Source: He et al. 2015.
+    """
+
+    def __init__(self, num_parameters=1, init=0.25, device=None, dtype=None):
+        self.num_parameters = num_parameters
+        self.weight = Parameter(ones(num_parameters) * init)
+        made(self, device, dtype)
+
+    def forward(self, x):
+        return F.prelu(x, self.weight)
+
+
+class Bilinear(Module):
+    """y_k = x1^T W_k x2 + b_k: (..., in1) and (..., in2) -> (..., out).
+
+    Args:
+        in1_features, in2_features, out_features: the sizes. bias: whether there is one.
+    """
+
+    def __init__(
+        self, in1_features, in2_features, out_features, bias=True, device=None, dtype=None
+    ):
+        bound = 1 / math.sqrt(in1_features)
+        shape = out_features, in1_features, in2_features
+        self.weight = Parameter((rand(shape) * 2 - 1) * bound)
+        self.bias = Parameter((rand(out_features) * 2 - 1) * bound) if bias else None
+        made(self, device, dtype)
+
+    def forward(self, x1, x2):
+        y = einsum("...i,kij,...j->...k", x1, self.weight, x2)
+        return y if self.bias is None else y + self.bias
 
 
 def as_loss(name, function, **usual):
@@ -216,6 +289,27 @@ KLDivLoss = as_loss(
 CosineEmbeddingLoss = as_loss(
     "CosineEmbeddingLoss", F.cosine_embedding_loss, margin=0.0, reduction="mean"
 )
+OLD = {"size_average": None, "reduce": None, "reduction": "mean"}
+HingeEmbeddingLoss = as_loss("HingeEmbeddingLoss", F.hinge_embedding_loss, margin=1.0, **OLD)
+MarginRankingLoss = as_loss("MarginRankingLoss", F.margin_ranking_loss, margin=0.0, **OLD)
+SoftMarginLoss = as_loss("SoftMarginLoss", F.soft_margin_loss, **OLD)
+MultiLabelSoftMarginLoss = as_loss(
+    "MultiLabelSoftMarginLoss", F.multilabel_soft_margin_loss, weight=None, **OLD
+)
+MultiMarginLoss = as_loss(
+    "MultiMarginLoss", F.multi_margin_loss, p=1, margin=1.0, weight=None, **OLD
+)
+TripletMarginLoss = as_loss(
+    "TripletMarginLoss", F.triplet_margin_loss, margin=1.0, p=2.0, eps=1e-6, swap=False, **OLD
+)
+PoissonNLLLoss = as_loss(
+    "PoissonNLLLoss", F.poisson_nll_loss, log_input=True, full=False, size_average=None, eps=1e-8,
+    reduce=None, reduction="mean",
+)  # fmt: skip
+GaussianNLLLoss = as_loss(
+    "GaussianNLLLoss", F.gaussian_nll_loss, full=False, eps=1e-6, reduction="mean"
+)
+PairwiseDistance = as_loss("PairwiseDistance", F.pairwise_distance, p=2.0, eps=1e-6, keepdim=False)
 CosineSimilarity = as_loss("CosineSimilarity", F.cosine_similarity, dim=1, eps=1e-8)
 
 
@@ -233,10 +327,18 @@ class RMSNorm(Module):
     Source: Zhang & Sennrich 2019.
     """
 
-    def __init__(self, normalized_shape, eps=None, elementwise_affine=True):
+    def __init__(
+        self, normalized_shape, eps=None, elementwise_affine=True, device=None, dtype=None
+    ):
         shape = (normalized_shape,) if isinstance(normalized_shape, int) else normalized_shape
         self.normalized_shape, self.eps = tuple(shape), eps
         self.weight = Parameter(ones(self.normalized_shape)) if elementwise_affine else None
+        made(self, device, dtype)
+
+    def reset_parameters(self):
+        """Weight 1 again."""
+        if self.weight is not None:
+            self.weight.data.fill_(1)
 
     def forward(self, x):
         return F.rms_norm(x, self.normalized_shape, self.weight, self.eps)
@@ -260,7 +362,16 @@ class BatchNorm1d(Module):
     Source: Ioffe & Szegedy 2015.
     """
 
-    def __init__(self, num_features, eps=1e-5, momentum=0.1, affine=True, track_running_stats=True):
+    def __init__(
+        self,
+        num_features,
+        eps=1e-5,
+        momentum=0.1,
+        affine=True,
+        track_running_stats=True,
+        device=None,
+        dtype=None,
+    ):
         self.num_features, self.eps, self.momentum = num_features, eps, momentum
         self.weight = Parameter(ones(num_features)) if affine else None
         self.bias = Parameter(zeros(num_features)) if affine else None
@@ -268,6 +379,15 @@ class BatchNorm1d(Module):
         if track_running_stats:
             self.register_buffer("running_mean", zeros(num_features))
             self.register_buffer("running_var", ones(num_features))
+            self.register_buffer("num_batches_tracked", wrap(np.array(0)))
+        made(self, device, dtype)
+
+    def reset_parameters(self):
+        """Weight 1 and bias 0 again, and averages as at the start."""
+        fresh = {"weight": 1, "bias": 0, "running_mean": 0, "running_var": 1}
+        for name, value in fresh.items():
+            if getattr(self, name) is not None:
+                getattr(self, name).data.fill_(value)
 
     def forward(self, x):
         if x.ndim not in (2, 3) or x.shape[1] != self.num_features:
@@ -275,12 +395,81 @@ class BatchNorm1d(Module):
         averages = self.running_mean, self.running_var
         if self.training and x.numel() == self.num_features:
             raise ValueError(f"one number for each channel has no variance: {x.shape}")
+        if self.training and self.running_mean is not None:
+            self.num_batches_tracked.array += 1
         return F.batch_norm(
             x, *averages, self.weight, self.bias, self.training, self.momentum, self.eps
         )
 
     def extra_repr(self):
         return f"{self.num_features}, eps={self.eps}, momentum={self.momentum}"
+
+
+class GroupNorm(Module):
+    """(x - mean) / sqrt(variance + eps) * weight + bias for every group of channels of (N, C, ...).
+
+    Args:
+        num_groups: into how many groups the channels, dimension 1, are cut.
+        num_channels: C. eps: keeps the root away from 0.
+        affine: whether there are a weight and a bias, (C,).
+
+    Source: Wu & He 2018.
+    """
+
+    def __init__(self, num_groups, num_channels, eps=1e-5, affine=True, device=None, dtype=None):
+        if num_channels % num_groups:
+            raise ValueError(f"{num_channels} channels do not make {num_groups} equal groups")
+        self.num_groups, self.num_channels, self.eps = num_groups, num_channels, eps
+        self.weight = Parameter(ones(num_channels)) if affine else None
+        self.bias = Parameter(zeros(num_channels)) if affine else None
+        made(self, device, dtype)
+
+    def forward(self, x):
+        return F.group_norm(x, self.num_groups, self.weight, self.bias, self.eps)
+
+
+class InstanceNorm1d(Module):
+    """(x - mean) / sqrt(variance + eps) for every channel of every sample, (N, C, L).
+
+    Args:
+        num_features: C. eps: keeps the root away from 0. momentum: without effect.
+        affine: whether there are a weight and a bias, (C,).
+    """
+
+    def __init__(self, num_features, eps=1e-5, momentum=0.1, affine=False):
+        self.num_features, self.eps = num_features, eps
+        self.weight = Parameter(ones(num_features)) if affine else None
+        self.bias = Parameter(zeros(num_features)) if affine else None
+
+    def forward(self, x):
+        return F.group_norm(x, self.num_features, self.weight, self.bias, self.eps)
+
+
+class EmbeddingBag(Module):
+    """The mean (or sum, or max) of rows of a table: (B, N) ids, or (N,) with offsets -> (B, D).
+
+    Args:
+        num_embeddings, embedding_dim: V and D. mode: "mean", "sum" or "max".
+        sparse, padding_idx: False and None.
+    """
+
+    def __init__(self, num_embeddings, embedding_dim, mode="mean", sparse=False, padding_idx=None):
+        if mode not in ("mean", "sum", "max") or padding_idx is not None:
+            raise ValueError("EmbeddingBag knows mode='mean', 'sum' or 'max', and no padding_idx")
+        self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
+        self.mode, self.weight = mode, Parameter(randn(num_embeddings, embedding_dim))
+
+    def forward(self, input, offsets=None, per_sample_weights=None):
+        if offsets is None:
+            return self.bag(self.weight[input], 1)
+        ends = [*offsets.tolist()[1:], len(input)]
+        parts = [input[a:b] for a, b in zip(offsets.tolist(), ends)]
+        empty = zeros(self.embedding_dim)
+        return stack([self.bag(self.weight[ids], 0) if len(ids) else empty for ids in parts])
+
+    def bag(self, rows, dim):
+        """Rows into one."""
+        return rows.amax(dim) if self.mode == "max" else getattr(rows, self.mode)(dim)
 
 
 # ---------------------------------------------------------------- lists of parameters
@@ -294,19 +483,30 @@ class ParameterList(Module):
     """
 
     def __init__(self, values=()):
-        for value in values:
-            self.append(value)
+        self.extend(values)
 
     def append(self, value):
         """Put a Parameter at the end; a Tensor becomes one."""
         setattr(self, str(len(self)), value if isinstance(value, Parameter) else Parameter(value))
         return self
 
+    def extend(self, values):
+        """Put several at the end."""
+        for value in values:
+            self.append(value)
+        return self
+
+    __iadd__ = extend
+
     def __len__(self):
         return sum(name.isdigit() for name in vars(self))
 
     def __getitem__(self, index):
         return getattr(self, str(range(len(self))[index]))
+
+    def __setitem__(self, index, value):
+        place = str(range(len(self))[index])
+        setattr(self, place, value if isinstance(value, Parameter) else Parameter(value))
 
     def __iter__(self):
         return (self[i] for i in range(len(self)))

@@ -3,17 +3,20 @@
 import numpy as np
 
 from .. import optimizers
-from ..tensor import cat
+from ..functions import norm
+from ..tensor import cat, stack, zeros
 
-__all__ = ["clip_grad_norm_", "clip_grad_value_", "parameters_to_vector", "vector_to_parameters"]
+__all__ = ["clip_grad_norm_", "clip_grad_value_", "clip_grads_with_norm_", "get_total_norm"]
+__all__ += ["parameters_to_vector", "vector_to_parameters"]
 
 
-def clip_grad_norm_(parameters, max_norm, *, error_if_nonfinite=False):
+def clip_grad_norm_(parameters, max_norm, norm_type=2.0, error_if_nonfinite=False, foreach=None):
     """`optimizers.clip_grad_norm_`, which can refuse gradients that hold inf or nan.
 
     Args:
         parameters: a list or generator of Tensors, or one; those without a gradient do not count.
         max_norm: how long all gradients together may be.
+        norm_type: which length: 2, another number, or inf for the largest element.
         error_if_nonfinite: refuse inf and nan, before anything is written.
 
     Returns:
@@ -23,13 +26,31 @@ def clip_grad_norm_(parameters, max_norm, *, error_if_nonfinite=False):
         RuntimeError: a gradient holds inf or nan, and error_if_nonfinite is set.
     """
     parameters = optimizers.listed(parameters)
-    gradients = [p.grad.array for p in parameters if p.grad is not None]
-    if error_if_nonfinite and not all(np.isfinite(g).all() for g in gradients):
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    if error_if_nonfinite and not all(np.isfinite(g.array).all() for g in gradients):
         raise RuntimeError("a gradient holds inf or nan, so its norm does too: nothing was clipped")
-    return optimizers.clip_grad_norm_(parameters, max_norm)
+    if float(norm_type) == 2:
+        return optimizers.clip_grad_norm_(parameters, max_norm)
+    total = get_total_norm(gradients, norm_type)
+    clip_grads_with_norm_(parameters, max_norm, total)
+    return total
 
 
-def clip_grad_value_(parameters, clip_value):
+def get_total_norm(tensors, norm_type=2.0, error_if_nonfinite=False, foreach=None):
+    """The length of all tensors together -> a 0-d Tensor. Args: as `clip_grad_norm_`."""
+    norms = [norm(t.detach(), norm_type) for t in optimizers.listed(tensors)]
+    return norm(stack(norms), norm_type) if norms else zeros(())
+
+
+def clip_grads_with_norm_(parameters, max_norm, total_norm, foreach=None):
+    """Scale all gradients by max_norm / total_norm, if that is below 1, in place."""
+    share = min(1.0, max_norm / (float(total_norm) + 1e-6))
+    for p in optimizers.listed(parameters):
+        if p.grad is not None:
+            p.grad.mul_(share)
+
+
+def clip_grad_value_(parameters, clip_value, foreach=None):
     """Cut every number of every gradient to -clip_value ... clip_value, in place.
 
     Args:

@@ -1,0 +1,362 @@
+"""Functions with a backward of their own, and hooks that watch gradients, as PyTorch has them.
+
+Both are calls of one primitive, "custom", in the graph of module 06: what it keeps says what to do
+with the gradient when the walk comes by.
+"""
+
+import numpy as np
+
+from ..autograd import no_grad, rule
+from ..tensor import Call, Tensor, recording, wrap
+
+
+class Context:
+    """What forward hands to backward: saved tensors, and any attribute that is set on it.
+
+    Attributes:
+        saved_tensors: what `save_for_backward` was given.
+        needs_input_grad: for each argument whether its gradient is wanted.
+    """
+
+    saved_tensors = ()
+
+    def save_for_backward(self, *tensors):
+        """Keep tensors; a later write into one of them is noticed in backward."""
+        self.saved_tensors = tensors
+
+    def mark_non_differentiable(self, *tensors):
+        """These results get no gradient."""
+        self.flat = {id(t) for t in tensors}
+
+    def mark_dirty(self, *tensors):
+        """Accepted; results are new tensors."""
+
+    def set_materialize_grads(self, value):
+        """Accepted; a gradient that did not arrive is zeros."""
+
+
+class Function:
+    """A step with a derivative of its own: a class with static `forward` and `backward`.
+
+    `forward(ctx, *args)` computes with Tensors, unrecorded, and returns one or a tuple;
+    `backward(ctx, *gradients)` takes the gradient of each result and returns one for each
+    argument, or None. Call it as `Name.apply(*args)`.
+
+    >>> class Twice(Function):
+    ...     @staticmethod
+    ...     def forward(ctx, x):
+    ...         return x * 2
+    ...
+    ...     @staticmethod
+    ...     def backward(ctx, g):
+    ...         return g * 2
+    >>> x = Tensor([1.0, 3.0], requires_grad=True)
+    >>> Twice.apply(x).sum().backward()
+    >>> x.grad
+    tensor([2., 2.])
+    """
+
+    setup_context = None
+
+    @staticmethod
+    def forward(ctx, *args, **kwargs):
+        """What the step computes."""
+        raise NotImplementedError("a Function needs a static method forward(ctx, ...)")
+
+    @staticmethod
+    def backward(ctx, *gradients):
+        """The gradient of every argument."""
+        raise NotImplementedError("a Function needs a static method backward(ctx, ...)")
+
+    @classmethod
+    def apply(cls, *args, **kwargs):
+        """Compute, and remember how to come back."""
+        ctx = Context()
+        ctx.needs_input_grad = tuple(isinstance(t, Tensor) and t.requires_grad for t in args)
+        with no_grad():
+            if cls.setup_context is None:
+                results = cls.forward(ctx, *args, **kwargs)
+            else:
+                results = cls.forward(*args, **kwargs)
+                cls.setup_context(ctx, args, results)
+        if not (recording() and any(ctx.needs_input_grad)):
+            return results
+        return linked(cls.__name__, results, args, ctx, cls.backward)
+
+
+def linked(name, results, args, ctx, backward):
+    """The results as Tensors that remember one call of "custom"."""
+    many, flat = isinstance(results, (tuple, list)), getattr(ctx, "flat", ())
+    made = list(results) if many else [results]
+    real = [isinstance(t, Tensor) and t.dtype.kind == "f" and id(t) not in flat for t in made]
+    made = [wrap(t.array, t.version) if yes else t for t, yes in zip(made, real)]
+    whole = Call()
+    whole.primitive, whole.inputs = "custom", tuple(source_of(a) for a in args)
+    first = next((t for t, yes in zip(made, real) if yes), None)
+    if first is None:
+        return results
+    saved = [t for t in ctx.saved_tensors if isinstance(t, Tensor)]
+    whole.kept = {"step": (name, ctx, backward, many), "forms": forms_of(args)}
+    whole.shape, whole.dtype, whole.result = first.shape, first.dtype, None
+    whole.versions = tuple((t.version, t.version[0]) for t in saved)
+    if not many:
+        first.made_by, first.requires_grad = whole, True
+        return first
+    whole.shape = [getattr(t, "shape", ()) for t in made]
+    for number, (tensor, yes) in enumerate(zip(made, real)):
+        if yes:
+            tensor.made_by, tensor.requires_grad = part_of(whole, number, tensor), True
+    return tuple(made)
+
+
+def part_of(whole, number, tensor):
+    """The call that stands for one of several results."""
+    part = Call()
+    part.primitive, part.inputs, part.kept = "part", (whole,), {"number": number}
+    part.shape, part.dtype, part.versions, part.result = tensor.shape, tensor.dtype, (), None
+    return part
+
+
+def source_of(argument):
+    """Where the gradient of an argument goes: a Call, a leaf, or None."""
+    if isinstance(argument, Tensor) and argument.requires_grad:
+        return argument.made_by or argument
+    return None
+
+
+def forms_of(args):
+    """Shape and dtype of every argument that is a Tensor."""
+    return [(a.shape, a.dtype) if isinstance(a, Tensor) else None for a in args]
+
+
+@rule
+def custom_rule(g, step, forms, needs):
+    """What the class's backward says; None counts as zeros."""
+    name, ctx, backward, many = step
+    gradients = [wrap(part) for part in g] if many else [wrap(np.asarray(g))]
+    with no_grad():
+        answers = backward(ctx, *gradients)
+    answers = list(answers) if isinstance(answers, (tuple, list)) else [answers]
+    if any(a is not None for a in answers[len(forms) :]) or len(answers) < len(forms):
+        raise RuntimeError(
+            f"{name}.backward gave {len(answers)} gradients for {len(forms)} arguments: "
+            "one for each, None where there is none"
+        )
+    found = []
+    for answer, form, need in zip(answers, forms, needs):
+        if not need:
+            found.append(None)
+        elif answer is None:
+            found.append(np.zeros(*form))
+        else:
+            found.append(np.asarray(getattr(answer, "array", answer)).astype(form[1], copy=False))
+    return found
+
+
+# ---------------------------------------------------------------- hooks
+
+
+class Handle:
+    """A hook that was put somewhere, to be taken away with `remove()`."""
+
+    def __init__(self, hooks, hook):
+        self.hooks, self.hook = hooks, hook
+        hooks.append(self)
+
+    def remove(self):
+        """Take the hook away."""
+        self.hooks[:] = [h for h in self.hooks if h is not self]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.remove()
+
+
+def hooked(g, hooks):
+    """A gradient after all hooks."""
+    for handle in list(hooks):
+        with no_grad():
+            changed = handle.hook(g)
+        g = g if changed is None else changed
+    return g
+
+
+LEAVES = {}  # id of a leaf -> the leaf and its hooks
+
+
+def register_hook(x, hook):
+    """Call hook(gradient) whenever backward() has the gradient of x; what it returns replaces it.
+
+    Returns:
+        A handle whose `remove()` takes the hook away.
+
+    Raises:
+        RuntimeError: x takes no part in a gradient.
+
+    >>> x = Tensor(3.0, requires_grad=True)
+    >>> handle = register_hook(x, lambda g: g * 10)
+    >>> (x * x).backward()
+    >>> x.grad
+    tensor(60.)
+    """
+    if not x.requires_grad:
+        raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
+    if x.made_by is None:
+        return leaf_hook(x, hook)
+    call = x.made_by
+    if call.primitive == "custom" and call.kept.get("step", "?")[0] == "hook":
+        return Handle(call.kept["step"][1].hooks, hook)
+    inner = Call()  # the call moves behind a new one, so that all who know it meet the hook
+    for slot in ("primitive", "inputs", "kept", "shape", "dtype", "versions", "result"):
+        setattr(inner, slot, getattr(call, slot))
+    ctx = Context()
+    ctx.hooks = []
+    call.primitive, call.inputs, call.versions = "custom", (inner,), ()
+    call.kept = {"step": ("hook", ctx, run_hooks, False), "forms": [(x.shape, x.dtype)]}
+    call.shape, call.dtype, call.result = x.shape, x.dtype, None
+    return Handle(ctx.hooks, hook)
+
+
+def run_hooks(ctx, g):
+    """The backward of a call that only watches."""
+    return hooked(g, ctx.hooks)
+
+
+def leaf_hook(x, hook):
+    """A hook on a leaf: backward() looks for it when it hands the gradients over."""
+    from .. import autograd
+    from ..tensor import SLOTS
+
+    usual = SLOTS["backward"]
+    if not getattr(usual, "knows_hooks", False):
+
+        def backward(
+            loss,
+            gradient=None,
+            retain_graph=False,
+            create_graph=False,
+            into=autograd.hand_over,
+        ):
+            def through_hooks(gradients):
+                for leaf in list(gradients):
+                    found = LEAVES.get(id(leaf))
+                    if found is not None and found[1]:
+                        changed = hooked(wrap(gradients[leaf]), found[1])
+                        gradients[leaf] = np.asarray(changed.array)
+                into(gradients)
+
+            return usual(loss, gradient, retain_graph, create_graph, into=through_hooks)
+
+        backward.knows_hooks, backward.__doc__ = True, usual.__doc__
+        SLOTS["backward"] = backward
+    return Handle(LEAVES.setdefault(id(x), (x, []))[1], hook)
+
+
+def register_full_backward_hook(module, hook, prepend=False):
+    """Call hook(module, gradients of the inputs, gradients of the results) in backward().
+
+    What the hook returns replaces the gradients of the inputs, unless it is None.
+
+    Returns:
+        A handle whose `remove()` takes the hook away.
+    """
+    hooks = vars(module).setdefault("backward_hooks", [])
+    if "watched" not in vars(module):
+        module.watched, usual = True, module.forward
+
+        def forward(*args, **kwargs):
+            return watched(module, usual, hooks, args, kwargs) if hooks else usual(*args, **kwargs)
+
+        module.forward = forward
+    return Handle(hooks, hook)
+
+
+def watched(module, forward, hooks, args, kwargs):
+    """One call of a module between two steps that watch the gradients."""
+    ctx, places = Context(), [i for i, a in enumerate(args) if source_of(a) is not None]
+    ctx.arrived = None
+
+    def leave(own, *gradients):
+        ctx.arrived = gradients
+        return gradients if places else told((None,) * len(args)) and gradients
+
+    def told(inputs):
+        for handle in list(hooks):
+            changed = handle.hook(module, tuple(inputs), ctx.arrived)
+            inputs = inputs if changed is None else changed
+        return inputs if isinstance(inputs, (tuple, list)) else (inputs,)
+
+    def enter(own, *gradients):
+        full = [None] * len(args)
+        for place, g in zip(places, gradients):
+            full[place] = g
+        full = told(full)
+        return tuple(full[place] for place in places)
+
+    args = list(args)
+    if places and recording():
+        inner = linked("hook of a module", [args[i] for i in places], [args[i] for i in places],
+                       Context(), enter)  # fmt: skip
+        for place, tensor in zip(places, inner):
+            args[place] = tensor
+    result = forward(*args, **kwargs)
+    many = isinstance(result, tuple)
+    results = list(result) if many else [result]
+    if not recording() or all(source_of(r) is None for r in results):
+        return result
+    results = linked("hook of a module", results, results, Context(), leave)
+    return results if many else results[0]
+
+
+# ---------------------------------------------------------------- what else stands in autograd
+
+
+def Variable(data, requires_grad=False, volatile=False):
+    """The tensor itself: since 2018 a Tensor is all that there is -> a Tensor."""
+    return data.requires_grad_(requires_grad) if requires_grad else data
+
+
+class detect_anomaly:
+    """`with detect_anomaly():` accepted; `explain_grad` looks for nan and where it comes from."""
+
+    def __init__(self, mode=True, check_nan=True):
+        self.mode = mode
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        pass
+
+
+set_detect_anomaly = detect_anomaly
+
+
+class functional:
+    """Whole derivatives of functions: `autograd.functional.jacobian(f, x)`."""
+
+    @staticmethod
+    def jacobian(func, inputs, create_graph=False, strict=False):
+        """d func(inputs)[i] / d inputs[j]: the shape of the result, then that of the input.
+
+        Args:
+            func: takes and returns a Tensor, or takes several.
+            inputs: a Tensor, or a tuple of them, for which a tuple comes back.
+        """
+        single = isinstance(inputs, Tensor)
+        leaves = [t.detach().clone().requires_grad_() for t in ([inputs] if single else inputs)]
+        result = func(*leaves)
+        rows = [np.zeros((result.numel(), *t.shape), t.dtype) for t in leaves]
+        for place in range(result.numel()):
+            seed = np.zeros(result.numel(), result.dtype)
+            seed[place] = 1
+            from ..functions import grad
+
+            seed = seed.reshape(result.shape)
+            found = grad(result, leaves, seed, retain_graph=True, allow_unused=True)
+            for row, g in zip(rows, found):
+                row[place] = 0 if g is None else g.array
+        made = [wrap(r.reshape(*result.shape, *t.shape)) for r, t in zip(rows, leaves)]
+        return made[0] if single else tuple(made)

@@ -1,0 +1,183 @@
+"""Functions of the lessons with PyTorch's further arguments: dtype=, correction=, alpha=, out=.
+
+Without these arguments a call goes straight on to the lesson's own function.
+"""
+
+import gc
+import sys
+
+from ..tensor import Tensor, recording
+
+core = sys.modules[Tensor.__module__]  # `tinytorch.tensor` is a function
+
+
+def functions():
+    """The module `functions`, which needs this one's neighbours."""
+    from .. import functions as module
+
+    return module
+
+
+def written(result, out):
+    """The result; or `out`, over which it was written."""
+    return result if out is None else out._write("out=", "the result", ..., result)
+
+
+def reducing(name, own):
+    """`sum` or `mean`, which know dtype= and out=."""
+
+    def function(x, *args, dtype=None, out=None, **named):
+        if dtype is not None:
+            x = functions().to(x, dtype)
+        result = getattr(core, own)(x, *args, **named)
+        return result if out is None else written(result, out)
+
+    return called(function, name)
+
+
+def called(function, name, module=core):
+    """The function under its name, with a docstring that says where the lesson's is."""
+    function.__name__ = function.__qualname__ = name
+    place = f"tinytorch.{module.__name__.removeprefix('tinytorch.')}"
+    function.__doc__ = f"`{name}` of {place}, with PyTorch's further arguments -> a Tensor."
+    return function
+
+
+total, average = reducing("sum", "tensor_sum"), reducing("mean", "mean")
+
+
+def add(x, other, *, alpha=1, out=None):
+    """x + alpha * other, element by element; the shapes broadcast.
+
+    Args:
+        x, other: Tensors or numbers. alpha: a number. out: where to write the result.
+    """
+    result = core.add(x, other if alpha == 1 else core.mul(other, alpha))
+    return result if out is None else written(result, out)
+
+
+def sub(x, other, *, alpha=1, out=None):
+    """x - alpha * other, element by element; the shapes broadcast. Args: as for `add`."""
+    result = core.sub(x, other if alpha == 1 else core.mul(other, alpha))
+    return result if out is None else written(result, out)
+
+
+def rsub(x, other, *, alpha=1):
+    """other - alpha * x: the other way round. Args: as for `add`."""
+    return sub(other, x, alpha=alpha)
+
+
+def with_out(name):
+    """A function of two tensors that knows out=."""
+
+    def function(x, other, *, out=None):
+        result = getattr(core, name)(x, other)
+        return result if out is None else written(result, out)
+
+    return called(function, name)
+
+
+mul, matmul = with_out("mul"), with_out("matmul")
+
+
+def converting(name):
+    """`softmax` or `log_softmax`, which know dtype=."""
+    from .. import activations
+
+    def function(x, *args, dtype=None, **named):
+        if dtype is not None:
+            x = functions().to(x, dtype)
+        return getattr(activations, name)(x, *args, **named)
+
+    return called(function, name, activations)
+
+
+def prod(x, dim=None, keepdim=False, *, dtype=None):
+    """The product of all elements, or along `dim`. Args: dtype, to convert first."""
+    from . import maths
+
+    return maths.prod(x if dtype is None else functions().to(x, dtype), dim, keepdim)
+
+
+# ---------------------------------------------------------------- writing into a part
+
+
+def set_part(x, index, value):
+    """`x[index] = value`: recorded where x is the result of recorded steps, or value is.
+
+    Raises:
+        RuntimeError: x is a leaf that requires grad, or another tensor looks into its numbers.
+    """
+    wants = x.requires_grad or getattr(value, "requires_grad", False)
+    if not (recording() and wants) or (x.requires_grad and x.is_leaf):
+        x._write("t[index] = value", "where(mask, value, t)", core.plain(index), value)
+        return
+    from .places import put_part
+
+    value = value if isinstance(value, Tensor) else core.wrap(core.to_array(value, x.dtype))
+    result = put_part(x, functions().to(value, x.dtype), index)
+    if looked_into(x):
+        told = "a view looks into these numbers: use a clone(), or write under no_grad()"
+        raise RuntimeError(
+            f"t[index] = value is not recorded, and a gradient would be lost: {told}"
+        )
+    renewed(x, result)
+
+
+def renewed(x, result):
+    """x itself, with the numbers of `result` and its place in the graph."""
+    if x.made_by is not None and x.made_by.result is not None and result.made_by is not None:
+        result.made_by.result, x.made_by.result = x.made_by.result, None  # of retain_grad()
+    x.array, x.version, x.made_by = result.array, result.version, result.made_by
+    x.requires_grad = result.requires_grad
+    return x
+
+
+def looked_into(x):
+    """True if another Tensor shares the numbers of x.
+
+    Views share the counter of writes; Python's collector knows who holds it.
+    """
+    if sys.getrefcount(x.version) <= 2:
+        return False
+    return any(isinstance(t, Tensor) and t is not x for t in gc.get_referrers(x.version))
+
+
+# ---------------------------------------------------------------- the graph
+
+
+class Accumulate:
+    """The end of the graph: what adds up the gradient of a leaf, its `variable`."""
+
+    def __init__(self, leaf):
+        self.variable = leaf
+
+    next_functions = ()
+
+    def name(self):
+        """As PyTorch calls it."""
+        return "AccumulateGrad"
+
+    def __repr__(self):
+        return "<AccumulateGrad>"
+
+
+def next_functions(call):
+    """The pairs (where a gradient goes on, 0) of a Call; (None, 0) where none is wanted."""
+    ends = (s if s is None or hasattr(s, "kept") else Accumulate(s) for s in call.inputs)
+    return tuple((end, 0) for end in ends)
+
+
+METHODS = {
+    "sum": total, "mean": average, "add": add, "sub": sub, "subtract": sub,
+    "prod": prod, "__setitem__": set_part, "var": core.calls("variance", "functions"),
+    "softmax": core.calls("softmax_of", "names.wider"),
+    "log_softmax": core.calls("log_softmax_of", "names.wider"),
+}  # fmt: skip
+
+
+def __getattr__(name):
+    if name in ("softmax_of", "log_softmax_of"):
+        globals()[name] = converting(name.removesuffix("_of"))
+        return globals()[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,5 @@
+"""The old place of `nn.Parameter`."""
+
+from .course import Parameter
+
+__all__ = ["Parameter"]
