@@ -93,7 +93,7 @@ class TestTheWaysToReachThem:
         x = Tensor([3.0, 1.0, 2.0])
         assert x.topk.__doc__ == topk.__doc__ and x.exp.__doc__.startswith("e to the power")
         assert str(inspect.signature(x.topk)) == "(k, dim=-1, largest=True, sorted=True)"
-        assert str(inspect.signature(x.mean)) == "(dim=None, keepdim=False)"
+        assert str(inspect.signature(x.amax)) == "(dim=None, keepdim=False)"
         assert Tensor.topk is topk and Tensor.topk(x, 1).values.tolist() == [3]
 
     def test_the_names_of_dtypes_are_pytorchs(self):

@@ -38,6 +38,7 @@ _ROOMS = [
     "amp",
     "autograd",
     "cuda",
+    "distributed",
     "distributions",
     "io",
     "linalg",

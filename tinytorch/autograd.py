@@ -739,10 +739,10 @@ def cross_entropy_rule(g, targets, ignore_index, label_smoothing, reduction, not
 
 # %% rules-arithmetic
 @rule
-def div_rule(g, y, out):
+def div_rule(g, y, out, needs):
     """z = x / y."""
     g_x = g / y
-    return g_x, -g_x * out
+    return g_x, -g_x * out if needs[1] else None
 
 
 @rule

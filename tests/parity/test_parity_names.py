@@ -270,6 +270,75 @@ nn.Linear(4, 5, dtype=torch.float64)(x).shape; nn.Embedding(5, 2)(n).shape
 [t.shape for t in nn.ParameterList([nn.Parameter(v), nn.Parameter(x)])]
 sorted(nn.ParameterDict({"a": nn.Parameter(v)}).keys()); isinstance(nn.Parameter(v), torch.Tensor)
 nn.utils.parameters_to_vector([v, x]); nn.Parameter(x[:2])
+# bits and more
+torch.bitwise_and(n, i[:4]); torch.bitwise_or(n, i[:4]); torch.bitwise_xor(n, i[:4])
+torch.bitwise_not(n); torch.bitwise_left_shift(n, 2); torch.bitwise_right_shift(n, 1)
+n.bitwise_and(n); n.bitwise_or(n); n.bitwise_xor(n); n.bitwise_not(); n.__lshift__(2)
+n.__rshift__(1)
+n << 1; n >> 1; torch.sgn(c); c.sgn(); c.sgn_(); torch.signbit(x); x.signbit(); torch.positive(x)
+x.positive(); torch.copysign(x, y.detach()); c.copysign(torch.tensor(-1.0)); torch.sinc(x)
+x.sinc()
+torch.heaviside(c, torch.tensor(0.5, dtype=torch.float64)); torch.float_power(p, 2)
+p.float_power(2)
+torch.lgamma(p); p.lgamma(); torch.digamma(p); p.digamma(); torch.erfinv(u); u.erfinv()
+torch.logit(u.abs() * 0.5 + 0.2); (u.abs() * 0.5 + 0.2).logit(); torch.nextafter(c, c + 1)
+torch.cummax(x, 1); torch.cummin(x, 0); x.cummax(0); x.cummin(1); torch.logcumsumexp(x, 1)
+x.logcumsumexp(0); torch.mode(n, 1).values; n.mode(1).values; torch.dist(x, y); x.dist(y, 1)
+torch.histogram(c, 4, range=(-2.0, 2.0)); torch.trapezoid(x); torch.trapz(x, dx=0.5)
+torch.renorm(c, 2, 0, 1.0); c.renorm(2, 1, 0.5); torch.cov(x); x.cov(); torch.corrcoef(x)
+torch.cross(s, s.T.contiguous(), 1); s.cross(s4.T.contiguous()[:, :3], 0)
+torch.addmv(x[:, 0], x, v); x[:, 0].addmv(x, v); torch.addr(r, x[:, 0], q)
+r.addr(x[:, 0], q, alpha=2)
+torch.block_diag(x, m, v); torch.combinations(q, 2); torch.hsplit(x, 2); torch.vsplit(x, 3)
+torch.rot90(x); torch.rot90(x, 3); x.rot90(2); torch.ger(v, q); v.ger(q)
+torch.scatter_reduce(x, 1, n, y, "sum"); c.scatter_reduce(1, n, c * 2, "amax")
+c.scatter_reduce(1, n, c, "mean", include_self=False); c.scatter_reduce_(1, n, c * 2, "prod")
+torch.linalg.cholesky(s @ s.T); torch.cholesky(s.detach() @ s.detach().T); torch.svd(c)[1]
+torch.linalg.svdvals(c); torch.linalg.eigvalsh((s + s.T).detach()); torch.linalg.pinv(c)
+torch.pinverse(c)
+torch.matrix_power(s, 3); torch.linalg.matrix_power(s, -1); torch.matrix_exp(s * 0.3)
+torch.slogdet(s)[1]; torch.logdet(s @ s.T); torch.linalg.multi_dot([x, m, q]); torch.qr(c)[1].abs()
+torch.linalg.lstsq(c, c[:, :1] * 1)[0]; torch.linalg.matrix_rank(c)
+torch.chain_matmul(x, m)
+torch.rsub(x, 2.0); torch.add(x, y, alpha=2); torch.sub(x, y, alpha=0.5); x.add(y, alpha=3)
+torch.sum(n, dtype=torch.float64); n.sum(0, dtype=torch.float64); n.mean(dtype=torch.float64)
+n.prod(1, dtype=torch.float64); n.cumsum(0, dtype=torch.float64)
+torch.softmax(n, 1, dtype=torch.float64); n.log_softmax(0, dtype=torch.float64)
+x.var(1, correction=0); x.var(correction=2); x.std(0, correction=0); torch.var(x, 1, correction=0)
+x.size().numel(); torch.Size((2, 3)).numel(); c.topk(2, sorted=True); x.flip(dims=(0, 1))
+torch.matmul(c, m.detach(), out=torch.zeros(3, 5, dtype=torch.float64))
+torch.maximum(c, pc, out=torch.zeros_like(c)); torch.minimum(x, y)
+torch.HalfTensor([1.0]); torch.ShortTensor([1]); torch.CharTensor([2])
+torch.Tensor([[0, 1], [2, 3]])
+torch.Tensor(2, 3).shape; torch.poisson(torch.zeros(3)).shape; [isinstance(c, torch.DoubleTensor)]
+c.type(torch.LongTensor); c.new(2, 3).shape; [c.is_sparse, c.is_quantized, c.is_meta]
+[torch.preserve_format is not None, torch.contiguous_format is not None]
+[torch.channels_last is not None, torch.strided is not None, c.layout is not None]
+c.geometric_(0.5).shape; c.log_normal_().shape; c.cauchy_().shape
+torch.set_default_tensor_type(torch.FloatTensor); str(torch.get_default_device())
+# more of nn
+F.celu(x); F.prelu(x, v[:1]); F.softmin(x, 1); F.threshold(x, 0.1, 2.0); F.hardshrink(x)
+F.softshrink(x); F.tanhshrink(x); F.relu_(c); F.group_norm(b, 3); F.pairwise_distance(x, y)
+F.gumbel_softmax(x.detach()).sum(1); F.hinge_embedding_loss(x, n.clamp(0, 1) * 2 - 1)
+F.margin_ranking_loss(x, y, n.clamp(0, 1) * 2 - 1); F.soft_margin_loss(x, n.clamp(0, 1) * 2 - 1)
+F.multilabel_soft_margin_loss(x, k.double()); F.multi_margin_loss(x, n[:, 0])
+F.triplet_margin_loss(x, y, p, swap=True); F.poisson_nll_loss(x, p.detach(), full=True)
+F.gaussian_nll_loss(x, y, p); F.pad(x, (1, 2), value=3)
+F.pad(b, (1, 2), mode="reflect"); F.pad(b, (2, 1), "replicate"); F.pad(b, (2, 3), mode="circular")
+torch.celu(x); torch.prelu(x, v[:1]); torch.relu_(c); torch.selu(x); torch.threshold(x, 0.1, 2.0)
+torch.group_norm(b, 3); torch.rms_norm(x, (4,)); torch.pairwise_distance(x, y)
+torch.constant_pad_nd(x, (1, 2), 3.0); [torch.batch_norm is not None]
+nn.CELU()(x); nn.PReLU().double()(x); nn.Softmin(1)(x); nn.Softshrink()(x); nn.Hardshrink(0.1)(x)
+nn.Tanhshrink()(x); nn.Threshold(0.1, 2.0)(x); nn.Bilinear(4, 4, 2).double()(x, y).shape
+nn.GroupNorm(3, 3).double()(b); nn.InstanceNorm1d(3)(b); nn.EmbeddingBag(5, 2)(n).shape
+nn.HingeEmbeddingLoss()(x, n.clamp(0, 1) * 2 - 1); nn.SoftMarginLoss()(x, n.clamp(0, 1) * 2 - 1)
+nn.MarginRankingLoss(0.1)(x, y, n.clamp(0, 1) * 2 - 1); nn.MultiMarginLoss(2)(x, n[:, 0])
+nn.MultiLabelSoftMarginLoss()(x, k.double()); nn.TripletMarginLoss(p=1)(x, y, p)
+nn.PoissonNLLLoss()(x, p.detach()); nn.GaussianNLLLoss()(x, y, p); nn.PairwiseDistance()(x, y)
+nn.utils.rnn.pad_sequence([v, q], True, -1.0); nn.utils.get_total_norm([c, pc], 1.0)
+# graphs
+[len(x.sin().grad_fn.next_functions), x.grad_fn]
+torch.autograd.functional.jacobian(lambda t: t * t.sum(), c[0])
 """
 
 BAD = """
@@ -443,5 +512,6 @@ ELSEWHERE = """
     from_torch get_default_dtype int16 int8 nan set_default_dtype set_printoptions
     to_torch autocast set_default_device compile jit set_float32_matmul_precision
     use_deterministic_algorithms version xpu __dlpack__ __dlpack_device__ share_memory_
-    register_hook squeeze_ t_ transpose_ unsqueeze_ pin_memory
+    register_hook TransformerDecoder TransformerDecoderLayer constant_pad_nd
+    squeeze_ t_ transpose_ unsqueeze_ pin_memory
 """

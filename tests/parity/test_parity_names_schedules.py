@@ -97,11 +97,11 @@ def test_bad_settings():
     S, o = tinytorch.optim.lr_scheduler, tinytorch.optim.SGD(leaves(tinytorch), lr=0.1)
     for make in (
         lambda: S.OneCycleLR(o, 0.1),
-        lambda: S.OneCycleLR(o, 0.1, 5, cycle_momentum=True),
+        lambda: S.OneCycleLR(o, 0.1, 5, anneal_strategy="up"),
         lambda: S.LinearLR(o, 0.0),
         lambda: S.ReduceLROnPlateau(o, "low"),
         lambda: S.SequentialLR(o, [S.ConstantLR(o)], [1]),
         lambda: S.CosineAnnealingWarmRestarts(o, 0),
     ):
-        with pytest.raises(ValueError, match="OneCycleLR|factor|mode|milestones|T_0"):
+        with pytest.raises(ValueError, match="OneCycleLR|anneal|factor|mode|milestones|T_0"):
             make()

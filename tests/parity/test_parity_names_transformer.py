@@ -96,7 +96,7 @@ def test_refusals():
         (ValueError, lambda: attention(x, x, x, is_causal=True), "give attn_mask"),
         (TypeError, lambda: attention(x, x, x, attn_mask=x[0, :, :T].long()), "True = may not"),
         (ValueError, lambda: nn.TransformerEncoderLayer(D, H, activation="bend"), "'gelu'"),
-        (NotImplementedError, nn.Transformer, "TransformerEncoder is here"),
+        (ValueError, lambda: nn.MultiheadAttention(D, H, add_bias_kv=True), "leave them out"),
     ):
         with pytest.raises(kind, match=told):
             call()

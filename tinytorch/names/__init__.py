@@ -45,10 +45,10 @@ PUBLIC = {  # module -> the names that `tinytorch.name` finds there; name=functi
         randn_like randperm result_type scalar_tensor seed set_default_dtype set_printoptions
         set_rng_state short=int16 to_torch zeros zeros_like""",
     "names.wider": """
-        add log_softmax=log_softmax_of matmul mean=average mul multiply=mul prod rsub
-        softmax=softmax_of sub subtract=sub sum=total""",
+        add log_softmax=log_softmax_of matmul maximum mean=average minimum mul multiply=mul prod
+        rsub softmax=softmax_of sub subtract=sub sum=total""",
     "names.devices": """
-        GradScaler accelerator autocast backends compile device distributed
+        GradScaler accelerator autocast backends compile device
         get_default_device get_float32_matmul_precision jit mps set_default_device
         set_float32_matmul_precision
         use_deterministic_algorithms version xpu""",
@@ -59,9 +59,8 @@ PUBLIC = {  # module -> the names that `tinytorch.name` finds there; name=functi
         greater_equal=ge gt le less=lt less_equal=le lt ne negative=neg not_equal=ne
         remainder""",
     "nn.functional": """
-        batch_norm celu constant_pad_nd cosine_embedding_loss dropout embedding group_norm
-        hinge_embedding_loss layer_norm margin_ranking_loss pairwise_distance prelu relu_ rms_norm
-        selu threshold triplet_margin_loss""",
+        batch_norm celu constant_pad_nd dropout embedding group_norm layer_norm pairwise_distance
+        prelu relu_ rms_norm selu threshold""",
 }
 METHODS = {  # module -> the methods of Tensor that stand there
     "names.maths": """
@@ -87,7 +86,7 @@ METHODS = {  # module -> the methods of Tensor that stand there
         unbind unflatten unfold unique unique_consecutive view_as where=where_method""",
     "names.creation": """
         __dlpack__=to_dlpack __dlpack_device__=dlpack_device bernoulli byte char half=to_half
-        multinomial new_empty=new_zeros new_full new_ones new_tensor new_zeros short=to_int16
+        multinomial new new_empty=new_zeros new_full new_ones new_tensor new_zeros short=to_int16
         type=type_of""",
     "names.devices": """
         bfloat16=no_bfloat16 cuda=no_gpu get_device pin_memory=itself
@@ -99,7 +98,7 @@ METHODS = {  # module -> the methods of Tensor that stand there
         floor_divide_ fmod_ frac_ index_add_ index_copy_ index_fill_ index_put_ lerp_ log10_
         log1p_ log2_ log_ masked_scatter_ nan_to_num_ neg_ pow_ random_ geometric_ log_normal_
         cauchy_ reciprocal_ relu_ remainder_ round_ rsqrt_ scatter_ scatter_add_ scatter_reduce_
-        sigmoid_ sign_ sin_ sinh_ sqrt_ square_
+        sgn_ sigmoid_ sign_ sin_ sinh_ sqrt_ square_
         squeeze_=no_reshape t_=no_reshape tan_ tanh_ transpose_=no_reshape tril_ triu_ trunc_
         unsqueeze_=no_reshape""",
     "functions": "clip=clamp ndimension=dim",

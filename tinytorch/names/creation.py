@@ -56,12 +56,14 @@ def empty(*sizes, size=None, dtype=None, requires_grad=False, device=None, **ign
     return zeros(*sizes, size=size, dtype=dtype, requires_grad=requires_grad, device=device)
 
 
-def empty_like(input, dtype=None, requires_grad=False, device=None):
+def empty_like(input, dtype=None, requires_grad=False, device=None, memory_format=None):
     """Room for numbers with the shape and dtype of input; it holds 0. See `zeros_like` for Args:"""
     return full_like(input, 0, dtype, requires_grad, device)
 
 
-def rand_like(input, dtype=None, generator=None, requires_grad=False, device=None):
+def rand_like(
+    input, dtype=None, generator=None, requires_grad=False, device=None, memory_format=None
+):
     """`rand` with the shape and dtype of input -> a new Tensor."""
     return rand(
         input.shape,
@@ -72,7 +74,9 @@ def rand_like(input, dtype=None, generator=None, requires_grad=False, device=Non
     )
 
 
-def randn_like(input, dtype=None, generator=None, requires_grad=False, device=None):
+def randn_like(
+    input, dtype=None, generator=None, requires_grad=False, device=None, memory_format=None
+):
     """`randn` with the shape and dtype of input -> a new Tensor."""
     return randn(
         input.shape,
@@ -177,7 +181,7 @@ def ones_like(input, dtype=None, requires_grad=False, device=None, memory_format
     return full_like(input, 1, dtype, requires_grad, device)
 
 
-def full_like(input, fill_value, dtype=None, requires_grad=False, device=None):
+def full_like(input, fill_value, dtype=None, requires_grad=False, device=None, memory_format=None):
     """`fill_value` everywhere, with the shape and dtype of input.
 
     Args:
@@ -270,6 +274,13 @@ def randperm(n, generator=None, dtype=None, device=None):
 def new_zeros(x, *size, dtype=None, requires_grad=False, device=None):
     """0 everywhere, of any size, with the dtype of x."""
     return zeros(*size, dtype=dtype or x.dtype, requires_grad=requires_grad, device=device)
+
+
+def new(x, *sizes):
+    """Zeros of any size, or a copy of lists, with the dtype of x: the old way."""
+    if len(sizes) == 1 and isinstance(sizes[0], (list, np.ndarray)):
+        return new_tensor(x, sizes[0])
+    return new_zeros(x, *(sizes or (0,)))
 
 
 def new_ones(x, *size, dtype=None, requires_grad=False, device=None):

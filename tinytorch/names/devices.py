@@ -207,8 +207,4 @@ mps = missing("mps", manual_seed=nothing, empty_cache=nothing, synchronize=nothi
 xpu = missing("xpu")
 accelerator = missing("accelerator", current_accelerator=nothing)
 version = Room("version", cuda=None, hip=None)
-distributed = missing(
-    "distributed", is_initialized=no, init_process_group=absent("a process group"),
-    destroy_process_group=nothing, get_rank=answers(0), get_world_size=answers(1),
-)  # fmt: skip
 jit = Room("jit", script=compile, ignore=compile)

@@ -79,9 +79,16 @@ def psi(x, y=None):
 
 
 def psi_slope(x, y):
-    """The slope of digamma, by a difference in float64."""
-    step = 1e-4
-    return (psi(x + step) - psi(x - step)) / (2 * step)
+    """The slope of digamma, by its recurrence up to 6 and its series."""
+    x = np.array(x, np.float64)
+    total = np.zeros_like(x)
+    for _ in range(6):
+        small = x < 6
+        total += np.where(small, 1 / np.where(small, x, 1) ** 2, 0)
+        x = np.where(small, x + 1, x)
+    r = 1 / (x * x)
+    series = r * (1 / 6 - r * (1 / 30 - r * (1 / 42 - r * (1 / 30 - r * 5 / 66))))
+    return total + 1 / x + r / 2 + series / x
 
 
 def inverse_erf(x):

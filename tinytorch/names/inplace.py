@@ -20,7 +20,7 @@ PLAIN = {  # x.name_() writes name(x, ...): the module where `name` stands -> th
         round rsqrt sign sin sinh square tan trunc addcdiv addcmul addmm fmod lerp nan_to_num
         clamp_max clamp_min""",
     places: "index_add index_copy index_fill index_put scatter scatter_add",
-    further: "copysign digamma erfinv lgamma logit renorm scatter_reduce",
+    further: "copysign digamma erfinv lgamma logit renorm scatter_reduce sgn",
     functions: "clamp cumsum tril triu",
     activations: "relu sigmoid tanh",
     core: "exp floor_divide log neg remainder sqrt",

@@ -77,7 +77,7 @@ def with_out(name):
     return called(function, name)
 
 
-mul, matmul = with_out("mul"), with_out("matmul")
+mul, matmul, maximum, minimum = map(with_out, ("mul", "matmul", "maximum", "minimum"))
 
 
 def converting(name):

@@ -33,8 +33,8 @@ class Parameter(core.Parameter, metaclass=Twin):
     twin = core.Parameter
 
     def __init__(self, data, requires_grad=True):
+        data = data.detach() if isinstance(data, Tensor) else data
         if not isinstance(data, Tensor) or not data.array.flags.writeable:
-            data = data.detach() if isinstance(data, Tensor) else data
             super().__init__(data, requires_grad)
             return
         self.array, self.version = data.array, data.version
@@ -92,12 +92,31 @@ class Embedding(embeddings.Embedding, metaclass=Twin):
 
     Args:
         num_embeddings, embedding_dim, padding_idx: as in module 11.
+        max_norm, scale_grad_by_freq: None and False. norm_type, sparse: change nothing here.
         device, dtype: "cpu", and a dtype of real numbers.
     """
 
     twin = embeddings.Embedding
 
-    def __init__(self, num_embeddings, embedding_dim, padding_idx=None, *, device=None, dtype=None):
+    max_norm, norm_type, scale_grad_by_freq, sparse = None, 2.0, False, False
+
+    def __init__(
+        self,
+        num_embeddings,
+        embedding_dim,
+        padding_idx=None,
+        max_norm=None,
+        norm_type=2.0,
+        scale_grad_by_freq=False,
+        sparse=False,
+        *,
+        device=None,
+        dtype=None,
+    ):
+        if max_norm is not None or scale_grad_by_freq:
+            raise ValueError(
+                "Embedding knows no max_norm and no scale_grad_by_freq: leave them out"
+            )
         super().__init__(num_embeddings, embedding_dim, padding_idx)
         made(self, device, dtype)
 

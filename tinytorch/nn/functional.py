@@ -129,18 +129,29 @@ def dropout(x, p=0.5, training=True, inplace=False):
     return Dropout(p).train(training)(x)
 
 
-def embedding(ids, weight, padding_idx=None):
+def embedding(
+    ids,
+    weight,
+    padding_idx=None,
+    max_norm=None,
+    norm_type=2.0,
+    scale_grad_by_freq=False,
+    sparse=False,
+):
     """For every id its row of the weight: the ids come first, as in PyTorch.
 
     Args:
         ids: any shape, whole numbers from 0 to V - 1.
         weight: (V, D), a row for every id.
         padding_idx: the row that gets no gradient; a negative one counts from the end.
+        max_norm, scale_grad_by_freq: None and False. norm_type, sparse: change nothing here.
 
     >>> from tinytorch.tensor import Tensor
     >>> embedding(Tensor([1]), Tensor([[1.0, 2.0], [3.0, 4.0]]))
     tensor([[3., 4.]])
     """
+    if max_norm is not None or scale_grad_by_freq:
+        raise ValueError("embedding knows no max_norm and no scale_grad_by_freq: leave them out")
     return embeddings.embedding(weight, ids, padding_idx)
 
 

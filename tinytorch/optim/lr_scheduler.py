@@ -379,7 +379,7 @@ class OneCycleLR(LRScheduler):
     def get_lr(self):
         """The height of the wave at this step."""
         step = self.last_epoch
-        if step >= self.total_steps:
+        if step > self.total_steps:  # PyTorch allows the one after the last batch
             raise ValueError(f"OneCycleLR: all {self.total_steps} steps are used up")
         phase = next(n for n, end in enumerate(self.ends) if step <= end or n + 1 == len(self.ends))
         begin = self.ends[phase - 1] if phase else 0
