@@ -569,3 +569,112 @@ print(torch.nn is nn, torch.utils.data.Dataset is Dataset, torch.autograd.grad i
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout == "True True True\n", done.stderr
+
+
+class TestStepsOfOnesOwn:
+    def test_a_function_with_too_few_gradients(self):
+        class Half(tinytorch.autograd.Function):
+            @staticmethod
+            def forward(ctx, x, y):
+                return x * y
+
+            @staticmethod
+            def backward(ctx, g):
+                return g
+
+        result = Half.apply(leaf([1.0]), leaf([2.0]))
+        told = raised(RuntimeError, result.sum().backward)
+        assert "Half.backward gave 1 gradients for 2 arguments" in told
+
+    def test_what_a_function_saved_is_watched(self):
+        class Squared(tinytorch.autograd.Function):
+            @staticmethod
+            def forward(ctx, x):
+                ctx.save_for_backward(x)
+                return x * x
+
+            @staticmethod
+            def backward(ctx, g):
+                return 2 * ctx.saved_tensors[0] * g
+
+        x = leaf([1.0, 2.0])
+        result = Squared.apply(x)
+        with tinytorch.no_grad():
+            x.add_(1)
+        assert "was written into" in raised(RuntimeError, result.sum().backward)
+        assert not Squared.apply(Tensor([3.0])).requires_grad
+        with tinytorch.no_grad():
+            assert not Squared.apply(x).requires_grad
+
+    def test_a_hook_on_a_result_sees_all_of_its_gradient(self):
+        x, seen = leaf([1.0, 2.0]), []
+        y = x * 3
+        early = (y * y).sum()
+        handle = y.register_hook(lambda g: seen.append(g.tolist()))
+        y.register_hook(lambda g: g * 10)
+        (early + y.sum()).backward(retain_graph=True)
+        assert seen == [[7.0, 13.0]] and x.grad.tolist() == [210.0, 390.0]
+        handle.remove()
+        (early + y.sum()).backward()
+        assert len(seen) == 1
+
+    def test_a_write_into_a_part_is_recorded_but_not_under_a_view(self):
+        x = leaf([1.0, 2.0, 3.0])
+        y = x * 2
+        y[1] = x[0] * 5
+        y[2] *= 3
+        y.sum().backward()
+        assert y.tolist() == [2.0, 5.0, 18.0] and x.grad.tolist() == [7.0, 0.0, 6.0]
+        z = x * 2
+        view = z[:2]
+        assert "is not recorded" in raised(RuntimeError, z.__setitem__, 0, 1.0)
+        assert view.tolist() == [2.0, 4.0]
+        assert "is not recorded" in raised(RuntimeError, x.__setitem__, 0, 1.0)
+
+    def test_a_parameter_shares_its_numbers(self):
+        numbers = tinytorch.ones(2)
+        p = nn.Parameter(numbers)
+        numbers[0] = 5
+        assert p.tolist() == [5.0, 1.0] and p.is_leaf and nn.Parameter(leaf([1.0]) * 2).is_leaf
+
+    def test_modules_as_lists_and_iterators(self):
+        model = nn.Sequential(nn.Linear(2, 3), nn.ReLU())
+        parts = model.children()
+        assert next(parts) is model[0] and next(parts) is model[1]
+        assert [len(model.children()), next(model.named_modules())[0]] == [2, ""]
+        assert model.named_parameters(recurse=False) == []
+        assert [n for n, _ in model[0].named_parameters("a", recurse=False)] == [
+            "a.weight",
+            "a.bias",
+        ]
+        del model[0]
+        model += [nn.Tanh()]
+        assert len(model) == 2 and isinstance(model[1], nn.Tanh)
+        chosen = nn.ModuleDict({"a": nn.ReLU()})
+        chosen.update({"b": nn.Tanh(), "a": nn.Tanh()})
+        assert isinstance(chosen.pop("a"), nn.Tanh) and list(chosen) == ["b"]
+        with pytest.raises(KeyError):
+            chosen["a"]
+
+    def test_a_layer_of_nothing(self):
+        assert nn.Linear(0, 3)(tinytorch.zeros(2, 0)).tolist() == [[0.0] * 3] * 2
+        assert nn.Linear(3, 2)(tinytorch.zeros(0, 3)).shape == (0, 2)
+
+    def test_gradients_to_zeros(self):
+        w = leaf([1.0])
+        optimizer = optim.SGD([w], lr=0.1)
+        (w * 2).sum().backward()
+        optimizer.zero_grad(set_to_none=False)
+        assert w.grad.tolist() == [0.0]
+
+    def test_draws_repeat_with_the_seed(self):
+        from tinytorch import distributions as d
+
+        kinds = [d.Normal(0.0, 1.0), d.Categorical(tinytorch.ones(3)), d.Uniform(0.0, 2.0)]
+        kinds += [d.Bernoulli(0.5), d.Exponential(2.0)]
+        for kind in kinds:
+            tinytorch.manual_seed(3)
+            first = kind.sample((50,))
+            tinytorch.manual_seed(3)
+            assert first.shape == (50,) and first.tolist() == kind.sample((50,)).tolist()
+            assert len(set(first.tolist())) > 1

@@ -75,7 +75,7 @@ def run(path, library, source, monkeypatch):
     return space["losses"]
 
 
-@pytest.mark.filterwarnings("ignore::FutureWarning")
+@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore:Full backward hook:UserWarning")
 # of `scores / sqrt(d)` with -inf among the scores: a gradient that nobody asks for, thrown away
 @pytest.mark.filterwarnings("ignore:invalid value encountered in multiply:RuntimeWarning")
 @pytest.mark.parametrize("path", PROGRAMS, ids=lambda p: p.stem)

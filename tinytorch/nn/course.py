@@ -34,12 +34,9 @@ class Parameter(core.Parameter, metaclass=Twin):
 
     def __init__(self, data, requires_grad=True):
         data = data.detach() if isinstance(data, Tensor) else data
-        if not isinstance(data, Tensor) or not data.array.flags.writeable:
-            super().__init__(data, requires_grad)
-            return
-        self.array, self.version = data.array, data.version
-        self.grad = self.made_by = None
-        self.requires_grad_(requires_grad)
+        super().__init__(data, requires_grad)
+        if isinstance(data, Tensor) and data.array.flags.writeable:
+            self.array, self.version = data.array, data.version
 
 
 def made(module, device, dtype):
