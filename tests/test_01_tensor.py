@@ -731,9 +731,8 @@ class TestTheLift:
 
     def test_a_method_shows_the_function_s_own_help(self):
         x = Tensor([1.0])
-        assert x.mean.__doc__ == mean.__doc__ and Tensor.mean is mean
-        assert str(inspect.signature(x.mean)) == "(dim=None, keepdim=False)"
-        assert str(inspect.signature(x.var)) == "(dim=None, unbiased=True, keepdim=False)"
+        assert x.exp.__doc__ == exp.__doc__ and Tensor.exp is exp
+        assert str(inspect.signature(x.argmax)) == "(dim=None, keepdim=False)"
 
     def test_the_function_on_arrays_is_within_reach(self):
         assert mean.on_arrays(np.array([1.0, 3.0])) == 2 and mean.name == "mean"
@@ -760,7 +759,7 @@ class TestTheLift:
             lambda x: mean(x, 0, axis=1),
             lambda x: mean(x, 0, dim=1),
             lambda x: x.mean(0, axis=1),
-            lambda x: x.sum(0, dtype=np.float64),
+            lambda x: x.sum(0, kind=np.float64),
             lambda x: mean(dim=0),
         ],
     )
@@ -1254,7 +1253,8 @@ class TestViewsAndWrites:
 
     @pytest.mark.parametrize(("what", "write"), refused)
     def test_refused_where_a_gradient_would_be_lost(self, what, write):
-        for w in (leaf([1.0, 2.0]), leaf([1.0, 2.0]) * 2, Parameter([1.0, 2.0])):
+        results = [] if "index" in what else [leaf([1.0, 2.0]) * 2]  # those record an assignment
+        for w in (leaf([1.0, 2.0]), *results, Parameter([1.0, 2.0])):
             before = w.tolist()
             message = raised(RuntimeError, write, w)
             assert (
@@ -1269,9 +1269,6 @@ class TestViewsAndWrites:
         assert w.version == [1] and w.tolist() != [5, 6] and w.requires_grad and w.is_leaf
 
     def test_a_value_with_a_gradient_is_refused_too(self):
-        assert "use where(mask, value, t)" in raised(
-            RuntimeError, zeros(2).__setitem__, 0, leaf(1.0)
-        )
         assert "is not recorded" in raised(RuntimeError, zeros(2).copy_, leaf([1.0, 1.0]))
 
     def test_through_data_on_purpose(self):

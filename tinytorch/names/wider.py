@@ -82,14 +82,18 @@ mul, matmul, maximum, minimum = map(with_out, ("mul", "matmul", "maximum", "mini
 
 def converting(name):
     """`softmax` or `log_softmax`, which know dtype=."""
-    from .. import activations
 
     def function(x, *args, dtype=None, **named):
         if dtype is not None:
             x = functions().to(x, dtype)
-        return getattr(activations, name)(x, *args, **named)
+        return core.later("activations", name)(x, *args, **named)
 
-    return called(function, name, activations)
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = f"`activations.{name}`, which knows dtype= as well -> a Tensor."
+    return function
+
+
+softmax_of, log_softmax_of = converting("softmax"), converting("log_softmax")
 
 
 def prod(x, dim=None, keepdim=False, *, dtype=None):
@@ -171,13 +175,6 @@ def next_functions(call):
 METHODS = {
     "sum": total, "mean": average, "add": add, "sub": sub, "subtract": sub,
     "prod": prod, "__setitem__": set_part, "var": core.calls("variance", "functions"),
-    "softmax": core.calls("softmax_of", "names.wider"),
-    "log_softmax": core.calls("log_softmax_of", "names.wider"),
+    "softmax": softmax_of,
+    "log_softmax": log_softmax_of,
 }  # fmt: skip
-
-
-def __getattr__(name):
-    if name in ("softmax_of", "log_softmax_of"):
-        globals()[name] = converting(name.removesuffix("_of"))
-        return globals()[name]
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,10 +1,11 @@
 """Methods of PyTorch's Module that no lesson needs; `attach` gives them to the Module of 03."""
 
 import sys
+import warnings
 
 import numpy as np
 
-from ..layers import HookHandle, Module, ModuleList, Tree
+from ..layers import HookHandle, Module, ModuleList, Tree, overlooked
 from ..names.custom import register_full_backward_hook
 from ..names.devices import no_gpu
 from ..tensor import Tensor
@@ -187,10 +188,13 @@ def listed_parameters(usual):
 
 
 def parameters_of(usual):
-    """`parameters`, which knows recurse=False."""
+    """`parameters`, which knows recurse=False, and warns at the caller's line as well."""
 
     def parameters(self, recurse=True):
-        return usual(self) if recurse else iter(p for _, p in own_values(self, core.Parameter))
+        if recurse and (lost := overlooked(self)):
+            advice = "a plain list hides what is in it, use ModuleList or nn.ModuleDict"
+            warnings.warn(f"{', '.join(lost)} is no part of the model: {advice}", stacklevel=2)
+        return (p for _, p in self.named_parameters("", recurse))
 
     return named_after(parameters, usual)
 
