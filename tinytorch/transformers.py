@@ -166,6 +166,7 @@ class LayerNorm(Module):
     """
 
     def __init__(self, dim, eps=1e-5):
+        at_least(1, dim=dim)
         self.eps = eps
         self.weight, self.bias = Parameter(ones(dim)), Parameter(zeros(dim))
 
@@ -526,6 +527,8 @@ def pick_next(logits, temperature=1.0, top_k=None, top_p=None, generator=None):
 # %% last-token
 def for_last_token(model):
     """The model, made to compute no more than its last guess needs, if it is a GPT as above."""
+    if not hasattr(model, "max_length"):
+        raise TypeError(f"a {type(model).__name__} has no max_length: a GPT writes, or its like")
     usual = isinstance(model, GPT) and type(model).forward is GPT.forward
     usual = usual and type(model.blocks[-1]) is TransformerBlock
     if not usual or any(module.forward_hooks for module in model.modules()):
