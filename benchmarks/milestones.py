@@ -122,7 +122,7 @@ class TinyTorch:
         tinytorch.set_num_threads(flags.threads)
         cut = int(len(ids) * (1 - step3.HELD_OUT))
         sizes = (flags.embed_dim, flags.num_heads, flags.num_layers, flags.context)
-        model = GPT(max(ids) + 1, *sizes)
+        model = GPT(max(ids) + 1, *sizes, bias=flags.bias)
         self.parameters = model.num_parameters()
         self.trainer = step3.new_trainer(model, ids[:cut], ids[cut:], flags, None)
         self.batches = step3.batches(ids[cut:], flags)

@@ -1362,7 +1362,7 @@ class TestSettings:
             ({"repetition_penality": 2}, TypeError, "did you mean repetition_penalty?"),
             ({"max_new_tokens": 1.5}, ValueError, "max_new_tokens is a whole number"),
         ],
-        ids=str,
+        ids=lambda value: value if isinstance(value, str) else None,
     )
     def test_what_makes_no_sense_is_refused(self, how, error, message):
         model = Counting()

@@ -1,5 +1,6 @@
 """What the documents say is so: commands, examples and folders."""
 
+import os
 import re
 import subprocess
 import sys
@@ -22,10 +23,23 @@ def blocks(text, language):
 
 
 def test_the_example_learns():
-    (code,) = blocks(README, "python")
+    code, _ = blocks(README, "python")
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert 0 < float(re.search(r"tensor\((.*?)[,)]", done.stdout)[1]) < 0.2
+
+
+def test_the_missing_gradient_is_explained_as_it_stands_there(tmp_path):
+    """To the letter, but for the numbers of the loss and the gradients, which are drawn."""
+    _, code = blocks(README, "python")
+    (shown,) = [block for block in blocks(README, "") if block.startswith("loss ")]
+    (tmp_path / "net.py").write_text(code, encoding="utf-8")
+    command = [sys.executable, str(tmp_path / "net.py")]
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    said, told = (re.sub(r"\d+\.\d+", "#", text).strip() for text in (done.stdout, shown))
+    assert said == told
 
 
 def test_the_check_runs_the_commands_of_a_fresh_machine():

@@ -7,6 +7,8 @@ import pytest
 
 import tinytorch
 from tinytorch import parallel
+from tinytorch.attention import in_heads
+from tinytorch.layers import linear
 from tinytorch.losses import cross_entropy
 from tinytorch.tensor import PRIMITIVES, RULES, Tensor
 from tinytorch.transformers import GPT
@@ -63,6 +65,24 @@ def test_bytes_are_those_of_new_arrays():
     with tinytorch.profile() as told:
         (x.reshape(100) + 1).sum()
     assert {row.primitive: row.bytes for row in told.rows} == {"reshape": 0, "add": 400, "sum": 4}
+
+
+def test_a_view_of_a_new_array_counts_as_that_array_and_once():
+    x, weight = Tensor(np.ones((2, 3, 4))), Tensor(np.ones((4, 4)))
+    with tinytorch.profile() as told:
+        linear(x, weight)
+        in_heads((x, weight, weight, weight), 2)
+    rows = {row.primitive: row for row in told.rows}
+    assert rows["linear"].calls == 2  # in_heads asks it for one product
+    assert rows["linear"].bytes + rows["in_heads"].bytes == 4 * (24 + 3 * 24)
+
+
+def test_the_figures_are_put_back_after_an_error_inside(model):
+    with tinytorch.profile() as told:
+        with pytest.raises(ValueError, match="features"):
+            linear(Tensor(np.ones((2, 3))), Tensor(np.ones((4, 4))))
+        Tensor([1.0]) + 1
+    assert [row.primitive for row in told.rows] == ["add"]
 
 
 def test_all_is_as_before_also_after_an_error(model):

@@ -53,6 +53,14 @@ def test_the_plain_loss_is_the_mean_over_all_targets():
         assert runs.plain_loss(model, batches) == pytest.approx((3 * means[0] + means[1]) / 4)
 
 
+def test_the_plain_loss_leaves_out_what_is_ignored():
+    def model(ids):
+        return Tensor([[[0.0, 0.0], [0.0, 9.0]]])
+
+    loss = runs.plain_loss(model, [(Tensor([[0, 0]]), Tensor([[1, -100]]))], ignore=-100)
+    assert loss == pytest.approx(math.log(2))
+
+
 def test_the_plain_loss_of_large_logits_is_finite():
     def model(ids):
         return Tensor([[[1000.0, -1000.0]]])

@@ -196,8 +196,12 @@ def add_text_flags(flags, presets, *, steps, batch_size, lr, prompt, temperature
 
 def _preset_words(values):
     sizes = "/".join(str(values[name]) for name in SIZES)
-    more = [f"{_flag(name)} {value}" for name, value in values.items() if name not in SIZES]
+    more = [_with_value(name, value) for name, value in values.items() if name not in SIZES]
     return " ".join([sizes, *more])
+
+
+def _with_value(name, value):
+    return _flag(f"no_{name}") if value is False else f"{_flag(name)} {value}"
 
 
 def _flag(name):
@@ -229,7 +233,7 @@ def text_flags(flags, presets, kept=None):
     values = checked_flags(flags)
     for name, value in settings.items():
         if name not in CHANGEABLE and getattr(values, name) != value:
-            told = f"the run in {values.resume} has {_flag(name)} {value}"
+            told = f"the run in {values.resume} has {_with_value(name, value)}"
             flags.error(f"{told}, and goes on with it: leave the flag out, or start anew")
     return values
 

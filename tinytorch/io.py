@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from . import messages
 from .tensor import from_numpy
 from .training import (
     CODES,
@@ -313,7 +314,7 @@ def save_safetensors(tensors, path, metadata=None):
     >>> load_safetensors(path)
     {'bias': tensor([1., 2.])}
     """
-    arrays = {name: np.asarray(array_of(value)) for name, value in tensors.items()}
+    arrays = {name: np.asarray(array_of(value)) for name, value in messages.named(tensors)}
     arrays = dict(sorted(arrays.items(), key=lambda item: -item[1].dtype.itemsize))
     if all(array.dtype.name in CODES for array in arrays.values()):
         pieces = safetensors_pieces(arrays, metadata)

@@ -33,7 +33,7 @@ import numpy as np
 
 from . import messages
 from .activations import gelu, gelu_exact, relu, tanh
-from .messages import misfit, pairs
+from .messages import misfit
 from .tensor import Parameter, Tensor, float32, float64, later, primitive, rand
 
 
@@ -330,7 +330,8 @@ class Module(Tree):
         tensor([1., 2.], requires_grad=True)
         """
         own = self.state_dict()  # name -> Tensor that shares the model's memory
-        arrays = {n: np.asarray(getattr(value, "array", value)) for n, value in pairs(state)}
+        given = messages.pairs(state)
+        arrays = {n: np.asarray(getattr(value, "array", value)) for n, value in given}
         missing = [name for name in own if name not in arrays]
         unexpected = [name for name in arrays if name not in own]
         common = [name for name in own if name in arrays]

@@ -262,6 +262,15 @@ def pairs(state):
     raise TypeError(f"{told}: {advice}")
 
 
+def named(tensors):
+    """The pairs of a dictionary name -> tensor that shall be saved; what is none is refused."""
+    if hasattr(tensors, "items"):
+        return tensors.items()
+    advice = "write model.state_dict()" if hasattr(tensors, "state_dict") else "give each a name"
+    told = f"what is saved is a dictionary name -> tensor, not a {type(tensors).__name__}"
+    raise TypeError(f"{told}: {advice}")
+
+
 def no_ids(ids):
     """What stands where token ids should, and what to do about it."""
     if not isinstance(ids, np.ndarray):

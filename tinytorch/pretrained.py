@@ -486,7 +486,7 @@ def save_gpt2(model, folder, tokenizer=None):
     config = _config_of(sizes, words or None, str(model.norm.weight.dtype))
     arrays = {}
     for name, owners, what, turned in paired(model):
-        parts = [getattr(owner, what).array for owner in owners]
+        parts = [_numbers(owner, what) for owner in owners]
         parts = [part.T if turned else part for part in parts]
         full = name if name.startswith("lm_head") else PREFIX + name
         arrays[full] = np.concatenate(parts, axis=-1) if len(parts) > 1 else parts[0]
@@ -495,6 +495,13 @@ def save_gpt2(model, folder, tokenizer=None):
         words.save_gpt2(folder)
     save_safetensors(arrays, folder / WEIGHTS, {"format": "pt"})
     write_whole(folder / CONFIG, [json.dumps(config, indent=2).encode("utf-8") + b"\n"])
+
+
+def _numbers(layer, kind):
+    """The weight or bias of a layer as an array; zeros for a bias that it has not."""
+    if kind == "bias" and layer.bias is None:
+        return np.zeros(layer.weight.shape[0], layer.weight.dtype)
+    return getattr(layer, kind).array
 
 
 def _config_of(sizes, words, dtype):
@@ -577,8 +584,6 @@ def _in_the_way(model):
             "before training, or set model.head.bias = None and train on"
         )
     rows = paired(model)
-    if bare := [(n, k) for n, owners, k, _ in rows for o in owners if getattr(o, k) is None]:
-        return f"{bare[0][0]} is wanted, and the layer has no {bare[0][1]}"
     held = {id(getattr(owner, kind)) for _, owners, kind, _ in rows for owner in owners}
     more = [n for n, p in model.named_parameters() if id(p) not in held and p is not head.bias]
     return f"it has {_some(more)}, and GPT-2 has not" if more else None
@@ -599,7 +604,7 @@ def _odd_blocks(model, sizes):
             return f"{odd[0]} of block {layer} differs from the others', and GPT-2 has one for all"
     shapes = sizes.shapes()
     for name, owners, kind, turned in paired(model):
-        array = getattr(owners[0], kind).array
+        array = _numbers(owners[0], kind)
         *rest, last = array.T.shape if turned else array.shape
         if (*rest, last * len(owners)) != shapes[name]:
             return f"{name} is {(*rest, last * len(owners))}, and the others want {shapes[name]}"

@@ -65,14 +65,20 @@ class profile:
 
         @functools.wraps(function)
         def timed(*args, **kwargs):
-            outer, self.inside.seconds = getattr(self.inside, "seconds", 0.0), 0.0
+            here = self.inside.__dict__  # of this thread: what the calls inside this one took
+            outer, here["seconds"] = here.get("seconds", 0.0), 0.0
+            before, here["made"] = here.get("made"), {}
             begin = time.perf_counter()
             try:
                 result = function(*args, **kwargs)
             finally:
                 whole = time.perf_counter() - begin
-                own, self.inside.seconds = whole - self.inside.seconds, outer + whole
-            self.events.append((name, way, own, made(result) if way == "forward" else 0))
+                own, here["seconds"] = whole - here["seconds"], outer + whole
+                inner, here["made"] = here["made"], before
+            new = made(result, args) if way == "forward" else {}
+            self.events.append((name, way, own, sum(new[key].nbytes for key in new.keys() - inner)))
+            if before is not None:  # it is called by another, which may pass the same arrays on
+                before.update(new)
             return result
 
         return timed
@@ -104,9 +110,19 @@ class profile:
         return "\n".join(lines)
 
 
-def made(result):
-    """Bytes of new arrays in what a primitive returned: its result, and what it noted."""
-    if isinstance(result, (tuple, list)):
-        return sum(map(made, result))
-    is_view = isinstance(result, np.ndarray) and result.base is not None
-    return 0 if is_view else getattr(result, "nbytes", 0)
+def made(result, args):
+    """id -> array, of the arrays that a primitive made for its result and for what it noted.
+
+    A view of an argument is none; a view of a new array counts as that array.
+    """
+    known = owners(args)
+    return {key: array for key, array in owners(result).items() if key not in known}
+
+
+def owners(values):
+    """id -> array, of all arrays that hold the numbers of these values, each once."""
+    if isinstance(values, (tuple, list)):
+        return {key: array for value in values for key, array in owners(value).items()}
+    while isinstance(getattr(values, "base", None), np.ndarray):
+        values = values.base
+    return {id(values): values} if isinstance(values, (np.ndarray, np.generic)) else {}

@@ -250,16 +250,20 @@ def _mb(count):
 
 
 # -- judges
-def plain_loss(model, batches):
-    """The mean loss over batches (inputs, targets), from the logits in plain Python."""
+def plain_loss(model, batches, ignore=None):
+    """The mean loss over batches (inputs, targets), from the logits in plain Python.
+
+    Targets that are `ignore` do not count.
+    """
     total = count = 0
     for inputs, targets in batches:
         logits = model(inputs).tolist()  # (B, T, V)
         for rows, wanted in zip(logits, targets.tolist()):
             for row, target in zip(rows, wanted):
-                top = max(row)
-                total += top + math.log(sum([math.exp(x - top) for x in row])) - row[target]
-            count += len(wanted)
+                if target != ignore:
+                    top = max(row)
+                    total += top + math.log(sum([math.exp(x - top) for x in row])) - row[target]
+                    count += 1
     return total / count
 
 

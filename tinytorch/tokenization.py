@@ -29,15 +29,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from . import bytepairs
-from .bytepairs import (
-    checked_merges,
-    checked_special,
-    load_tokenizer,
-    merges_wanted,
-    plain_text,
-    save_json,
-    whole_number,
-)
+from .bytepairs import checked_special, merges_wanted, plain_text, whole_number
 from .tensor import int64, wrap
 
 
@@ -150,12 +142,12 @@ class CharTokenizer:
 
     def save(self, path):
         """Write the vocabulary to a JSON file, in one step."""
-        save_json(path, {"vocabulary": self.characters})
+        bytepairs.save_json(path, {"vocabulary": self.characters})
 
     @classmethod
     def load(cls, path):
         """The tokenizer that `save` wrote; see `load_tokenizer` for what is refused."""
-        return load_tokenizer(path, cls, ["vocabulary"])
+        return bytepairs.load_tokenizer(path, cls, ["vocabulary"])
 
 
 # %% count-pairs
@@ -348,7 +340,8 @@ class BPETokenizer:
     """
 
     def __init__(self, merges=(), special_tokens=(), pattern="plain", token_bytes=None):
-        self.merges, self.special_tokens = checked_merges(merges), checked_special(special_tokens)
+        self.merges = bytepairs.checked_merges(merges)
+        self.special_tokens = checked_special(special_tokens)
         if pattern not in ("plain", "gpt2"):
             raise ValueError(f"pattern is 'plain' or 'gpt2', not {pattern!r}")
         self.pattern = pattern
@@ -486,13 +479,13 @@ class BPETokenizer:
         names = [token.decode("latin-1") for token in self.token_bytes]
         names = None if isinstance(self.ids, range) else names  # the usual order says itself
         content = {"merges": self.merges, "special_tokens": self.special_tokens}
-        save_json(path, content | {"pattern": self.pattern, "token_bytes": names})
+        bytepairs.save_json(path, content | {"pattern": self.pattern, "token_bytes": names})
 
     @classmethod
     def load(cls, path):
         """The tokenizer that `save` wrote; see `load_tokenizer` for what is refused."""
         more = {"pattern": "plain", "token_bytes": None}  # older files lack them
-        return load_tokenizer(path, cls, ["merges", "special_tokens"], more)
+        return bytepairs.load_tokenizer(path, cls, ["merges", "special_tokens"], more)
 
     @classmethod
     def from_gpt2(cls, source, merges_file=None, special_tokens=None):

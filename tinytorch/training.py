@@ -597,7 +597,7 @@ def save_safetensors(tensors, path, metadata=None):
     >>> load_safetensors(path)
     {'bias': tensor([1., 2.])}
     """
-    arrays = {name: array_of(value) for name, value in tensors.items()}
+    arrays = {name: array_of(value) for name, value in messages.named(tensors)}
     pieces = safetensors_pieces(arrays, metadata)
     first = next(pieces)  # refuses before a file is touched
     write_whole(path, itertools.chain([first], pieces))

@@ -166,6 +166,7 @@ class LayerNorm(Module):
     """
 
     def __init__(self, dim, eps=1e-5):
+        at_least(1, dim=dim)
         self.eps = eps
         self.weight, self.bias = Parameter(ones(dim)), Parameter(zeros(dim))
 
@@ -188,6 +189,7 @@ class MLP(Module):
         embed_dim: D, the width of a token.
         hidden_dim: the width in the middle; 4 D unless given.
         activation: the bend, "gelu" or "relu".
+        bias: whether the two layers have a bias.
 
     Attributes:
         widen, narrow: Linear layers D -> hidden_dim and back.
@@ -202,13 +204,13 @@ class MLP(Module):
     33088
     """
 
-    def __init__(self, embed_dim, hidden_dim=None, activation="gelu"):
+    def __init__(self, embed_dim, hidden_dim=None, activation="gelu", bias=True):
         if activation not in ACTIVATIONS:
             raise ValueError(f"activation is 'gelu' or 'relu', not {activation!r}")
         hidden_dim = 4 * embed_dim if hidden_dim is None else hidden_dim
         self.activation = ACTIVATIONS[activation]
-        self.widen = Linear(embed_dim, hidden_dim)
-        self.narrow = Linear(hidden_dim, embed_dim)
+        self.widen = Linear(embed_dim, hidden_dim, bias)
+        self.narrow = Linear(hidden_dim, embed_dim, bias)
 
     def forward(self, x):
         """Widen, bend, narrow.
@@ -237,20 +239,18 @@ class TransformerBlock(Module):
         num_heads: H, which divides D.
         dropout: the share of attention weights, and of what is added, dropped while training.
         norm_first: True for pre-norm, False for post-norm.
-        hidden_dim: the width inside the MLP; 4 D unless given.
-        activation: the bend of the MLP, "gelu" or "relu".
+        bias: whether the Linear layers have a bias.
+        mlp: hidden_dim and activation of the MLP.
 
     Source: Vaswani et al. 2017 (post-norm); Radford et al. 2019, Xiong et al. 2020 (pre-norm).
     """
 
-    def __init__(
-        self, embed_dim, num_heads, dropout=0.0, norm_first=True, hidden_dim=None, activation="gelu"
-    ):
+    def __init__(self, embed_dim, num_heads, dropout=0.0, norm_first=True, bias=True, **mlp):
         self.norm_first = norm_first
         self.norm1 = LayerNorm(embed_dim)
-        self.attention = MultiHeadAttention(embed_dim, num_heads, dropout)
+        self.attention = MultiHeadAttention(embed_dim, num_heads, dropout, bias)
         self.norm2 = LayerNorm(embed_dim)
-        self.mlp = MLP(embed_dim, hidden_dim, activation)
+        self.mlp = MLP(embed_dim, bias=bias, **mlp)
         self.dropout = Dropout(dropout)
 
     def forward(self, x, mask=None):
@@ -294,7 +294,8 @@ class GPT(Module):
         num_layers: L, how many blocks.
         max_length: the longest text it can read at once.
         dropout: the share dropped while training, in the embedding and in every block.
-        more: further settings of every block, such as norm_first=False or activation="relu".
+        more: further settings of every block, such as activation="relu", norm_first=False, or
+            bias=False, which takes the biases from all Linear layers, the head among them.
 
     Raises:
         ValueError: a size is below 1, or embed_dim is not a multiple of num_heads.
@@ -316,7 +317,7 @@ class GPT(Module):
             TransformerBlock(embed_dim, num_heads, dropout, **more) for _ in range(num_layers)
         )
         self.norm = LayerNorm(embed_dim)
-        self.head = Linear(embed_dim, vocab_size)
+        self.head = Linear(embed_dim, vocab_size, more.get("bias", True))
         self.initialise()
 
     def initialise(self, std=0.02):
@@ -526,6 +527,8 @@ def pick_next(logits, temperature=1.0, top_k=None, top_p=None, generator=None):
 # %% last-token
 def for_last_token(model):
     """The model, made to compute no more than its last guess needs, if it is a GPT as above."""
+    if not hasattr(model, "max_length"):
+        raise TypeError(f"a {type(model).__name__} has no max_length: a GPT writes, or its like")
     usual = isinstance(model, GPT) and type(model).forward is GPT.forward
     usual = usual and type(model.blocks[-1]) is TransformerBlock
     if not usual or any(module.forward_hooks for module in model.modules()):

@@ -15,7 +15,6 @@ learns the pairs by heart; how well it answers the same questions in other words
 """
 
 import functools
-import math
 
 import tinytorch
 from tinytorch import console, runs
@@ -104,22 +103,6 @@ def answers(model, tokenizer, questions, temperature=0.0):
     return replies
 
 
-def plain_loss(model, samples):
-    """The mean loss over all pairs, computed from the logits in plain Python."""
-    total = count = 0
-    for start in range(0, len(samples), 32):
-        inputs, targets = padded(samples[start : start + 32])
-        with tinytorch.no_grad():
-            logits = model(inputs).tolist()  # (B, T, V)
-        for rows, wanted in zip(logits, targets.tolist()):
-            for row, target in zip(rows, wanted):
-                if target != IGNORE:
-                    top = max(row)
-                    total += top + math.log(sum(math.exp(x - top) for x in row)) - row[target]
-                    count += 1
-    return total / count
-
-
 def right(model, tokenizer, talks):
     """For each talk whether its question is answered to the letter."""
     replies = answers(model, tokenizer, [talk.question for talk in talks])
@@ -199,7 +182,9 @@ def main():
         f"\ntrained for {seconds:.0f} s; mean loss of the last epoch {mean:.3f} per character, "
         "while it was learning them"
     )
-    final = plain_loss(model, samples)
+    batches = [padded(samples[start : start + 32]) for start in range(0, len(samples), 32)]
+    with tinytorch.no_grad():
+        final = runs.plain_loss(model, batches, IGNORE)
     worse = max(final, mean)  # the first measured in plain Python, the other while learning
     passed = worse < THRESHOLD
     what = "loss (the worse of the last epoch's and that of all pairs)"

@@ -19,7 +19,6 @@ names the one of the dialogue.
 """
 
 import functools
-import math
 import random
 import string
 from collections import Counter
@@ -190,19 +189,6 @@ def topic_kept(model, tokenizer, topics):
     return sum(named) / len(named), len(named)
 
 
-def plain_loss(model, samples):
-    """The mean loss over texts, computed from the logits in plain Python."""
-    total = count = 0
-    for inputs, targets in samples:
-        with tinytorch.no_grad():
-            rows = model(inputs.unsqueeze(0)).tolist()[0]  # (1, T, V) -> (T, V)
-        for row, target in zip(rows, targets.tolist()):
-            top = max(row)
-            total += top + math.log(sum(math.exp(x - top) for x in row)) - row[target]
-        count += len(rows)
-    return total / count
-
-
 def chat(model, tokenizer):
     """Talk to the model until an empty line or the end of the input."""
     print("\nAsk about TinyTalks, such as: What is a camel? An empty line ends the chat.")
@@ -267,7 +253,9 @@ def main():
         f"trained for {seconds:.0f} s; mean loss of the last epoch {mean:.3f} per character, "
         "while it was learning them"
     )
-    final = plain_loss(model, [sample(text, tokenizer) for text in new_order])
+    with tinytorch.no_grad():
+        batches = [padded([sample(text, tokenizer)]) for text in new_order]
+        final = runs.plain_loss(model, batches, IGNORE)
     worse = max(final, mean)  # the first measured in plain Python, the other while learning
     passed = worse < THRESHOLD
     what = "loss (the worse of the last epoch's and of dialogues in a new order)"

@@ -17,6 +17,7 @@ The threshold is 2.0; what is below it was learnt from further back than two cha
 
 import functools
 import time
+from argparse import BooleanOptionalAction
 from pathlib import Path
 
 import tinytorch
@@ -40,6 +41,7 @@ PRESETS = console.PRESETS | {
         "steps": 2000,
         "batch_size": 12,
         "lr": 1e-3,
+        "bias": False,
     }
 }
 
@@ -103,6 +105,8 @@ def new_trainer(model, known, unknown, flags, folder):
 def read_flags():
     flags = console.parser(__doc__)
     flags.add_argument("--data", metavar="FILE", help="a text in UTF-8 to learn from instead")
+    words = "numbers that the Linear layers add"
+    flags.add_argument("--bias", action=BooleanOptionalAction, default=True, help=words)
     flags.add_argument("--url", help="another address of the same file, such as a mirror")
     console.add_text_flags(
         flags,
@@ -148,7 +152,7 @@ def main():
     flags.steps = runs.steps(flags, len(known))
 
     sizes = (flags.embed_dim, flags.num_heads, flags.num_layers, flags.context)
-    model = GPT(tokenizer.vocab_size, *sizes)
+    model = GPT(tokenizer.vocab_size, *sizes, bias=flags.bias)
     trainer = new_trainer(model, known, unknown, flags, folder)
     print(
         f"data: {len(known):,} characters to learn, {len(unknown):,} held out, "

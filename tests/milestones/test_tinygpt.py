@@ -572,6 +572,7 @@ def test_a_script_that_cannot_run_has_no_row(tmp_path, monkeypatch):
 README = (FOLDER / "README.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_every_command_of_the_troubleshooting_works(song, tmp_path):
     """Each as it stands there, but for fewer steps and a text of the test's own."""
     section = README.split("## If something goes wrong")[1].split("\n## ")[0]

@@ -165,21 +165,22 @@ def test_cross_entropy(dtype, reduction, shape, smoothing, seed):
 
 @pytest.mark.parametrize(
     ("f", "values"),
-    {
-        "relu at 0": (lambda t: t.relu(), [[0.0, -1, 1]]),
-        "abs at 0": (abs, [[0.0, -1, 1]]),
-        "maximum at a tie": (lambda x, y: (x.max() + y) * y, [[1.0, 1, 0], [2.0, 1, 0]]),
-        "amax at a tie": (lambda t: t.max(), [[3.0, 1, 3]]),
-        "clamp at its bounds": (lambda t: t.clamp(0, 1), [[-1.0, 0, 0.5, 1, 2]]),
-        "0 to the power of 0, 1, 2": (lambda t: t**0 + t**1 + t**2, [[0.0, 2]]),
-        "0 to the power of a tensor": (lambda x, e: x**e, [[0.0, 0], [2.0, 1]]),
-        "softmax over -inf": (lambda t: t.softmax(-1), [[0.0, -np.inf, 1]]),
-        "sigmoid far out": (lambda t: t.sigmoid(), [[-200.0, 200]]),
-        "tanh far out": (lambda t: t.tanh(), [[-200.0, 200]]),
-        "nan": (lambda t: t * t, [[np.nan, 1]]),
-        "inf": (lambda t: t * 2, [[np.inf, 1]]),
-    }.values(),
-    ids=str,
+    [
+        pytest.param(lambda t: t.relu(), [[0.0, -1, 1]], id="relu at 0"),
+        pytest.param(abs, [[0.0, -1, 1]], id="abs at 0"),
+        pytest.param(
+            lambda x, y: (x.max() + y) * y, [[1.0, 1, 0], [2.0, 1, 0]], id="maximum at a tie"
+        ),
+        pytest.param(lambda t: t.max(), [[3.0, 1, 3]], id="amax at a tie"),
+        pytest.param(lambda t: t.clamp(0, 1), [[-1.0, 0, 0.5, 1, 2]], id="clamp at its bounds"),
+        pytest.param(lambda t: t**0 + t**1 + t**2, [[0.0, 2]], id="0 to the power of 0, 1, 2"),
+        pytest.param(lambda x, e: x**e, [[0.0, 0], [2.0, 1]], id="0 to the power of a tensor"),
+        pytest.param(lambda t: t.softmax(-1), [[0.0, -np.inf, 1]], id="softmax over -inf"),
+        pytest.param(lambda t: t.sigmoid(), [[-200.0, 200]], id="sigmoid far out"),
+        pytest.param(lambda t: t.tanh(), [[-200.0, 200]], id="tanh far out"),
+        pytest.param(lambda t: t * t, [[np.nan, 1]], id="nan"),
+        pytest.param(lambda t: t * 2, [[np.inf, 1]], id="inf"),
+    ],
 )
 def test_corners(f, values):
     with np.errstate(invalid="ignore"):

@@ -88,6 +88,7 @@ def test_what_other_editors_write_is_read(desk, rewrite):
     assert desk.notebook().read_bytes() == saved
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("rewrite", "words"), UNREADABLE.values(), ids=UNREADABLE)
 def test_what_is_no_notebook_is_refused_in_a_sentence(desk, rewrite, words):
     desk.answer("tensor.double", GOOD)
@@ -176,6 +177,7 @@ EXPORTS = {  # (cell, what is done to it) -> what the refusal says
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("cell", "old", "new", "words"), EXPORTS.values(), ids=EXPORTS)
 def test_a_cell_that_cannot_be_exported(desk, cell, old, new, words):
     desk.answer("tensor.double", GOOD)

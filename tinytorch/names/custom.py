@@ -164,8 +164,10 @@ class Handle:
         hooks.append(self)
 
     def remove(self):
-        """Take the hook away."""
+        """Take the hook away; a leaf without hooks is forgotten."""
         self.hooks[:] = [h for h in self.hooks if h is not self]
+        for key in [key for key, (_, hooks) in LEAVES.items() if not hooks]:
+            del LEAVES[key]
 
     def __enter__(self):
         return self
