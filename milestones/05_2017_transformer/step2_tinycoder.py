@@ -3,8 +3,8 @@
     def forward(self, x):    ->    a body that Python can read
     import                   ->    import numpy as np
 
-The text is the package's own source, and yours where you have written it. It is read and written
-again by Python's `ast`: the code alone, without docstrings, comments and imports of the standard
+The text is the package's own modules (not its folders, PyTorch's further names), and yours where
+you have written them. It is read and written again by Python's `ast`: the code alone, without docstrings, comments and imports of the standard
 library, and with '...' for every message (a string with a blank in it, or one that is formatted).
 Byte pairs turn it into tokens, but every bracket and quote stays a token of its own: what is open,
 and has to be closed, is then never hidden inside a longer token such as ")),".
@@ -58,21 +58,19 @@ WRITTEN = 96  # tokens of a completion at most
 THRESHOLD = 0.6  # share of the completions that Python must be able to read
 LEAST = 50  # prompts, so that the share means something
 ORDER = 5  # of the model that counts
-NOT_OURS = {"_datasets", "__pycache__"}  # what an installed wheel keeps in the package
-NO_LESSON = {"names"}  # one line each, and all alike: a model that counts writes them as well
 IMPORTS = ("import ", "import numpy as np")
 
 
 # -- the text
 def source_files():
-    """{name: path} of the files of the package; of your own ones where you have written them."""
-    home, found = Path(tinytorch.__file__).parent, {}
-    for path in sorted(home.rglob("*.py")):
-        inside = path.relative_to(home)
-        if (NOT_OURS | NO_LESSON) & set(inside.parts):
-            continue
-        own = inside.parent == Path(".") and importlib.util.find_spec(f"tinytorch.{path.stem}")
-        found[inside.as_posix()] = Path(own.origin) if own else path
+    """{name: path} of the package's modules; of your own ones where you have written them.
+
+    Not of its folders: they hold PyTorch's further names, and those are all alike.
+    """
+    found = {}
+    for path in sorted(Path(tinytorch.__file__).parent.glob("*.py")):
+        own = importlib.util.find_spec(f"tinytorch.{path.stem}")
+        found[path.name] = Path(own.origin) if own else path
     return found
 
 
