@@ -39,7 +39,7 @@ def explained(error, name, names, values, clash=None):
     named = dict(named_shapes(names, values))
     if strange:
         text = strange
-    elif "could not be broadcast" in text:
+    elif "could not be broadcast" in text and name != "summed_product":
         text = (clash and clash(name, list(named.values()))) or text
     else:
         text = retold(text, name, values)
@@ -67,6 +67,8 @@ def misplaced(name, names, values):
     for argument, value in zip(names, values):
         if argument in ("dim", "dims") and isinstance(value, (str, float)):
             return f"{argument} is a whole number, not {value!r}"
+        if argument == "exponent" and isinstance(value, (str, list, tuple, dict, type(None))):
+            return f"{argument} is {what_it_is(value)}"
         if argument in NO_TENSOR or isinstance(value, (np.ndarray, bool)):
             continue
         if isinstance(value, (int, float)):
@@ -178,6 +180,10 @@ def _batches(found, name, values):
     return f"the batch sizes in front, {first} and {second}, must agree or be 1"
 
 
+def _letters(found, name, values):
+    return "a letter of einsum has one size, and two tensors give it different ones"
+
+
 def _not_a_list(found, name, values):
     if name not in ("cat", "stack"):
         return found.string
@@ -200,6 +206,7 @@ RETOLD = {
     r"axes don't match array|repeated axis in transpose": _not_all_dims,
     r"could not broadcast input array from shape (\(.*?\)) into shape (\(.*?\))": _no_place,
     r"cannot be broadcast to a single shape.*with shape (\(.*?\)) and .*shape (\(.*?\))": _batches,
+    r"with remapped shapes": _letters,
     r"setting an array element with a sequence": _no_list,
     r"Integers to negative integer powers": _no_power,
     r"truth value of an array with more than one": _not_a_list,
@@ -238,7 +245,11 @@ def shape_instead(name, found, wanted):
 def wrong_targets(logits, targets):
     """Why targets of this shape do not fit logits of that shape, and what may help."""
     wanted, advice = logits[:-1], ""
-    if targets == logits:
+    if len(logits) == 1 and targets == (1,):
+        advice = ": logits.unsqueeze(0) makes a batch of one"
+    elif len(logits) == 1 and targets:
+        advice = ": are these classes already, say by argmax? A loss needs a score for every class"
+    elif targets == logits:
         advice = ": if these are one-hot rows, write targets.argmax(-1)"
     elif targets == (*logits[:1], *logits[2:]):
         last = (0, *range(2, len(logits)), 1)
