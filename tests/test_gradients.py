@@ -549,6 +549,10 @@ class TestGradcheck:
         with pytest.raises(AssertionError, match="a jump there"):
             gradcheck(lambda x: ((x > 0).double() * 3 + x).sum(), Tensor([0.0, 2.0]))
 
+    def test_says_that_f_has_no_value_there(self):
+        with np.errstate(invalid="ignore"), pytest.raises(AssertionError, match="f itself is nan"):
+            gradcheck(lambda x: x.log(), Tensor([-1.0], True, np.float64))
+
     def test_says_that_f_is_not_the_same_twice(self):
         dropout = nn.Dropout(0.5)
         with pytest.raises(AssertionError, match="another result for the same input"):

@@ -935,7 +935,10 @@ def fault(f, inputs, i, weighted, g, allowed, step=1e-6):
         The end of a sentence.
     """
     x = inputs[i].array
-    if weighted(x) != weighted(x):
+    first, again = weighted(x), weighted(x)
+    if np.isnan(first) and np.isnan(again):
+        return "but f itself is nan for this input: check at a place where f has a value"
+    if first != again:
         return (
             "but f gives another result for the same input each time: is a dropout or a random "
             "number in it? Use eval(), or seed it inside f"

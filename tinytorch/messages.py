@@ -40,7 +40,7 @@ def explained(error, name, names, values, clash=None):
     if strange:
         text = strange
     elif "could not be broadcast" in text and name != "summed_product":
-        text = (clash and clash(name, list(named.values()))) or text
+        text = (inside_of(text, values) or clash and clash(name, list(named.values()))) or text
     else:
         text = retold(text, name, values)
     if any(str(shape).replace(" ", "") not in text.replace(" ", "") for shape in named.values()):
@@ -49,6 +49,18 @@ def explained(error, name, names, values, clash=None):
         text += f" ({', '.join(told[:4])}{more})"
     kind = next((kind for kind in KINDS if isinstance(error, kind)), TypeError)
     return kind(f"{name}: {text}").with_traceback(error.__traceback__)
+
+
+def inside_of(text, values):
+    """What clashes, if NumPy names other shapes than those of the arguments; else ""."""
+    if not (found := re.search(r"together with shapes ((\([\d,]*\) ?)+)$", text)):
+        return ""
+    parts = [part for v in values for part in (v if isinstance(v, (list, tuple)) else [v])]
+    own = {str(part.shape).replace(" ", "") for part in parts if isinstance(part, np.ndarray)}
+    shapes = [shape for shape in found[1].split() if shape != "()"]
+    if own.issuperset(shapes):
+        return ""
+    return f"inside of it, shapes {' and '.join(shapes)} do not broadcast"
 
 
 def named_shapes(names, values):
@@ -71,6 +83,8 @@ def misplaced(name, names, values):
             return f"{argument} is {what_it_is(value)}"
         if argument in NO_TENSOR or isinstance(value, (np.ndarray, bool)):
             continue
+        if argument == "tensors" and all(isinstance(v, (np.ndarray, type(None))) for v in value):
+            continue  # as it should be: the reason lies elsewhere
         if isinstance(value, (int, float)):
             if name == "matmul":
                 return f"{argument} is the number {value}: write * to multiply by a number"
