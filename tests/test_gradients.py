@@ -1,6 +1,8 @@
 """The gradient kit: explain_grad, what gradcheck says, the warning of a row minus a column."""
 
 import cProfile
+import functools
+import math
 import sys
 import threading
 import warnings
@@ -34,6 +36,16 @@ class Net(nn.Module):
 
     def forward(self, x):
         return self.second(self.between(self.first(x)))
+
+
+class Owner:
+    """Who keeps a model and its step."""
+
+    def __init__(self):
+        self.model = Net(lambda h: h)
+
+    def step(self):
+        return self.model(IMAGES).mean()
 
 
 def explained(between, model=None):
@@ -357,6 +369,20 @@ class TestLooksFurther:
         assert [row.name for row in report.rows] == [n for n, _ in model.named_parameters()]
         report = explain_grad(lambda: (model(IMAGES) - other(IMAGES) + 1).mean())
         assert report.ok and len(report.rows) == 8 and report["other.first.weight"].norm > 0
+
+    def test_finds_the_model_behind_a_method_and_a_function(self, monkeypatch):
+        owner, others = Owner(), Net(lambda h: h)
+        monkeypatch.setitem(globals(), "model", others)  # of the same name as the attribute
+        names = [name for name, _ in others.named_parameters()]
+        assert [row.name for row in explain_grad(owner.step).rows] == names
+        assert explain_grad(owner.step).ok
+        assert explain_grad(functools.partial(lambda net: net(IMAGES).mean(), others)).ok
+        with pytest.raises(TypeError, match="finds no parameters in the step"):
+            explain_grad(lambda: IMAGES.mean())
+
+    def test_a_nan_in_the_data(self):
+        row = explain_grad(lambda: (others(IMAGES) * math.nan).mean(), others := Net(lambda h: h))
+        assert "comes in here as data" in row["first.weight"].why
 
     def test_a_batch_of_nothing(self):
         model = Net(lambda h: h)

@@ -5,6 +5,8 @@ gradients and the random numbers are afterwards as they were.
 """
 
 import copy
+import dis
+import functools
 import math
 import random
 import sys
@@ -29,7 +31,6 @@ from .tracing import NOWHERE, Place, Trace, carriers, digest_of, is_ours, state_
 
 VANISHING, EXPLODING, HUGE = 1e-5, 1e4, 1e8  # rms against the median's, and a length by itself
 BROKEN = ("nan", "inf")
-BAD = ("none", "zero", "nan", "inf", "exploding", "vanishing", "unlisted")
 
 
 @dataclass
@@ -215,23 +216,39 @@ def copy_of(state):
     return {p: copy.deepcopy(own) for p, own in state.items()}
 
 
-def seen_by(function):
-    """What a function sees from outside of itself: name -> value, of its closure and of globals."""
+def seen_by(function, depth=3):
+    """What a function sees from outside of itself: name -> value, of its closure and of globals.
+
+    Also what it was bound to, and what the functions see that it sees.
+    """
+    if isinstance(function, functools.partial):
+        given = {f"argument {n}": value for n, value in enumerate(function.args, 1)}
+        return seen_by(function.func, depth) | given | function.keywords
     code, known = getattr(function, "__code__", None), getattr(function, "__globals__", {})
     cells = zip(getattr(code, "co_freevars", ()), getattr(function, "__closure__", None) or ())
-    seen = {name: cell.cell_contents for name, cell in cells if filled(cell)}
-    return {n: known[n] for n in getattr(code, "co_names", ()) if n in known} | seen
+    used = {i.argval for i in dis.get_instructions(code) if "GLOBAL" in i.opname} if code else ()
+    seen = {name: known[name] for name in sorted(used) if name in known}
+    seen |= {name: cell.cell_contents for name, cell in cells if filled(cell)}
+    owner = getattr(function, "__self__", None)
+    seen |= {f"self.{name}": value for name, value in getattr(owner, "__dict__", {}).items()}
+    for value in list(seen.values()):
+        theirs = getattr(value, "__module__", None) or "tinytorch"
+        if depth and hasattr(value, "__code__") and theirs.partition(".")[0] != "tinytorch":
+            seen = seen_by(value, depth - 1) | seen
+    return seen
 
 
 def model_of(step):
     """The module that a step uses; of several the parameters, and those of no module."""
     seen = seen_by(step)
-    models = {n: m for n, m in seen.items() if hasattr(m, "modules") and not isinstance(m, type)}
-    models = {n: m for n, m in models.items() if any(True for _ in m.parameters())}
+    trees = {n: m for n, m in seen.items() if hasattr(m, "named_parameters")}
+    models = {n: m for n, m in trees.items() if not isinstance(m, type) and [*m.parameters()]}
     if len({id(m) for m in models.values()}) == 1:
         return next(iter(models.values()))
     pairs = [(f"{n}.{path}", p) for n, m in models.items() for path, p in m.named_parameters()]
     pairs += [(n, t) for n, t in seen.items() if isinstance(t, Tensor) and t.requires_grad]
+    if not pairs:
+        raise TypeError("explain_grad finds no parameters in the step: explain_grad(step, model)")
     first = {id(tensor): name for name, tensor in reversed(pairs)}
     return {name: tensor for name, tensor in pairs if first[id(tensor)] == name}
 
@@ -830,7 +847,10 @@ def born(trace, loss):
         for node in trace.nodes:
             fresh = all(not strange(n) for n in node.inputs)
             if node.kind in ("op", "entry") and strange(node) and fresh:
-                what = f"{node.name} makes the first nan or inf" if node.name else "it came in"
+                if not node.name:
+                    why = f"a nan or inf, of shape {node.shape}, comes in here as data"
+                    return why, node.place, node.name
+                what = f"{node.name} makes the first nan or inf"
                 why = FIRST.get(node.name, "")
                 if any(n.value is not None and 0 in n.shape for n in node.inputs):
                     why = ": there is nothing in its input, of shape " + str(node.inputs[0].shape)
