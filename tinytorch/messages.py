@@ -261,10 +261,10 @@ def wrong_targets(logits, targets):
     wanted, advice = logits[:-1], ""
     if len(logits) == 1 and targets == (1,):
         advice = ": logits.unsqueeze(0) makes a batch of one"
-    elif len(logits) == 1 and targets:
-        advice = ": are these classes already, say by argmax? A loss needs a score for every class"
     elif targets == logits:
         advice = ": if these are one-hot rows, write targets.argmax(-1)"
+        if len(logits) == 1:
+            advice += "; if logits are classes already, by argmax, pass the scores instead"
     elif targets == (*logits[:1], *logits[2:]):
         last = (0, *range(2, len(logits)), 1)
         advice = f": PyTorch has the classes second; move them with logits.permute{last}"
