@@ -1,6 +1,8 @@
 """The gradient kit: explain_grad, what gradcheck says, the warning of a row minus a column."""
 
 import cProfile
+import functools
+import math
 import sys
 import threading
 import warnings
@@ -34,6 +36,16 @@ class Net(nn.Module):
 
     def forward(self, x):
         return self.second(self.between(self.first(x)))
+
+
+class Owner:
+    """Who keeps a model and its step."""
+
+    def __init__(self):
+        self.model = Net(lambda h: h)
+
+    def step(self):
+        return self.model(IMAGES).mean()
 
 
 def explained(between, model=None):
@@ -253,7 +265,189 @@ def wrong_tanh():
     return tanh_rule
 
 
+class TestLooksFurther:
+    """What a sceptical reader broke, and explain_grad did not say at first."""
+
+    def test_the_first_of_several_cuts(self):
+        row = explained(lambda h: Tensor(h.detach().tanh().tolist()))["first.weight"]
+        assert row.operation == "detach()"
+
+    def test_numbers_that_come_back_beside_another_path(self):
+        report = explained(lambda h: h * (1 + float(h.sum())))
+        assert report.ok and "leave the graph by item()" in report.notes[0]
+        assert "come back as a Python number" in report.notes[0]
+
+    def test_numbers_for_the_log_are_no_note(self):
+        def between(h):
+            with no_grad():
+                h.tanh().mean().item()
+            return h * 2.0
+
+        report = explained(between)
+        assert report.ok and not report.notes
+
+    def test_a_staircase(self):
+        row = explained(lambda h: h.round())["first.weight"]
+        assert row.status == "zero" and "round() is a staircase" in row.why
+
+    def test_a_plain_tensor_where_a_parameter_was_meant(self):
+        model = Net(lambda h: h * model.gain)
+        model.gain, model.fixed = tinytorch.ones(5), tinytorch.ones(5)
+        notes = explained(None, model).notes
+        assert len(notes) == 1 and "Net.gain (5,) is a plain tensor" in notes[0]
+        model.register_buffer("gain", model.__dict__.pop("gain"))
+        assert not explained(None, model).notes
+
+    def test_a_parameter_made_once_and_late(self):
+        model = Net(None)
+
+        def between(h):
+            if not hasattr(model, "gain"):
+                model.gain = nn.Parameter(tinytorch.ones(5))
+            return h * model.gain
+
+        model.between = between
+        report = explained(None, model)
+        assert report.ok and "is made in the first step" in report.notes[0]
+
+    @pytest.mark.parametrize("order", ["backward, zero_grad, step", "zero_grad, step, backward"])
+    def test_a_step_without_gradients(self, order):
+        model = Net(lambda h: h)
+        rule = optim.SGD(model.parameters(), lr=0.1)
+
+        def step():
+            loss = F.cross_entropy(model(IMAGES), LABELS)
+            calls = {"backward": loss.backward, "zero_grad": rule.zero_grad, "step": rule.step}
+            for name in order.split(", "):
+                calls[name]()
+            return loss
+
+        (problem,) = explain_grad(step, model).problems
+        assert problem.startswith("step() comes after zero_grad() with no backward()")
+
+    def test_the_other_optimizer_may_be_cleared_in_between(self):
+        model = Net(lambda h: h)
+        rules = [optim.SGD(part.parameters(), lr=0.1) for part in (model.first, model.second)]
+
+        def step():
+            loss = F.cross_entropy(model(IMAGES), LABELS)
+            loss.backward()
+            for rule in rules:
+                rule.step()
+                rule.zero_grad()
+            return loss
+
+        assert explain_grad(step, model).ok
+
+    def test_a_step_with_a_closure(self):
+        model = Net(lambda h: h)
+        rule = optim.SGD(model.parameters(), lr=0.1)
+
+        def closure():
+            loss = F.cross_entropy(model(IMAGES), LABELS)
+            loss.backward()
+            return loss
+
+        def step():
+            rule.zero_grad()
+            return rule.step(closure)
+
+        assert explain_grad(step, model).ok
+
+    def test_a_step_that_keeps_its_loss_to_itself(self):
+        model = Net(lambda h: h)
+
+        def step():
+            F.cross_entropy(model(IMAGES), LABELS).backward()
+
+        report = explain_grad(step, model)
+        assert report.ok and report.loss > 0 and report["first.weight"].norm > 0
+
+    def test_finds_the_model_by_itself(self):
+        model, other = Net(lambda h: h), Net(lambda h: h)
+        report = explain_grad(lambda: F.cross_entropy(model(IMAGES), LABELS))
+        assert [row.name for row in report.rows] == [n for n, _ in model.named_parameters()]
+        report = explain_grad(lambda: (model(IMAGES) - other(IMAGES) + 1).mean())
+        assert report.ok and len(report.rows) == 8 and report["other.first.weight"].norm > 0
+
+    def test_finds_the_model_behind_a_method_and_a_function(self, monkeypatch):
+        owner, others = Owner(), Net(lambda h: h)
+        monkeypatch.setitem(globals(), "model", others)  # of the same name as the attribute
+        names = [name for name, _ in others.named_parameters()]
+        assert [row.name for row in explain_grad(owner.step).rows] == names
+        assert explain_grad(owner.step).ok
+        assert explain_grad(functools.partial(lambda net: net(IMAGES).mean(), others)).ok
+        with pytest.raises(TypeError, match="finds no parameters in the step"):
+            explain_grad(lambda: IMAGES.mean())
+
+    def test_a_nan_in_the_data(self):
+        row = explain_grad(lambda: (others(IMAGES) * math.nan).mean(), others := Net(lambda h: h))
+        assert "comes in here as data" in row["first.weight"].why
+
+    def test_a_batch_of_nothing(self):
+        model = Net(lambda h: h)
+        (problem,) = explain_grad(lambda: model(IMAGES[:0]).mean(), model).problems
+        assert problem.startswith("the loss is nan: mean") and "there is nothing in" in problem
+
+    def test_why_the_first_nan(self):
+        with np.errstate(all="ignore"):
+            row = explained(lambda h: (h * 0).log())["first.weight"]
+        assert "its input is 0 or negative" in row.why
+
+    def test_rows_times_columns(self):
+        model, targets = nn.Linear(4, 1), Tensor([1.0, 0, 1, 0, 1, 0])
+
+        def step():
+            return -(targets * F.sigmoid(model(IMAGES)).log()).mean()
+
+        (note,) = explain_grad(step, model).notes
+        assert note.startswith("(6,) * (6, 1) gives (6, 6)")
+
+    def test_large_gradients_have_one_cause(self):
+        model = nn.Sequential(*[nn.Linear(4, 4) for _ in range(6)])
+        for parameter in model.parameters():
+            parameter.array *= 1e4
+        text = str(explain_grad(lambda: model(IMAGES).sum(), model))
+        assert text.count("longer than 1e+08") == 1 and "above the median" not in text
+
+    def test_an_optimizer_of_another_model(self):
+        model, other = Net(lambda h: h), Net(lambda h: h)
+        rule = optim.SGD(other.parameters(), lr=0.1)
+        report = explain_grad(lambda: model(IMAGES).mean(), model, rule)
+        assert "made for another model" in report.problems[0]
+
+    def test_recording_was_switched_off_long_before(self):
+        model = Net(lambda h: h)
+        with tinytorch.set_grad_enabled(False):
+            report = explain_grad(lambda: model(IMAGES).mean(), model)
+        assert "set_grad_enabled(False) was called" in report["first.weight"].why
+
+    @pytest.mark.parametrize("wrong", [Tensor(1.0), None])
+    def test_refuses_what_is_no_function(self, wrong):
+        with pytest.raises(TypeError, match="takes a function without arguments"):
+            explain_grad(wrong, Net(None))
+
+
 class TestLeavesEverythingAsItWas:
+    def test_a_layer_that_the_step_replaces(self):
+        model = Net(lambda h: h)
+        before = dict(vars(model))
+
+        def step():
+            model.second, model.seen = nn.Linear(5, 3), True
+            return model(IMAGES).mean()
+
+        explain_grad(step, model)
+        assert vars(model) == before and model.second is before["second"]
+
+    def test_recording(self):
+        def step():
+            tinytorch.set_grad_enabled(False)
+            return IMAGES.mean()
+
+        explain_grad(step, Net(None))
+        assert tinytorch.is_grad_enabled()
+
     def test_numbers_gradients_modes_and_random_numbers(self):
         model = nn.Sequential(nn.Linear(4, 8), nn.Dropout(), nn.Linear(8, 3))
         own = tinytorch.Generator(5)
@@ -380,6 +574,10 @@ class TestGradcheck:
     def test_says_that_there_is_a_jump(self):
         with pytest.raises(AssertionError, match="a jump there"):
             gradcheck(lambda x: ((x > 0).double() * 3 + x).sum(), Tensor([0.0, 2.0]))
+
+    def test_says_that_f_has_no_value_there(self):
+        with np.errstate(invalid="ignore"), pytest.raises(AssertionError, match="f itself is nan"):
+            gradcheck(lambda x: x.log(), Tensor([-1.0], True, np.float64))
 
     def test_says_that_f_is_not_the_same_twice(self):
         dropout = nn.Dropout(0.5)

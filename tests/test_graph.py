@@ -159,6 +159,13 @@ class TestPicture:
         drawing = draw_graph(y.sum())
         assert len(drawing.boxes) == 302 and drawing.svg().endswith("</svg>")
 
+    def test_products_of_one_tensor_in_2000_boxes_do_not_need_a_passage_each(self):
+        x = y = Tensor([1.0], requires_grad=True)
+        for _ in range(660):
+            y = y * 0.5 + x * 2
+        drawing = draw_graph(y.sum())
+        assert len(drawing.boxes) == 1982 and len(drawing.svg()) < 2_000_000  # 38 MB with them
+
 
 class TestFiles:
     def test_svg_and_dot(self, tmp_path):

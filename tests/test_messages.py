@@ -227,3 +227,23 @@ class TestWhatIsNoTensor:
 
         with pytest.raises(AttributeError, match="'tuple' object has no attribute 'first', in Net"):
             Net()(ones(2))
+
+    def test_nor_is_a_list_of_arrays_blamed_for_it(self):
+        """A learner's slip inside an operation on several tensors, as `in_heads` is one."""
+        error = AttributeError("'numpy.ndarray' object has no attribute 'softmax'")
+        arrays = (np.zeros((2, 3)), np.zeros((3, 3)), None)
+        assert messages.explained(error, "in_heads", ("tensors", "num_heads"), (arrays, 1)) is error
+        told = messages.explained(error, "cat", ("tensors", "dim"), ([np.zeros(2), "a"], 0))
+        assert "tensors is a list" in str(told)
+
+    def test_shapes_that_clash_inside_of_an_operation_are_no_arguments_fault(self):
+        def layer(x, y):
+            return np.zeros(3) + np.zeros(4)
+
+        with pytest.raises(ValueError) as info:
+            layer(0, 0)
+        arrays = np.zeros((2, 3)), np.zeros(5)
+        told = str(messages.explained(info.value, "layer", ("x", "y"), arrays, lambda *_: "blamed"))
+        assert told == (
+            "layer: inside of it, shapes (3,) and (4,) do not broadcast (x (2, 3), y (5,))"
+        )

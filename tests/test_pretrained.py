@@ -295,6 +295,19 @@ class TestFiles:
         path.write_bytes(b"\xff\xfe")
         refused(folder, "is cut short, or no JSON")
 
+    def test_a_config_that_an_editor_of_windows_has_saved(self, folder):
+        path = folder / "config.json"
+        path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+        assert GPT.from_pretrained(folder).num_parameters() > 0
+
+    def test_no_path(self):
+        refused(None, "takes the path of a folder, not None", TypeError)
+
+    def test_a_folder_of_the_name_of_the_weights(self, folder):
+        (folder / WEIGHTS).unlink()
+        (folder / WEIGHTS).mkdir()
+        refused(folder, "has no model.safetensors: fetch it", FileNotFoundError)
+
 
 class TestSettings:
     @pytest.mark.parametrize(
@@ -361,6 +374,10 @@ def renamed(name, other):
     return lambda arrays: arrays.update({other: arrays.pop(f"transformer.{name}")})
 
 
+def prefixed(prefix):
+    return lambda arrays: [arrays.update({prefix + n: arrays.pop(n)}) for n in list(arrays)]
+
+
 class TestMisfits:
     @pytest.mark.parametrize(
         ("change", "told"),
@@ -397,6 +414,8 @@ class TestMisfits:
             ),
             (lambda a: a.clear() or a.update(w=np.zeros(2)), r"no weights of a GPT-2: .* are w$"),
             (lambda a: a.clear(), r"no weights of a GPT-2: its first names are none$"),
+            (prefixed("_orig_mod."), "save the state of the model that torch.compile was given"),
+            (prefixed("module."), "save the state of model.module, inside of DataParallel"),
             (
                 lambda a: a.update({"transformer.ln_f.bias": np.zeros(D, int)}),
                 r"ln_f\.bias in model.safetensors holds int64: weights are real numbers",

@@ -284,3 +284,21 @@ def test_a_table_of_a_gpt_names_its_stages_with_their_modules():
         *[("embed.dropout", "03"), ("blocks", "03"), ("blocks.0", "13"), ("blocks.1", "13")],
         *[("norm", "13"), ("head", "03")],
     ]
+
+
+@pytest.mark.parametrize("sizes", [{"input_size": (5, 4)}, None])
+def test_a_shape_is_no_input(sizes):
+    with pytest.raises(TypeError, match=r"not its shape: summary\(model, randn\(5, 4\)\)"):
+        summary(Linear(4, 2), **sizes) if sizes else summary(Linear(4, 2), (5, 4))
+
+
+def test_a_part_in_two_places_is_told():
+    layer = Linear(4, 4)
+    told = summary(Sequential(layer, Sequential(layer, ReLU())), ones(2, 4))
+    assert told.shared == [("1.0", "0")] and told.parameters == 20
+    assert "shared: 1.0 is 0, one row for both" in str(told)
+
+
+def test_layers_of_nn_have_the_home_of_their_lesson():
+    assert summary(nn.Linear(4, 4)).rows[0].home == "03 layers"
+    assert summary(nn.BatchNorm1d(4)).rows[0].home == ""

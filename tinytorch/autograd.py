@@ -81,7 +81,8 @@ import weakref
 import numpy as np
 
 from .activations import sigmoid
-from .gradients import explain_grad, fault, pairs_everything  # noqa: F401
+from .checking import fault
+from .gradients import explain_grad, pairs_everything  # noqa: F401
 from .tensor import PRIMITIVES, RULES, SLOTS, Call, Tensor, _switch, dims_of, wrap
 
 

@@ -5,6 +5,8 @@ gradients and the random numbers are afterwards as they were.
 """
 
 import copy
+import dis
+import functools
 import math
 import random
 import sys
@@ -14,11 +16,20 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .tensor import PRIMITIVES, SLOTS, Generator, Parameter, Tensor, default_generator, later, wrap
-from .tracing import NOWHERE, Place, Trace, carriers, digest_of, is_ours, state_of
+from .tensor import (
+    SLOTS,
+    Generator,
+    Parameter,
+    Tensor,
+    _switch,
+    default_generator,
+    later,
+    wrap,
+)
+from .tracing import NOWHERE, Place, Trace, digest_of, is_ours, state_of
 
 VANISHING, EXPLODING, HUGE = 1e-5, 1e4, 1e8  # rms against the median's, and a length by itself
-BAD = ("none", "zero", "nan", "inf", "exploding", "vanishing", "unlisted")
+BROKEN = ("nan", "inf")
 
 
 @dataclass
@@ -79,7 +90,7 @@ class Report:
         lines = [head + (f", {bad} without" if bad else "")]
         lines += [f"  wrong: {text}" for text in self.problems]
         for (status, why, place), rows in grouped(self.rows).items():
-            names = ", ".join(f"{row.name} {row.shape}" for row in rows[:6])
+            names = ", ".join(map(label, rows[:6]))
             names += f" and {len(rows) - 6} more" if len(rows) > 6 else ""
             lines.append(f"  {status}: {names}")
             lines += [f"    {text}" for text in (why, where(place)) if text]
@@ -93,6 +104,12 @@ class Report:
         return "\n".join(lines)
 
     __repr__ = __str__
+
+
+def label(row):
+    """A parameter and its shape; and how large its gradient is, where that is the question."""
+    size = f" rms {row.rms:.2g}" if row.status in ("exploding", "vanishing") else ""
+    return f"{row.name} {row.shape}{size}"
 
 
 def grouped(rows):
@@ -116,8 +133,9 @@ def explain_grad(step, model=None, optimizer=None):
 
     Args:
         step: a function without arguments that returns the loss, a Tensor of one number. It may
-            call backward(), zero_grad() and the optimizer's step() as well.
-        model: a Module, or a dictionary name -> Tensor.
+            call backward(), zero_grad() and the optimizer's step() as well; with a backward() it
+            need not return the loss.
+        model: a Module, or a dictionary name -> Tensor; by default what the step itself uses.
         optimizer: the optimizer or a list of them, to see whether they hold the right tensors;
             those whose step() runs are found without it.
 
@@ -126,7 +144,8 @@ def explain_grad(step, model=None, optimizer=None):
         else the step changes (a list, the position in a file) stays changed.
 
     Raises:
-        TypeError: the step does not return a Tensor, or model is neither Module nor dictionary.
+        TypeError: the step is no function, or there is no loss; model is neither Module nor
+            dictionary.
         What the step itself raises.
 
     >>> from tinytorch.tensor import Tensor
@@ -135,9 +154,14 @@ def explain_grad(step, model=None, optimizer=None):
     >>> report["w"].status
     'none'
     """
+    if not callable(step):
+        raise TypeError(
+            f"explain_grad runs the step again, so it takes a function without arguments, and not "
+            f"a {type(step).__name__}: write explain_grad(lambda: loss_of(model, batch), model)"
+        )
     optimizers = [] if optimizer is None else optimizer
     optimizers = optimizers if isinstance(optimizers, (list, tuple)) else [optimizers]
-    return Examination(step, model, optimizers).report()
+    return Examination(step, model_of(step) if model is None else model, optimizers).report()
 
 
 # ---------------------------------------------------------------- leaving everything as it was
@@ -150,11 +174,9 @@ class Kept:
         self.tensors = [(t, t.array, t.array.copy(), t.grad, t.version[0]) for t in tensors]
         self.gradients = [(t.grad, t.grad.array.copy()) for t in tensors if t.grad is not None]
         self.wanted = [(t, t.requires_grad) for t in tensors]
-        self.parts = [
-            (m, name, v) for m in modules for name, v in vars(m).items() if isinstance(v, Tensor)
-        ]
-        self.modes = [(m, m.training) for m in modules if hasattr(m, "training")]
-        found = [v for m in modules for v in vars(m).values()] + cells_of(step)
+        self.parts = [(m, dict(vars(m))) for m in modules]
+        self.recording = _switch.on
+        found = [v for _, own in self.parts for v in own.values()] + [*seen_by(step).values()]
         generators = {default_generator, *(g for g in found if isinstance(g, Generator))}
         self.random = [(g, copy.deepcopy(g.numpy.bit_generator.state)) for g in generators]
         self.others = random.getstate(), np.random.get_state()  # noqa: NPY002
@@ -178,12 +200,10 @@ class Kept:
             grad.array = numbers
         for tensor, wanted in self.wanted:
             tensor.requires_grad = wanted
-        for module, name, tensor in self.parts:
-            if vars(module).get(name) is not tensor:
-                setattr(module, name, tensor)
-        for module, mode in self.modes:
-            if module.training != mode:
-                module.training = mode
+        for module, own in self.parts:
+            vars(module).clear()
+            vars(module).update(own)
+        _switch.on = self.recording
         for known, (state, groups) in [*self.optimizers.values(), *optimizers]:
             known.state, known.packs = copy_of(state), {}
             for group, before in zip(known.param_groups, groups):
@@ -195,12 +215,41 @@ def copy_of(state):
     return {p: copy.deepcopy(own) for p, own in state.items()}
 
 
-def cells_of(function):
-    """What a function sees from outside of itself: the values of its closure, and of globals."""
-    cells = [c.cell_contents for c in getattr(function, "__closure__", None) or () if filled(c)]
-    names = getattr(getattr(function, "__code__", None), "co_names", ())
-    known = getattr(function, "__globals__", {})
-    return cells + [known[name] for name in names if name in known]
+def seen_by(function, depth=3):
+    """What a function sees from outside of itself: name -> value, of its closure and of globals.
+
+    Also what it was bound to, and what the functions see that it sees.
+    """
+    if isinstance(function, functools.partial):
+        given = {f"argument {n}": value for n, value in enumerate(function.args, 1)}
+        return seen_by(function.func, depth) | given | function.keywords
+    code, known = getattr(function, "__code__", None), getattr(function, "__globals__", {})
+    cells = zip(getattr(code, "co_freevars", ()), getattr(function, "__closure__", None) or ())
+    used = {i.argval for i in dis.get_instructions(code) if "GLOBAL" in i.opname} if code else ()
+    seen = {name: known[name] for name in sorted(used) if name in known}
+    seen |= {name: cell.cell_contents for name, cell in cells if filled(cell)}
+    owner = getattr(function, "__self__", None)
+    seen |= {f"self.{name}": value for name, value in getattr(owner, "__dict__", {}).items()}
+    for value in list(seen.values()):
+        theirs = getattr(value, "__module__", None) or "tinytorch"
+        if depth and hasattr(value, "__code__") and theirs.partition(".")[0] != "tinytorch":
+            seen = seen_by(value, depth - 1) | seen
+    return seen
+
+
+def model_of(step):
+    """The module that a step uses; of several the parameters, and those of no module."""
+    seen = seen_by(step)
+    trees = {n: m for n, m in seen.items() if hasattr(m, "named_parameters")}
+    models = {n: m for n, m in trees.items() if not isinstance(m, type) and [*m.parameters()]}
+    if len({id(m) for m in models.values()}) == 1:
+        return next(iter(models.values()))
+    pairs = [(f"{n}.{path}", p) for n, m in models.items() for path, p in m.named_parameters()]
+    pairs += [(n, t) for n, t in seen.items() if isinstance(t, Tensor) and t.requires_grad]
+    if not pairs:
+        raise TypeError("explain_grad finds no parameters in the step: explain_grad(step, model)")
+    first = {id(tensor): name for name, tensor in reversed(pairs)}
+    return {name: tensor for name, tensor in pairs if first[id(tensor)] == name}
 
 
 def filled(cell):
@@ -215,8 +264,6 @@ def filled(cell):
 
 def named(model):
     """name -> Tensor of what shall be trained; and the same for what plain lists hide."""
-    if model is None:
-        return {}, {}
     if isinstance(model, dict):
         return dict(model), {}
     if not hasattr(model, "named_parameters"):
@@ -259,18 +306,19 @@ class Examination:
         self.parameters, self.hidden = named(model)
         self.gradients, self.failure, self.written = {}, None, []
         self.cleared, self.walks, self.quiet, self.budget = False, 0, False, 8
+        self.walked = None  # the loss of the last backward()
         modules = model.modules() if hasattr(model, "modules") else []
         buffers = model.buffers() if hasattr(model, "buffers") else []
         tensors = {id(t): t for t in [*self.parameters.values(), *self.hidden.values(), *buffers]}
         held = [p for o in self.optimizers for p in o.in_order()]
-        tensors |= {id(t): t for t in [*held, *leaves_among(cells_of(step))]}
+        tensors |= {id(t): t for t in [*held, *leaves_among(seen_by(step).values())]}
         self.kept = Kept(tensors.values(), modules, self.optimizers, step)
 
     def report(self):
         """Run, look, put everything back."""
         try:
             self.trace, loss = self.run(walk=True)
-            self.loss = self.trace.node_of(loss)
+            self.loss, self.late = self.trace.node_of(loss), self.lasting()
             self.reach = Reach(self.trace, self.loss)
             report = Report(loss=float(loss.array.reshape(-1)[0]) if loss.array.size else math.nan)
             self.judge(report)
@@ -293,11 +341,7 @@ class Examination:
         SLOTS["backward"] = watched
         try:
             loss = trace.run(self.step)
-            if not isinstance(loss, Tensor):
-                raise TypeError(
-                    f"explain_grad: the step shall return the loss, a Tensor, not {loss!r:.40}: "
-                    "is a `return loss` missing, or an .item() too many?"
-                )
+            loss = self.loss_from(loss)
             if walk and not self.walks and trace.handed:  # by functions.grad, or other threads
                 self.walks, self.gradients = 1, trace.handed
             if walk and not self.walks and loss.requires_grad:
@@ -308,12 +352,42 @@ class Examination:
                 del SLOTS["backward"]
         return trace, loss
 
+    def loss_from(self, answer):
+        """What the step returned; if that is no Tensor, what its own backward() began with."""
+        if isinstance(answer, Tensor):
+            return answer
+        if self.walked is not None:
+            return self.walked
+        advice = "is a `return loss` missing, or an .item() too many?"
+        if isinstance(answer, (tuple, list, dict)):
+            advice = "return the loss alone"
+        raise TypeError(
+            f"explain_grad: the step shall return the loss, a Tensor, not {answer!r:.40}: {advice}"
+        )
+
+    def lasting(self):
+        """The parameters that the step made and that another step keeps: made late, for once."""
+        if isinstance(self.model, dict):
+            return set()
+        late = {n: p for n, p in self.model.named_parameters() if n not in self.parameters}
+        trace, self.quiet = self.trace, True
+        try:
+            if late:
+                self.run(walk=False)
+        except Exception:  # a step that runs only once
+            return set()
+        finally:
+            self.trace = trace
+        return {id(p) for n, p in self.model.named_parameters() if late.get(n) is p}
+
     def walk(self, real, loss, gradient, settings, into):
         """The learner's own backward(), and a copy of what it found."""
+        self.walked = loss
         if self.quiet:
             real(loss, gradient, *settings, into=into or real.__defaults__[-1])
             return
         self.walks += 1
+        self.trace.events.append(("backward", loss, NOWHERE))
         tensors = self.parameters.values()
         self.cleared |= all(t.grad is not self.marks.get(id(t)) for t in tensors)
         self.written += written_since(self.trace)
@@ -448,11 +522,13 @@ class Examination:
         held = {id(p) for o in known for p in o.in_order()}
         for optimizer in known:
             strange = [p for p in optimizer.in_order() if id(p) not in listed | used]
-            if strange and self.model is not None:
+            if strange:
+                none = len(strange) == len(optimizer.in_order())
+                before = "for another model" * none or "before a part was replaced"
                 report.problems.append(
                     f"{type(optimizer).__name__} holds {len(strange)} tensors, the first of shape "
                     f"{strange[0].shape}, that are neither in the model nor used by the loss: it "
-                    "was made before a part was replaced; make it after the model is complete"
+                    f"was made {before}; make it from this model, when it is complete"
                 )
         if known:
             free = [n for n, t in self.parameters.items() if id(t) not in held and t.requires_grad]
@@ -464,6 +540,13 @@ class Examination:
     def ask_order(self, report):
         """Are gradients cleared, and are they there when step() wants them?"""
         events = self.trace.events
+        for number, (what, optimizer, place) in enumerate(events):
+            before = [w for w, o, _ in events[:number] if w == "backward" or o is optimizer]
+            if what == "step" and self.walked is not None and before[-1:] == ["zero_grad"]:
+                report.problems.append(
+                    "step() comes after zero_grad() with no backward() between them, and finds no "
+                    f"gradient: the order is zero_grad, backward, step. {where(place)}"
+                )
         if self.walks and any(what == "step" for what, *_ in events):
             fresh = all(t.grad is None for t in self.parameters.values())
             if not (self.cleared or fresh or any(what == "zero_grad" for what, *_ in events)):
@@ -476,19 +559,11 @@ class Examination:
         """What is not the fault of one parameter."""
         if self.failure is None and not self.gradients and not self.loss.recorded:
             report.problems.append("the loss has no graph: no parameter can learn from it")
-        for node in self.trace.nodes:
-            fresh = isinstance(node.value, Parameter) and node.name == "Tensor(...)"
-            if fresh and node.value in self.gradients and node in self.reach.to_loss:
-                report.problems.append(
-                    f"a parameter {node.shape} is made anew in every step, and what it learns is "
-                    f"lost: make it once, in __init__. {where(node.place)}"
-                )
-            if node.name == "sub" and suspicious(node) and node in self.reach.to_loss:
-                first, second = (n.shape for n in node.inputs)
-                report.problems.append(
-                    f"{first} - {second} gives {node.shape}: every row against every other. "
-                    f"{where(node.place)}"
-                )
+        if not math.isfinite(report.loss) and not any(r.status in BROKEN for r in report.rows):
+            why, place, _ = born(self.trace, self.loss)
+            report.problems.append(f"the loss is {report.loss}: {why}. {where(place)}")
+        self.look_at_nodes(report)
+        self.look_at_attributes(report)
         cuts = self.reach.all_cuts()
         blamed = {row.place for row in report.rows}
         for node in cuts:
@@ -496,6 +571,66 @@ class Examination:
                 blamed.add(node.place)
                 report.notes.append(
                     f"{node.name} cuts a path to the loss, and others remain: {where(node.place)}"
+                )
+        self.look_for_returns(report, blamed)
+        report.notes[:] = dict.fromkeys(report.notes)
+
+    def look_at_nodes(self, report):
+        """Parameters made anew, and rows that meet columns."""
+        for node in self.trace.nodes:
+            used = node in self.reach.to_loss
+            fresh = isinstance(node.value, Parameter) and node.name == "Tensor(...)"
+            if fresh and id(node.value) in self.late:
+                report.notes.append(
+                    f"a parameter {node.shape} is made in the first step: run one before the "
+                    f"optimizer is made. {where(node.place)}"
+                )
+            elif fresh and used and node.value in self.gradients:
+                report.problems.append(
+                    f"a parameter {node.shape} is made anew in every step, and what it learns is "
+                    f"lost: make it once, in __init__. {where(node.place)}"
+                )
+            if node.name in ("sub", "mul") and used and suspicious(node):
+                first, second = (n.shape for n in node.inputs)
+                if node.name == "sub":
+                    told = f"{first} - {second} gives {node.shape}: every row against every other"
+                    report.problems.append(f"{told}. {where(node.place)}")
+                else:
+                    told = f"{first} * {second} gives {node.shape}: are all pairs meant?"
+                    report.notes.append(f"{told} {where(node.place)}")
+
+    def look_at_attributes(self, report):
+        """Plain tensors in the user's own modules, where a Parameter may have been meant."""
+        used = {id(node.value) for node in self.reach.to_loss}
+        for module, own in self.kept.parts:
+            if type(module).__module__.startswith("tinytorch."):
+                continue
+            for name, value in own.items():
+                if id(value) not in used or type(value) is not Tensor or value.requires_grad:
+                    continue
+                if value.is_leaf and value.dtype.kind == "f" and name not in module.buffer_names:
+                    report.notes.append(
+                        f"{type(module).__name__}.{name} {value.shape} is a plain tensor, and "
+                        "nothing trains it: nn.Parameter(...) if it shall learn, "
+                        "register_buffer(name, ...) if not"
+                    )
+
+    def look_for_returns(self, report, blamed):
+        """Numbers that leave the graph and come back, while another path to the loss remains."""
+        fresh = [n.number for n in self.reach.to_loss if n.kind == "entry" and not n.inputs]
+        for node, way, place in self.trace.left:
+            meant = node.off is not None or node.number > max(fresh, default=0)
+            if place in blamed or meant or self.failure is not None or self.walks > 1:
+                continue
+            blamed.add(place)
+            behind = [t for t in self.gradients for n in self.reach.behind([node]) if n.value is t]
+            nudged = self.nudged(behind[0]) if behind else None
+            back = [n for n in nudged[0] if n.number in fresh] if nudged else []
+            back = [n for n in back if n.value is not behind[0]]
+            if back:
+                report.notes.append(
+                    f"numbers leave the graph by {way} ({where(place)}) and come back as "
+                    f"{new(back[0])} at {where(back[0].place)}: no gradient takes this path"
                 )
 
 
@@ -526,13 +661,14 @@ def compare(rows):
     sizes = [row.rms for row in sound if len(row.shape) > 1]
     middle = float(np.median(sizes)) if sizes else 0.0
     for row in sound:
-        if row.norm > HUGE or (middle and row.rms > EXPLODING * middle):
+        far = middle and row.rms > EXPLODING * middle
+        if far or row.norm > HUGE:
             row.status, row.alarm = "exploding", True
-            row.why = f"its numbers (rms {row.rms:.2g}) are far above the median, {middle:.2g}: "
-            row.why += "scale the layers' beginnings, normalise, or clip_grad_norm_"
+            row.why = f"far above the median, {middle:.2g}" if far else f"longer than {HUGE:.0e}"
+            row.why += ": scale the layers' beginnings, normalise, or clip_grad_norm_"
         elif len(row.shape) > 1 and row.rms < VANISHING * middle:
             row.status, row.alarm = "vanishing", True
-            row.why = f"its numbers (rms {row.rms:.2g}) are far below the median, {middle:.2g}: "
+            row.why = f"far below the median, {middle:.2g}: "
             row.why += "residual connections, another nonlinearity, or better beginnings help"
 
 
@@ -574,12 +710,17 @@ class Reach:
         for node in trace.nodes:
             for source in node.inputs:
                 self.children[source].append(node)
-        self.to_loss, todo = {loss}, [loss]
+        self.to_loss = self.behind([loss])
+
+    def behind(self, ends):
+        """The nodes that some nodes are computed from, and these themselves."""
+        found, todo = set(ends), list(ends)
         while todo:
             for source in todo.pop().inputs:
-                if source not in self.to_loss:
-                    self.to_loss.add(source)
+                if source not in found:
+                    found.add(source)
                     todo.append(source)
+        return found
 
     def flow(self, starts, everything=False):
         """The nodes from which a gradient would come back to `starts`, and these themselves."""
@@ -592,10 +733,10 @@ class Reach:
                     todo.append(child)
         return found
 
-    def cuts(self, flow):
+    def cuts(self, flow, to=None):
         """Where the numbers of `flow` go on to the loss and no gradient comes back."""
         found = {c for node in flow for c in self.children[node] if node not in c.carries()}
-        return sorted((found - flow) & self.to_loss, key=order)
+        return sorted((found - flow) & (self.to_loss if to is None else to), key=order)
 
     def all_cuts(self):
         """Every such place of the trace."""
@@ -650,7 +791,10 @@ class Cause:
         if not back:
             return "the loss depends on it, by no operation of the library", last.place, last.name
         if left:
-            _, way, place = left[0]
+            node, way, place = left[0]
+            earlier = self.reach.cuts(flow, self.reach.behind([node]) - {node})
+            if earlier:  # and its numbers leave the graph later on
+                return described(earlier[0])
             come = f"and come back as {new(back[0])} at {where(back[0].place)}"
             return f"its numbers leave the graph by {way} {come}: {ADVICE[way]}", place, way
         why = f"numbers computed from it come back as {new(back[0])}: {ADVICE[back[0].name]}"
@@ -667,7 +811,9 @@ def new(node):
 def described(node):
     """Why a gradient cannot pass an operation: (sentence, place, operation)."""
     if node.off is not None and node.kind == "op":
-        switched = f" (switched off at {node.off})" if node.off is not NOWHERE else ""
+        switched = f" (switched off at {node.off})"
+        if node.off is NOWHERE:
+            switched = " (set_grad_enabled(False) was called, in the step or long before)"
         why = f"{node.name} runs under no_grad{switched}, and is not recorded"
         return why, node.place, "no_grad"
     if node.kind == "op" and node.dtype.kind != "f":
@@ -700,8 +846,14 @@ def born(trace, loss):
         for node in trace.nodes:
             fresh = all(not strange(n) for n in node.inputs)
             if node.kind in ("op", "entry") and strange(node) and fresh:
-                what = f"{node.name} makes the first nan or inf" if node.name else "it came in"
-                return f"{what}, on the way to the loss", node.place, node.name
+                if not node.name:
+                    why = f"a nan or inf, of shape {node.shape}, comes in here as data"
+                    return why, node.place, node.name
+                what = f"{node.name} makes the first nan or inf"
+                why = FIRST.get(node.name, "")
+                if any(n.value is not None and 0 in n.shape for n in node.inputs):
+                    why = ": there is nothing in its input, of shape " + str(node.inputs[0].shape)
+                return f"{what}, on the way to the loss{why}", node.place, node.name
     for step in trace.walked:
         if step.arrived[1] and step.answers and not all(ok for *_, ok in step.answers):
             name = step.call.primitive
@@ -712,6 +864,16 @@ def born(trace, loss):
     return "", None, ""
 
 
+FIRST = {  # operation -> why it makes a nan or inf of sound numbers
+    "log": ": its input is 0 or negative somewhere; add a small number, or use log_softmax",
+    "div": ": it divides by 0; add a small number to the divisor",
+    "sqrt": ": its input is negative somewhere",
+    "exp": ": its input is too large; subtract the largest first, or use softmax",
+    "pow": ": too large, a negative number to a broken power, or 0 to a negative one",
+    "softmax": ": a row is -inf all over, so that nothing is left to choose from",
+    "log_softmax": ": a row is -inf all over, so that nothing is left to choose from",
+    "scaled_dot_product_attention": ": does the mask hide everything from a token?",
+}
 NAN = {
     "sqrt": ": its slope at 0 is infinite; add a small number inside the root",
     "log": ": its slope at 0 is infinite; keep its input away from 0, or use log_softmax",
@@ -746,10 +908,15 @@ def vanished(examination, tensor):
     return "every number is 0", None, "", True
 
 
+FLAT = {"rounded": "round()"} | {n: f"{n}()" for n in ("floor", "ceil", "trunc", "sign")}
+
+
 def zero_because(node):
     """Why the rule of an operation answered with 0: (words, whether that is a mistake)."""
     arrays = [array_of(n) for n in node.inputs]
     name, out = node.name, array_of(node)
+    if name in FLAT:
+        return f"{FLAT[name]} is a staircase, its slope is 0 wherever it has one", True
     if name == "relu" and (out == 0).all():
         return "all inputs of this relu are negative: it is dead; smaller steps, or gelu", True
     if name in ("sigmoid", "tanh"):
@@ -769,156 +936,6 @@ def zero_because(node):
     if name in ("linear", "add", "sub", "sum", "mean", "expand"):
         return f"the parts that arrive by {name} cancel: the loss does not depend on it", False
     return f"{name} passes nothing on", True
-
-
-# ---------------------------------------------------------------- for gradcheck: what is wrong
-
-
-def fault(f, inputs, i, weighted, g, allowed, step=1e-6):
-    """The end of gradcheck's message: which element, and which rule or cut is the cause.
-
-    Args:
-        f, inputs: as for gradcheck; i is the number of the input that failed.
-        weighted: takes a float64 array, returns a number: f's results, weighted and summed.
-        g: the gradient that backward() found for the input.
-        allowed: (noise, tolerance): how far gradient and nudge may be apart.
-
-    Returns:
-        The end of a sentence.
-    """
-    x = inputs[i].array
-    if weighted(x) != weighted(x):
-        return (
-            "but f gives another result for the same input each time: is a dropout or a random "
-            "number in it? Use eval(), or seed it inside f"
-        )
-    element, corner = wrong_element(weighted, x, g, *allowed, step)
-    return element if corner else f"{element}. {wrong_part(f, inputs)}"
-
-
-def wrong_element(f, x, g, noise, tolerance, step):
-    """(where gradient and nudge part, in words; whether f has a corner there)."""
-
-    def parts(mask):
-        d = np.where(mask, np.sign(np.cos(np.arange(x.size).reshape(x.shape))), 0.0)
-        walked, nudged = (g * d).sum(), (f(x + step * d) - f(x - step * d)) / (2 * step)
-        apart = abs(walked - nudged)
-        return not apart <= noise + tolerance * max(abs(walked), abs(nudged)), apart
-
-    count = None
-    if x.size <= 256:
-        singles = [np.arange(x.size).reshape(x.shape) == n for n in range(x.size)]
-        tried = [(*parts(mask), -n) for n, mask in enumerate(singles)]
-        count = sum(wrong for wrong, *_ in tried)
-        places = [-n for wrong, _, n in [max(tried)] if wrong] if tried else []
-    else:
-        places = halved(parts, x)
-    if not places:
-        return "no single element is to blame, all of them a little", False
-    return told(f, x, g, places[0], count, step)
-
-
-def wrong_part(f, inputs):
-    """Which rule is wrong by itself; or that none is, or that the graph is cut."""
-    trace = Trace(digests=False)
-    results = trace.run(lambda: f(*inputs))
-    seen, wrong = set(), []
-    for node in [n for n in trace.nodes if n.kind == "op" and n.recorded]:
-        kind = node.name, tuple(n.shape for n in node.inputs)
-        if kind not in seen and len(seen) < 40:
-            seen.add(kind)
-            if not right_alone(node):
-                wrong.append(f"{node.name}_rule is wrong by itself ({where(node.place)})")
-    if wrong:
-        return " and ".join(wrong[:3])
-    results = results if isinstance(results, (list, tuple)) else [results]
-    for result in [r for r in results if isinstance(r, Tensor)]:
-        cuts = Reach(trace, trace.node_of(result)).all_cuts()
-        if cuts:
-            why, place, _ = described(cuts[0])
-            return f"{why} ({where(place)})"
-    return (
-        "Every rule that takes part is right by itself: the fault is in the walk (its order, "
-        "adding up what arrives twice, unbroadcast)"
-    )
-
-
-def right_alone(node):
-    """True if the rule of one call agrees with the nudge, for the very inputs of that call."""
-    leaves = [
-        Tensor(value.array, True, np.float64)
-        for value in carriers(node.args)
-        if isinstance(value, Tensor) and value.dtype.kind == "f"
-    ]
-    made = called(node, leaves)
-    rng = np.random.default_rng(1)
-    weights = [rng.standard_normal(t.shape) for t in made]
-    directions = [rng.standard_normal(t.shape) for t in leaves]
-    walked = 0.0
-    for result, weight in zip(made, weights):
-        found = {}
-        try:
-            later("autograd", "backward")(result, weight, len(made) > 1, into=found.update)
-        except (ValueError, TypeError, IndexError, RuntimeError, NotImplementedError):
-            return False
-        walked += sum((found[t] * d).sum() for t, d in zip(leaves, directions) if t in found)
-
-    def weighed(step):
-        moved = called(node, [wrap(t.array + step * d) for t, d in zip(leaves, directions)])
-        return sum((t.array * w).sum() for t, w in zip(moved, weights))
-
-    nudged = (weighed(1e-6) - weighed(-1e-6)) / 2e-6
-    noise = 1e-7 * sum(np.abs(t.array * w).sum() for t, w in zip(made, weights))
-    return bool(abs(walked - nudged) <= noise + 1e-5 * max(abs(walked), abs(nudged)))
-
-
-def called(node, tensors):
-    """The primitive of a node on other tensors, in the order of its own: a list of results."""
-    rest = iter(tensors)
-
-    def instead(arg):
-        if isinstance(arg, (tuple, list)):
-            return type(arg)([instead(part) for part in arg])
-        return next(rest) if isinstance(arg, Tensor) and arg.dtype.kind == "f" else arg
-
-    made = PRIMITIVES[node.name](*[instead(arg) for arg in node.args])
-    return made if isinstance(made, list) else [made]
-
-
-def halved(parts, x):
-    """One wrong element of a large array: always the half that is wrong."""
-    numbers, low, high = np.arange(x.size).reshape(x.shape), 0, x.size
-    while high - low > 1:
-        middle = (low + high) // 2
-        for a, b in ((low, middle), (middle, high)):
-            if parts((numbers >= a) & (numbers < b))[0]:
-                low, high = a, b
-                break
-        else:
-            return []
-    return [low]
-
-
-def told(f, x, g, number, count, step):
-    """The sentence about one element, and whether f has a corner there."""
-    place = np.unravel_index(number, x.shape) if x.ndim else ()
-    d = np.zeros(x.shape)
-    d[place] = step
-    ahead, here, behind = f(x + d), f(x), f(x - d)
-    right, left = (ahead - here) / step, (here - behind) / step
-    name = f"element {list(map(int, place))}" if x.ndim else "the number"
-    many = f" ({count} of {x.size} are wrong)" if count and count > 1 else ""
-    slope = (ahead - behind) / (2 * step)
-    received, expected = g[place] + 0.0, slope + 0.0  # never -0
-    text = f"at {name}, {x[place]:.6g}: received {received:.8g}, expected {expected:.8g}{many}"
-    if abs(right - left) <= 1e-3 * max(abs(right), abs(left), 1e-3):
-        return text, False
-    what = "a jump" if max(abs(right), abs(left)) > 1e4 * (1 + abs(g[place])) else "a corner"
-    text += (
-        f". But f has {what} there: its slope is {left:.4g} on the left and {right:.4g} on the "
-        "right, and no number is right for both: check at another place"
-    )
-    return text, True
 
 
 # ---------------------------------------------------------------- rows against columns

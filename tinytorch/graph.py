@@ -168,14 +168,24 @@ def common(paths):
     return ".".join(parts[0][:shared]) if parts else ""
 
 
+def neighbours(edges):
+    """For every end of an edge: (where its edges come from, where they go)."""
+    sources, users = defaultdict(list), defaultdict(list)
+    for a, b, *_ in edges:
+        sources[b].append(a)
+        users[a].append(b)
+    return sources, users
+
+
 def guess_modules(boxes, edges):
     """Give boxes without parameters the module that those before and after have in common."""
     before, after = defaultdict(str), defaultdict(str)
+    sources, users = neighbours(edges)
     for box in boxes:
-        known = [before[a] for a, b in edges if b is box] if not box.module else [box.module]
+        known = [before[a] for a in sources[box]] if not box.module else [box.module]
         before[box] = known[-1] if known else ""
     for box in reversed(boxes):
-        known = [after[b] for a, b in edges if a is box] if not box.module else [box.module]
+        known = [after[b] for b in users[box]] if not box.module else [box.module]
         after[box] = known[0] if known else ""
     for box in boxes:
         if not box.module and box.kind == "op":
@@ -260,21 +270,19 @@ def kind_of(node, touched):
 
 def folded(boxes, edges, cuts):
     """One box for neighbours in the same module, where only one of them uses the other."""
-    into = {box: box for box in boxes}
+    into, start = {box: box for box in boxes}, neighbours(edges)[1]
 
     def final(box):
         while into[box] is not box:
-            box = into[box]
+            into[box] = box = into[into[box]]
         return box
 
-    for box in boxes:
-        users = {final(b) for a, b in edges if final(a) is final(box)} - {final(box)}
+    for old in boxes:  # each before its users, and so not yet in another
+        users = {final(b) for b in start[old]} - {old}
         if len(users) == 1:
             user = users.pop()
-            both = {box.module, user.module}
-            alike = box.kind == user.kind and len(both) == 1 and both != {""}
-            if alike and not any((a, b) in cuts for a, b in edges if final(a) is final(box)):
-                old = final(box)
+            alike = old.kind == user.kind and old.module == user.module != ""
+            if alike and not any((old, b) in cuts for b in start[old]):
                 into[old] = user
                 user.names, user.lines = old.names + user.names, old.lines + user.lines
     ends = {(final(a), final(b)): None for a, b in edges if final(a) is not final(b)}
@@ -379,22 +387,17 @@ class Level:
 
     def tangled(self):
         """A group through which the arrows run in a circle, or None."""
-        waiting = dict.fromkeys(self.items, 0)
-        for _, b, *_ in self.links:
-            if b in waiting:
-                waiting[b] += 1
-        for a, b, *_ in self.links:
-            if a not in waiting and b in waiting:
-                waiting[b] -= 1
+        inside = [link for link in self.links if link[0] in self.items and link[1] in self.items]
+        sources, users = neighbours(inside)
+        waiting = {member: len(sources[member]) for member in self.items}
         free = [m for m, count in waiting.items() if not count]
         while free:
             member = free.pop()
             del waiting[member]
-            for a, b, *_ in self.links:
-                if a is member and b in waiting:
-                    waiting[b] -= 1
-                    if not waiting[b]:
-                        free.append(b)
+            for b in users[member]:
+                waiting[b] -= 1
+                if not waiting[b]:
+                    free.append(b)
         groups = [m for m in waiting if isinstance(m, Group)]
         return groups[0] if groups else None
 
@@ -414,7 +417,7 @@ class Level:
             for end in (a, b):
                 if isinstance(end, tuple) and end not in self.items:
                     self.items[end] = Slot(end)
-        members = [m for m in self.items if not isinstance(m, tuple)]
+        members = {m: None for m in self.items if not isinstance(m, tuple)}
         has_in = any(isinstance(m, tuple) and m[0] == "in" for m in self.items)
         for member in members:
             self.items[member].layer = int(has_in)
@@ -426,19 +429,26 @@ class Level:
                     second.layer, moved = first.layer + 1, True
             if not moved:
                 break
-        self.sink_sources(members)
+        self.sink(members)
         last = max((self.items[m].layer for m in members), default=0)
         for member, slot in self.items.items():
             if isinstance(member, tuple):
                 slot.layer = 0 if member[0] == "in" else last + 1
         self.depth_of_layers = 1 + max(slot.layer for slot in self.items.values())
 
-    def sink_sources(self, members):
-        """What is made from nothing stands just above where it is used."""
-        for member in members:
-            uses = [self.items[b].layer for a, b, *_ in self.links if a is member and b in members]
-            if uses and not any(b is member for _, b, *_ in self.links):
-                self.items[member].layer = min(uses) - 1
+    def sink(self, members):
+        """Who waits long for its user stands just above it, where that needs no more passages.
+
+        Without this, n products of one tensor, each used in another layer, need n * n passages.
+        """
+        sources, users = neighbours(self.links)
+        for member in sorted(members, key=lambda m: -self.items[m].layer):
+            uses = [self.items[b].layer for b in users[member] if b in members]
+            lowest = min(uses, default=0) - 1
+            if lowest > self.items[member].layer:
+                ends = [[self.items[b].layer for b in users[a]] for a in sources[member]]
+                if sum(max(layers) < lowest for layers in ends) <= 1:
+                    self.items[member].layer = lowest
 
     def passages(self):
         """A slot in every layer that an arrow only passes; arrows of one box share them."""
@@ -453,7 +463,13 @@ class Level:
                     self.hops.append((before, shared[key], source, None))
                 before = shared[key]
             self.hops.append((before, last, source, end))
-        self.rows = [[s for s in self.slots if s.layer == n] for n in range(self.depth_of_layers)]
+        self.rows = [[] for _ in range(self.depth_of_layers)]
+        for slot in self.slots:
+            self.rows[slot.layer].append(slot)
+        self.above, self.below = defaultdict(list), defaultdict(list)
+        for first, second, source, _ in self.hops:
+            self.above[second].append((first, source))
+            self.below[first].append((second, source))
 
     def side(self, slot, source, way):
         """How far from its middle an arrow meets a slot: groups have a port for it."""
@@ -494,13 +510,10 @@ class Level:
 
     def wish(self, slot, down):
         """Where a slot would like to be: under, or above, those it is tied to."""
-        wishes = []
-        for first, second, source, _ in self.hops:
-            one, other = (second, first) if down else (first, second)
-            if one is slot:
-                ways = ("in", "out") if down else ("out", "in")
-                shift = self.side(other, source, ways[1]) - self.side(one, source, ways[0])
-                wishes.append(other.x + shift)
+        wishes, ways = [], ("in", "out") if down else ("out", "in")
+        for other, source in (self.above if down else self.below)[slot]:
+            shift = self.side(other, source, ways[1]) - self.side(slot, source, ways[0])
+            wishes.append(other.x + shift)
         return sum(wishes) / len(wishes) if wishes else slot.x
 
 

@@ -39,8 +39,8 @@ def explained(error, name, names, values, clash=None):
     named = dict(named_shapes(names, values))
     if strange:
         text = strange
-    elif "could not be broadcast" in text:
-        text = (clash and clash(name, list(named.values()))) or text
+    elif "could not be broadcast" in text and name != "summed_product":
+        text = (inside_of(text, values) or clash and clash(name, list(named.values()))) or text
     else:
         text = retold(text, name, values)
     if any(str(shape).replace(" ", "") not in text.replace(" ", "") for shape in named.values()):
@@ -49,6 +49,18 @@ def explained(error, name, names, values, clash=None):
         text += f" ({', '.join(told[:4])}{more})"
     kind = next((kind for kind in KINDS if isinstance(error, kind)), TypeError)
     return kind(f"{name}: {text}").with_traceback(error.__traceback__)
+
+
+def inside_of(text, values):
+    """What clashes, if NumPy names other shapes than those of the arguments; else ""."""
+    if not (found := re.search(r"together with shapes ((\([\d,]*\) ?)+)$", text)):
+        return ""
+    parts = [part for v in values for part in (v if isinstance(v, (list, tuple)) else [v])]
+    own = {str(part.shape).replace(" ", "") for part in parts if isinstance(part, np.ndarray)}
+    shapes = [shape for shape in found[1].split() if shape != "()"]
+    if own.issuperset(shapes):
+        return ""
+    return f"inside of it, shapes {' and '.join(shapes)} do not broadcast"
 
 
 def named_shapes(names, values):
@@ -67,8 +79,12 @@ def misplaced(name, names, values):
     for argument, value in zip(names, values):
         if argument in ("dim", "dims") and isinstance(value, (str, float)):
             return f"{argument} is a whole number, not {value!r}"
+        if argument == "exponent" and isinstance(value, (str, list, tuple, dict, type(None))):
+            return f"{argument} is {what_it_is(value)}"
         if argument in NO_TENSOR or isinstance(value, (np.ndarray, bool)):
             continue
+        if argument == "tensors" and all(isinstance(v, (np.ndarray, type(None))) for v in value):
+            continue  # as it should be: the reason lies elsewhere
         if isinstance(value, (int, float)):
             if name == "matmul":
                 return f"{argument} is the number {value}: write * to multiply by a number"
@@ -178,6 +194,10 @@ def _batches(found, name, values):
     return f"the batch sizes in front, {first} and {second}, must agree or be 1"
 
 
+def _letters(found, name, values):
+    return "a letter of einsum has one size, and two tensors give it different ones"
+
+
 def _not_a_list(found, name, values):
     if name not in ("cat", "stack"):
         return found.string
@@ -200,6 +220,7 @@ RETOLD = {
     r"axes don't match array|repeated axis in transpose": _not_all_dims,
     r"could not broadcast input array from shape (\(.*?\)) into shape (\(.*?\))": _no_place,
     r"cannot be broadcast to a single shape.*with shape (\(.*?\)) and .*shape (\(.*?\))": _batches,
+    r"with remapped shapes": _letters,
     r"setting an array element with a sequence": _no_list,
     r"Integers to negative integer powers": _no_power,
     r"truth value of an array with more than one": _not_a_list,
@@ -238,8 +259,12 @@ def shape_instead(name, found, wanted):
 def wrong_targets(logits, targets):
     """Why targets of this shape do not fit logits of that shape, and what may help."""
     wanted, advice = logits[:-1], ""
-    if targets == logits:
+    if len(logits) == 1 and targets == (1,):
+        advice = ": logits.unsqueeze(0) makes a batch of one"
+    elif targets == logits:
         advice = ": if these are one-hot rows, write targets.argmax(-1)"
+        if len(logits) == 1:
+            advice += "; if logits are classes already, by argmax, pass the scores instead"
     elif targets == (*logits[:1], *logits[2:]):
         last = (0, *range(2, len(logits)), 1)
         advice = f": PyTorch has the classes second; move them with logits.permute{last}"

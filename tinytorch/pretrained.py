@@ -57,6 +57,10 @@ BLOCK = {  # name of a layer inside a block -> ours
 KNOWN = re.compile(r"(wte|wpe|ln_f|lm_head|h\.(\d{1,9}))\.")  # how a name of GPT-2 begins
 BUFFERS = re.compile(r"h\.\d+\.attn\.(bias|masked_bias)")  # masks, which are no weights
 PREFIX = "transformer."
+WRAPPED = {  # what PyTorch's wrappers write before each name -> where the names are without it
+    "_orig_mod.": "the model that torch.compile was given",
+    "module.": "model.module, inside of DataParallel",
+}
 
 
 # -- the sizes
@@ -142,7 +146,7 @@ def _sensible(name, value):
 def _json(path):
     """The dictionary in a JSON file."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8-sig"))  # Windows' editors write a BOM
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is cut short, or no JSON: {error}") from None
     if not isinstance(content, dict):
@@ -225,14 +229,17 @@ def _no_weights(folder):
             f"convert it once, where torch is, with `from transformers import GPT2LMHeadModel as G;"
             f" G.from_pretrained({str(folder)!r}).save_pretrained({str(folder)!r})`"
         )
-    if others := [name for name in names if name.endswith(".safetensors")]:
+    if others := [n for n in names if n.endswith(".safetensors") and n != WEIGHTS]:
         return f"{told} and no {INDEX}, only {', '.join(others[:4])}: rename it if it is the model"
     return f"{told}: fetch it from where {CONFIG} came from"
 
 
 def _checked_folder(folder):
     """The folder as a Path, if there is one with a config.json."""
-    folder = Path(folder).expanduser()
+    try:
+        folder = Path(folder).expanduser()
+    except TypeError:
+        raise TypeError(f"from_pretrained takes the path of a folder, not {folder!r:.40}") from None
     if folder.is_file():
         raise ValueError(f"{folder} is a file: name the folder that holds it, with {CONFIG}")
     if not folder.is_dir():
@@ -263,7 +270,9 @@ def misfit(found, sizes, label):
     """
     if not any(KNOWN.match(name) for name in found):
         names = ", ".join(list(found)[:3]) or "none"
-        return f"{label} holds no weights of a GPT-2: its first names are {names}"
+        strange = next((w for w in WRAPPED if any(name.startswith(w) for name in found)), None)
+        advice = f": save the state of {WRAPPED[strange]} instead" if strange else ""
+        return f"{label} holds no weights of a GPT-2: its first names are {names}{advice}"
     layers = {int(match[2]) for match in map(KNOWN.match, found) if match and match[2]}
     count = 1 + max(layers, default=-1)
     if count != sizes.n_layer:

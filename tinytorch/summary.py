@@ -40,7 +40,7 @@ def summary(model, *inputs, **named):
         it raised, and the rows end with the part that failed.
 
     Raises:
-        TypeError: the model is no Module.
+        TypeError: the model is no Module, or the input is only a shape.
 
     >>> from tinytorch.layers import Linear, ReLU, Sequential
     >>> from tinytorch.tensor import ones
@@ -51,6 +51,10 @@ def summary(model, *inputs, **named):
     if not hasattr(model, "named_modules") or isinstance(model, type):
         kind = getattr(model, "__name__", type(model).__name__)
         raise TypeError(f"summary takes a module first, and then its input: {kind} is none")
+    sizes = named.get("input_size", inputs[0] if len(inputs) == 1 else None)
+    if isinstance(sizes, (tuple, list)) and sizes and all(type(n) is int for n in sizes):
+        sizes = ", ".join(map(str, sizes))
+        raise TypeError(f"summary takes an input and not its shape: summary(model, randn({sizes}))")
     if len(inputs) == 1 and not named and isinstance(inputs[0], dict):
         inputs, named = (), inputs[0]
     elif len(inputs) == 1 and isinstance(inputs[0], (tuple, list)):
@@ -231,12 +235,19 @@ class Summary:
         rows: a `Row` for the model and for every part, in the order of the tree.
         parameters, frozen, flops, weights, activations: those of the whole model.
         error: what the model raised, or None. failed: the path of the part that raised it.
-        tied: pairs (name, first name) of parameters that stand in several places.
+        tied: pairs (name, first name) of parameters that stand in several places; shared: of
+            parts.
     """
 
     def __init__(self, run):
         self.error, self.failed = run.error, run.paths.get(run.failed)
         self.got = run.inputs.get(run.failed)
+        self.shared = [
+            (f"{path}.{name}".lstrip("."), run.paths[part])
+            for module, path in run.paths.items()
+            for name, part in module.named_children()
+            if run.paths[part] != f"{path}.{name}".lstrip(".")
+        ]
         self.names, self.tied = {}, []  # array that the model owns -> its first full name
         for module, path in run.paths.items():
             for name, value in vars(module).items():
@@ -303,6 +314,8 @@ class Summary:
         trained = self.parameters - self.frozen
         frozen = f", {self.frozen:,} frozen (*)" if self.frozen else ""
         yield f"parameters: {self.parameters:,} ({trained:,} trained{frozen})"
+        for name, first in self.shared:
+            yield f"shared: {name} is {first}, one row for both"
         for name, first in self.tied:
             yield f"tied: {name} is {first}, counted once"
         yield f"weights: {short(self.weights)}B"
@@ -340,9 +353,14 @@ def _shapes(shapes):
 
 def home_of(kind):
     """The number and name of the course module that a class is from; "" if from none."""
-    name = kind.__module__.rpartition(".")[2]
-    ours = kind.__module__ == f"tinytorch.{name}" and name in overlay.NAMES
-    return f"{list(overlay.NAMES).index(name) + 1:02} {name}" if ours else ""
+    if not kind.__module__.startswith("tinytorch."):
+        return ""
+    for parent in kind.__mro__:  # nn.Linear is layers.Linear, drawn as PyTorch draws it
+        name = parent.__module__.rpartition(".")[2]
+        ours = parent.__module__ == f"tinytorch.{name}" and name in overlay.NAMES
+        if ours and parent.__name__ == kind.__name__:
+            return f"{list(overlay.NAMES).index(name) + 1:02} {name}"
+    return ""
 
 
 def short(number):

@@ -337,7 +337,9 @@ class Trace:
         if hasattr(optimizer, "param_groups"):
             if id(optimizer) not in self.optimizers:
                 self.optimizers[id(optimizer)] = optimizer, state_of(optimizer)
-            self.events.append(("step", optimizer, place_of(frame.f_back)))
+            by_closure = frame.f_locals.get("closure") is not None  # backward() is inside of it
+            what = "step by closure" if by_closure else "step"
+            self.events.append((what, optimizer, place_of(frame.f_back)))
 
     def _cleared(self, frame):
         self.events.append(("zero_grad", frame.f_locals.get("self"), place_of(frame.f_back)))
