@@ -4,8 +4,9 @@
     import                   ->    import numpy as np
 
 The text is the package's own modules (not its folders, PyTorch's further names), and yours where
-you have written them. It is read and written again by Python's `ast`: the code alone, without docstrings, comments and imports of the standard
-library, and with '...' for every message (a string with a blank in it, or one that is formatted).
+you have written them. It is read and written again by Python's `ast`: the code alone, without
+docstrings, comments and imports of the standard library, and with '...' for every message (a string
+with a blank in it, or one that is formatted).
 Byte pairs turn it into tokens, but every bracket and quote stays a token of its own: what is open,
 and has to be closed, is then never hidden inside a longer token such as ")),".
 
