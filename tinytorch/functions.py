@@ -380,6 +380,8 @@ def split(x, split_size, dim=0):
     dim = dims_of(dim, x.ndim)[0]
     total, sizes = x.shape[dim], split_size
     if not isinstance(sizes, (list, tuple)):
+        if split_size < 1:
+            raise ValueError(f"split: a part has at least one element, not {split_size}")
         sizes = [split_size] * -(-total // split_size)
     elif sum(sizes) != total:
         raise ValueError(f"split: the sizes {sizes} do not add up to the {total} of dim {dim}")

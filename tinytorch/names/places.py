@@ -122,6 +122,8 @@ def picked_where(condition, x=None, y=None):
     """
     if x is None and y is None:
         return nonzero(condition, as_tuple=True)
+    if x is None or y is None:
+        raise TypeError("where takes a condition and both values, where(condition, x, y), or none")
     return where(condition, x, y)
 
 

@@ -536,6 +536,8 @@ def gumbel_softmax(logits, tau=1, hard=False, eps=1e-10, dim=-1):
 
 def old_words(size_average, reduce, reduction):
     """The reduction that PyTorch's old words size_average and reduce ask for."""
+    if any(isinstance(word, Tensor) for word in (size_average, reduce, reduction)):
+        raise TypeError("a loss is made first, with its settings, and then called: Loss()(x, y)")
     if size_average is None and reduce is None:
         return reduction
     if reduce is False:

@@ -37,6 +37,9 @@ class LRScheduler:
     """
 
     def __init__(self, optimizer, last_epoch=-1, verbose=False):
+        if not hasattr(optimizer, "param_groups"):
+            kind = type(optimizer).__name__
+            raise TypeError(f"a schedule sets the lr of an optimizer: pass it first, not a {kind}")
         self.optimizer, self.last_epoch = optimizer, last_epoch + 1
         groups = optimizer.param_groups
         self.base_lrs = [group.setdefault("initial_lr", group["lr"]) for group in groups]
