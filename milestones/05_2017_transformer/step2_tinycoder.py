@@ -27,8 +27,8 @@ The rules of the test, fixed beforehand:
 That code parses does not mean that it is right, or makes sense. `import ` is a demonstration, no
 test: the answer stands in the text.
 
-    python step2_tinycoder.py                             2 to 3 minutes on two free cores; 75 to
-                                                          82 % parse (a model that counts: 10 %)
+    python step2_tinycoder.py                             2 to 3 minutes on two free cores; 66 to
+                                                          72 % parse (a model that counts: 14 %)
     python step2_tinycoder.py --prompt "def forward(self, x):" --temperature 0.8
     python step2_tinycoder.py --preset small              smaller and faster, and a little worse
 """
