@@ -124,8 +124,10 @@ class Cell:
     @cached_property
     def comments(self):
         """Every comment: (line, text, whether it stands alone on its line)."""
+        source = self.source.encode("utf-8", "replace").decode()  # half an emoji becomes "?",
+        source = source.replace("\0", "?")  # and so does a NUL: newer tokenizers stumble over both
         try:
-            tokens = list(tokenize.generate_tokens(io.StringIO(self.source).readline))
+            tokens = list(tokenize.generate_tokens(io.StringIO(source).readline))
         except (tokenize.TokenError, SyntaxError):  # not Python: go by the lines
             lines = [(at, line.strip(), True) for at, line in enumerate(self.lines, start=1)]
             return [line for line in lines if line[1].startswith("#")]
