@@ -463,6 +463,19 @@ class TestModules:
 
 
 class TestOptimizers:
+    @pytest.mark.parametrize(
+        "kind",
+        ["SGD", "Adam", "AdamW", "RMSprop", "Adagrad", "Adadelta", "Adamax", "NAdam", "RAdam"],
+    )
+    def test_maximize_walks_uphill_and_a_misspelt_setting_is_refused(self, kind):
+        p = leaf([1.0, 2.0])
+        optimizer = getattr(optim, kind)([p], lr=0.1, maximize=True)
+        (p * p).sum().backward()
+        optimizer.step()
+        assert (p.detach().array > [1, 2]).all()
+        with pytest.raises(TypeError, match="maximise"):
+            getattr(optim, kind)([p], lr=0.1, maximise=True)
+
     @pytest.mark.parametrize("kind", [optim.SGD, optim.Adam, optim.AdamW])
     def test_further_arguments(self, kind):
         w = leaf([1.0])
@@ -678,3 +691,36 @@ class TestStepsOfOnesOwn:
             tinytorch.manual_seed(3)
             assert first.shape == (50,) and first.tolist() == kind.sample((50,)).tolist()
             assert len(set(first.tolist())) > 1
+
+
+class TestCausalHints:
+    """A hint without the mask that it speaks of would let the model look ahead."""
+
+    def test_refused_without_a_mask(self):
+        x = tinytorch.zeros(3, 1, 8)
+        layer, decoder = nn.TransformerEncoderLayer(8, 2, 16), nn.TransformerDecoderLayer(8, 2, 16)
+        whole = nn.Transformer(8, 2, 1, 1, 16)
+        for call in (
+            lambda: layer(x, is_causal=True),
+            lambda: nn.TransformerEncoder(layer, 1)(x, is_causal=True),
+            lambda: decoder(x, x, tgt_is_causal=True),
+            lambda: nn.TransformerDecoder(decoder, 1)(x, x, tgt_is_causal=True),
+            lambda: decoder(x, x, memory_is_causal=True),
+            lambda: whole(x, x, tgt_is_causal=True),
+            lambda: whole(x, x, src_is_causal=True),
+        ):
+            with pytest.raises(ValueError, match="is a hint: give .*mask as well"):
+                call()
+
+    def test_beside_its_mask_it_changes_nothing(self):
+        x, layer = tinytorch.rand(3, 1, 8), nn.TransformerEncoderLayer(8, 2, 16).eval()
+        mask = nn.Transformer.generate_square_subsequent_mask(3)
+        assert (layer(x, mask).array == layer(x, mask, is_causal=True).array).all()
+
+
+def test_a_misspelt_setting_is_not_passed_over():
+    """Of a loader it would change the batches, and of a comparison what passes."""
+    with pytest.raises(TypeError, match="bacth_size"):
+        tinytorch.utils.data.DataLoader([1, 2], bacth_size=2)
+    with pytest.raises(TypeError, match="rtoll"):
+        tinytorch.testing.assert_close(tinytorch.ones(1), tinytorch.zeros(1), rtoll=9)

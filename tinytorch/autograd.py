@@ -18,8 +18,6 @@ __all__ = [
     "told",
     "fitted",
     "owned",
-    "memory_of",
-    "arrays_in",
     "slot",
     "start",
     "hand_over",
@@ -84,6 +82,7 @@ from .activations import sigmoid
 from .checking import fault
 from .gradients import explain_grad, pairs_everything  # noqa: F401
 from .tensor import PRIMITIVES, RULES, SLOTS, Call, Tensor, _switch, dims_of, wrap
+from .tracing import arrays_in, memory_of
 
 
 # %% directional_derivative
@@ -323,25 +322,6 @@ def owned(array, taken):
         return array.copy()
     taken.add(memory)
     return array
-
-
-def memory_of(array):
-    """A number for the memory an array looks into: the same for an array and all its views."""
-    base = array.base
-    while isinstance(base, np.ndarray):
-        array, base = base, base.base
-    return id(array)
-
-
-def arrays_in(values):
-    """All arrays among the values, and in lists and tuples among them."""
-    found = []
-    for value in values:
-        if isinstance(value, np.ndarray):
-            found.append(value)
-        elif isinstance(value, (tuple, list)):
-            found += arrays_in(value)
-    return found
 
 
 # %% start

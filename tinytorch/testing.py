@@ -17,8 +17,11 @@ def assert_close(
     atol=None,
     equal_nan=False,
     check_dtype=True,
+    check_device=True,
+    check_layout=True,
+    check_stride=False,
+    allow_subclasses=True,
     msg=None,
-    **ignored,
 ):
     """Refuse two tensors that differ: |actual - expected| <= atol + rtol * |expected|.
 

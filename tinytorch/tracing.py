@@ -131,8 +131,9 @@ def digest_of(value):
 
 def memory_of(array):
     """A number for the memory an array looks into: the same for an array and all its views."""
-    while isinstance(array.base, np.ndarray):
-        array = array.base
+    base = array.base
+    while isinstance(base, np.ndarray):
+        array, base = base, base.base
     return id(array)
 
 

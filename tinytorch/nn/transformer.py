@@ -25,6 +25,12 @@ def as_added(mask, dtype):
     return where(mask, wrap(np.array(-np.inf, dtype)), wrap(np.array(0.0, dtype)))
 
 
+def hinted(is_causal, mask, name):
+    """Refuse is_causal without the mask that it speaks of: nothing would be hidden."""
+    if is_causal and mask is None:
+        raise ValueError(f"is_causal=True is a hint: give {name} as well")
+
+
 class MultiheadAttention(Module):
     """Several attentions side by side, with PyTorch's weights: query, key and value in one matrix.
 
@@ -103,8 +109,7 @@ class MultiheadAttention(Module):
         Returns:
             The result, of the shape of the query, and the weights (B, T, S), or None.
         """
-        if is_causal and attn_mask is None:
-            raise ValueError("is_causal=True is a hint: give attn_mask as well")
+        hinted(is_causal, attn_mask, "attn_mask")
         single = query.ndim == 2
         if single:
             query, key, value = (t.unsqueeze(0) for t in (query, key, value))
@@ -188,6 +193,7 @@ class TransformerEncoderLayer(Module):
         made(self, device, dtype)
 
     def forward(self, src, src_mask=None, src_key_padding_mask=None, is_causal=False):
+        hinted(is_causal, src_mask, "src_mask")
         masks = src_mask, src_key_padding_mask
         if self.norm_first:
             src = src + self.attend(self.norm1(src), *masks)
@@ -219,6 +225,7 @@ class TransformerEncoder(Module):
         self.num_layers, self.norm = num_layers, norm
 
     def forward(self, src, mask=None, src_key_padding_mask=None, is_causal=None):
+        hinted(is_causal, mask, "mask")
         for layer in self.layers:
             src = layer(src, mask, src_key_padding_mask)
         return src if self.norm is None else self.norm(src)
@@ -272,6 +279,8 @@ class TransformerDecoderLayer(Module):
         tgt_is_causal=False,
         memory_is_causal=False,
     ):
+        hinted(tgt_is_causal, tgt_mask, "tgt_mask")
+        hinted(memory_is_causal, memory_mask, "memory_mask")
         own, other = (tgt_mask, tgt_key_padding_mask), (memory_mask, memory_key_padding_mask)
         if self.norm_first:
             tgt = tgt + self.attend(self.norm1(tgt), *own)
@@ -317,6 +326,8 @@ class TransformerDecoder(Module):
         tgt_is_causal=None,
         memory_is_causal=False,
     ):
+        hinted(tgt_is_causal, tgt_mask, "tgt_mask")
+        hinted(memory_is_causal, memory_mask, "memory_mask")
         masks = tgt_mask, memory_mask, tgt_key_padding_mask, memory_key_padding_mask
         for layer in self.layers:
             tgt = layer(tgt, memory, *masks)
@@ -377,8 +388,13 @@ class Transformer(Module):
         src_key_padding_mask=None,
         tgt_key_padding_mask=None,
         memory_key_padding_mask=None,
-        **ignored,
+        src_is_causal=None,
+        tgt_is_causal=None,
+        memory_is_causal=False,
     ):
+        hinted(src_is_causal, src_mask, "src_mask")
+        hinted(tgt_is_causal, tgt_mask, "tgt_mask")
+        hinted(memory_is_causal, memory_mask, "memory_mask")
         memory = self.encoder(src, src_mask, src_key_padding_mask)
         masks = tgt_mask, memory_mask, tgt_key_padding_mask, memory_key_padding_mask
         return self.decoder(tgt, memory, *masks)

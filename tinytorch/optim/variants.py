@@ -21,6 +21,15 @@ def refuse(**settings):
             raise ValueError(f"{name}={value!r} is not supported: leave it out")
 
 
+def uphill(further):
+    """Whether `maximize` is among further settings; what no optimizer has is refused."""
+    known = {"maximize", "foreach", "fused", "capturable", "differentiable"}
+    if strange := sorted(set(further) - known):
+        raise TypeError(f"an optimizer has no setting {strange[0]!r}: is it misspelt?")
+    refuse(differentiable=further.get("differentiable"))
+    return bool(further.get("maximize"))
+
+
 class States(dict):
     """parameter -> dictionary of what is remembered about it; an empty one for a new parameter."""
 
@@ -117,7 +126,12 @@ class Closing(Base):
         return loss
 
     def update(self, param, grad, state, **settings):
-        super().update(param, -grad if self.maximize else grad, state, **settings)
+        """One step for one array."""
+        self.downhill(param, -grad if self.maximize else grad, state, **settings)
+
+    def downhill(self, param, grad, state, **settings):
+        """The step along -grad: the course's own, unless a subclass has another."""
+        super().update(param, grad, state, **settings)
 
 
 class SGD(Closing, optimizers.SGD, metaclass=Twin):
@@ -150,12 +164,11 @@ class SGD(Closing, optimizers.SGD, metaclass=Twin):
         self.maximize, self.dampening = maximize, dampening
         super().__init__(params, lr, momentum, weight_decay=weight_decay, nesterov=nesterov)
 
-    def update(self, param, grad, state, **settings):
+    def downhill(self, param, grad, state, **settings):
         """One step for one array."""
         if not (self.dampening and settings["momentum"]):
-            super().update(param, grad, state, **settings)
+            super().downhill(param, grad, state, **settings)
             return
-        grad = -grad if self.maximize else grad
         if settings["weight_decay"]:
             grad = grad + settings["weight_decay"] * param
         if not state:
@@ -210,13 +223,12 @@ class Adam(Closing, optimizers.Adam, metaclass=Twin):
         super().__init__(params, lr, betas, eps, weight_decay)
         self.keeps = (*self.keeps, "v_max") if amsgrad else self.keeps
 
-    def update(self, param, grad, state, **settings):
+    def downhill(self, param, grad, state, **settings):
         """One step for one array."""
         if not self.amsgrad:
-            super().update(param, grad, state, **settings)
+            super().downhill(param, grad, state, **settings)
             return
         decay, lr = settings["weight_decay"], settings["lr"]
-        grad = -grad if self.maximize else grad
         grad = grad + decay * param if decay else grad
         amsgrad_update(param, grad, state, lr, *settings["betas"], settings["eps"])
 
@@ -253,13 +265,12 @@ class AdamW(Closing, optimizers.AdamW, metaclass=Twin):
         super().__init__(params, lr, betas, eps, weight_decay)
         self.keeps = (*self.keeps, "v_max") if amsgrad else self.keeps
 
-    def update(self, param, grad, state, **settings):
+    def downhill(self, param, grad, state, **settings):
         """One step for one array."""
         if not self.amsgrad:
-            super().update(param, grad, state, **settings)
+            super().downhill(param, grad, state, **settings)
             return
         decay, lr = settings["weight_decay"], settings["lr"]
-        grad = -grad if self.maximize else grad
         param *= 1 - lr * decay
         amsgrad_update(param, grad, state, lr, *settings["betas"], settings["eps"])
 
@@ -274,7 +285,7 @@ class RMSprop(Closing):
         weight_decay: this times the parameter is added to its gradient.
         momentum: the share of the last step that is walked again.
         centered: take the squared average of the gradients off v.
-        ignored: PyTorch's settings for speed; and maximize.
+        further: maximize, which walks uphill; PyTorch's settings for speed change nothing.
 
     Source: Tieleman & Hinton 2012.
     """
@@ -290,18 +301,17 @@ class RMSprop(Closing):
         weight_decay=0.0,
         momentum=0.0,
         centered=False,
-        **ignored,
+        **further,
     ):
-        self.centered, self.maximize = centered, ignored.get("maximize", False)
+        self.centered, self.maximize = centered, uphill(further)
         self.keeps = (*self.keeps, "mean") if centered else self.keeps
         settings = {"lr": lr, "alpha": alpha, "eps": eps, "weight_decay": weight_decay}
         super().__init__(params, {**settings, "momentum": momentum})
 
-    def update(self, param, grad, state, lr, alpha, eps, weight_decay, momentum):
+    def downhill(self, param, grad, state, lr, alpha, eps, weight_decay, momentum):
         """One step for one array."""
         if not state:
             state.update({name: np.zeros_like(param) for name in self.keeps})
-        grad = -grad if self.maximize else grad
         if weight_decay:
             grad = grad + weight_decay * param
         state["v"] *= alpha
@@ -325,7 +335,7 @@ class Adagrad(Closing):
         weight_decay: this times the parameter is added to its gradient.
         initial_accumulator_value: v at the start.
         eps: keeps from dividing by 0.
-        ignored: PyTorch's settings for speed; and maximize.
+        further: maximize, which walks uphill; PyTorch's settings for speed change nothing.
 
     Source: Duchi, Hazan & Singer 2011.
     """
@@ -340,17 +350,16 @@ class Adagrad(Closing):
         weight_decay=0.0,
         initial_accumulator_value=0.0,
         eps=1e-10,
-        **ignored,
+        **further,
     ):
-        self.start, self.maximize = initial_accumulator_value, ignored.get("maximize", False)
+        self.start, self.maximize = initial_accumulator_value, uphill(further)
         settings = {"lr": lr, "lr_decay": lr_decay, "weight_decay": weight_decay, "eps": eps}
         super().__init__(params, settings)
 
-    def update(self, param, grad, state, lr, lr_decay, weight_decay, eps):
+    def downhill(self, param, grad, state, lr, lr_decay, weight_decay, eps):
         """One step for one array."""
         if not state:
             state.update(v=np.full_like(param, self.start), step=0)
-        grad = -grad if self.maximize else grad
         lr, state["step"] = lr / (1 + state["step"] * lr_decay), state["step"] + 1
         if weight_decay:
             grad = grad + weight_decay * param
@@ -376,10 +385,11 @@ class Adadelta(Closing):
 
     keeps, elementwise = ("v", "walked"), True
 
-    def __init__(self, params, lr=1.0, rho=0.9, eps=1e-6, weight_decay=0.0, **ignored):
+    def __init__(self, params, lr=1.0, rho=0.9, eps=1e-6, weight_decay=0.0, **further):
+        self.maximize = uphill(further)
         super().__init__(params, {"lr": lr, "rho": rho, "eps": eps, "weight_decay": weight_decay})
 
-    def update(self, param, grad, state, lr, rho, eps, weight_decay):
+    def downhill(self, param, grad, state, lr, rho, eps, weight_decay):
         """One step for one array."""
         if not state:
             state.update({name: np.zeros_like(param) for name in self.keeps})
@@ -401,11 +411,12 @@ class Adamax(Closing):
 
     keeps, elementwise = ("m", "largest", "step"), True
 
-    def __init__(self, params, lr=2e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0, **ignored):
+    def __init__(self, params, lr=2e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0, **further):
         settings = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
+        self.maximize = uphill(further)
         super().__init__(params, settings)
 
-    def update(self, param, grad, state, lr, betas, eps, weight_decay):
+    def downhill(self, param, grad, state, lr, betas, eps, weight_decay):
         """One step for one array."""
         if not state:
             state.update(m=np.zeros_like(param), largest=np.zeros_like(param), step=0)
@@ -437,13 +448,13 @@ class NAdam(Closing):
         weight_decay=0.0,
         momentum_decay=4e-3,
         decoupled_weight_decay=False,
-        **ignored,
+        **further,
     ):
-        self.apart = decoupled_weight_decay
+        self.apart, self.maximize = decoupled_weight_decay, uphill(further)
         settings = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
         super().__init__(params, {**settings, "momentum_decay": momentum_decay})
 
-    def update(self, param, grad, state, lr, betas, eps, weight_decay, momentum_decay):
+    def downhill(self, param, grad, state, lr, betas, eps, weight_decay, momentum_decay):
         """One step for one array."""
         if not state:
             state.update(m=np.zeros_like(param), v=np.zeros_like(param), step=0)
@@ -482,13 +493,13 @@ class RAdam(Closing):
         eps=1e-8,
         weight_decay=0.0,
         decoupled_weight_decay=False,
-        **ignored,
+        **further,
     ):
-        self.apart = decoupled_weight_decay
+        self.apart, self.maximize = decoupled_weight_decay, uphill(further)
         settings = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
         super().__init__(params, settings)
 
-    def update(self, param, grad, state, lr, betas, eps, weight_decay):
+    def downhill(self, param, grad, state, lr, betas, eps, weight_decay):
         """One step for one array."""
         if not state:
             state.update(m=np.zeros_like(param), v=np.zeros_like(param), step=0)

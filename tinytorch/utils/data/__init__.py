@@ -190,7 +190,9 @@ class DataLoader(Loader):
         generator=None,
         prefetch_factor=None,
         persistent_workers=False,
-        **ignored,
+        pin_memory_device="",
+        multiprocessing_context=None,
+        in_order=True,
     ):
         if shuffle and (sampler is not None or batch_sampler is not None):
             raise ValueError("DataLoader: a sampler says the order, so leave shuffle out")
