@@ -4,6 +4,7 @@
     python benchmarks/gpt.py --vs torch                 ratio to PyTorch eager, losses compared
     python benchmarks/gpt.py --readme                   the table of the README: ratios alone
     python benchmarks/gpt.py --vs forgetful             what keeping free memory saves
+    python benchmarks/gpt.py --vs small-pages           what pages of 2 MB save
     python benchmarks/gpt.py --vs torch --scaling       how time and memory grow with T, D, L and B
     python benchmarks/gpt.py --long                     2 million tokens: memory and time stay flat
 
@@ -16,6 +17,7 @@ import argparse
 import contextlib
 import json
 import math
+import mmap
 import os
 import statistics
 import subprocess
@@ -107,6 +109,14 @@ class Forgetful(TinyTorch):
         machine.keep_memory(2**17)  # glibc's own threshold
 
 
+class SmallPages(TinyTorch):
+    """TinyTorch on pages of 4 KB: it cannot ask for larger ones."""
+
+    def __init__(self, sizes, threads):
+        vars(mmap).pop("MADV_HUGEPAGE", None)  # before tinytorch is imported
+        super().__init__(sizes, threads)
+
+
 class Torch:
     """The same in PyTorch, as its users write it; names as in TinyTorch, so the weights fit."""
 
@@ -183,8 +193,17 @@ def torch_gpt(torch, nn, sizes):
     return GPT()
 
 
-LIBRARIES = {"tinytorch": TinyTorch, "torch": Torch, "forgetful": Forgetful}
-TITLES = {"torch": "PyTorch", "forgetful": "without kept memory"}
+LIBRARIES = {
+    "tinytorch": TinyTorch,
+    "torch": Torch,
+    "forgetful": Forgetful,
+    "small-pages": SmallPages,
+}
+TITLES = {
+    "torch": "PyTorch",
+    "forgetful": "without kept memory",
+    "small-pages": "on pages of 4 KB",
+}
 
 
 # -- a worker: one library in a process of its own

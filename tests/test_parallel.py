@@ -219,21 +219,58 @@ def test_a_drop_is_drawn_anew_in_every_part():
     assert kept[0] != kept[1]
 
 
+def flags_of_the_heap(first):
+    """What the kernel notes about the memory of a small array, after `first` has run."""
+    code = """
+import numpy as np
+{first}
+x = np.ones(2**18, "f")
+at = x[len(x) // 2 :].ctypes.data
+for line in open("/proc/self/smaps"):
+    if "-" in line.split()[0]:
+        begin, end = (int(n, 16) for n in line.split()[0].split("-"))
+    elif line.startswith("VmFlags") and begin <= at < end:
+        print(line)
+"""
+    words = [sys.executable, "-c", code.format(first=first)]
+    return subprocess.run(words, capture_output=True, text=True, check=True).stdout.split()
+
+
+@pytest.mark.skipif(
+    not os.path.exists("/sys/kernel/mm/transparent_hugepage"), reason="no pages of 2 MB here"
+)
+def test_the_heap_lies_on_huge_pages():
+    if not machine.use_huge_pages(2**22):
+        pytest.skip("the C library or the kernel refuses them")
+    assert "hg" in flags_of_the_heap("import tinytorch")
+    assert "hg" not in flags_of_the_heap("")
+
+
+def test_no_huge_pages_where_the_system_has_none(monkeypatch):
+    monkeypatch.delattr(machine.mmap, "MADV_HUGEPAGE", raising=False)
+    assert machine.use_huge_pages() is False
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="only glibc gives free memory back at once")
-def test_free_memory_is_kept_for_the_next_array():
+@pytest.mark.parametrize("where", ["work()", "Thread(target=work).start()"])
+def test_free_memory_is_kept_for_the_next_array(where):
     code = """
 import resource, numpy as np
+from threading import Thread
 {first}
 def faults(): return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-def work(): [np.ones(2**20, "f") for _ in range(8)]
-work()
-before = faults()
-work()
-print(faults() - before)
+def work():
+    for _ in range(2):
+        before = faults()
+        [np.ones(2**20, "f") for _ in range(40)]
+    print(faults() - before)
+{where}
 """
     told = [
         subprocess.run(
-            [sys.executable, "-c", code.format(first=first)], capture_output=True, text=True
+            [sys.executable, "-c", code.format(first=first, where=where)],
+            capture_output=True,
+            text=True,
         ).stdout
         for first in ("", "import tinytorch")
     ]

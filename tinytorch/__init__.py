@@ -68,7 +68,8 @@ class _Package(types.ModuleType):
 
 
 sys.modules[__name__].__class__ = _Package
-machine.keep_memory()
+if machine.keep_memory():
+    machine.use_huge_pages()
 overlay.install()  # in a workspace, the learner's files come first
 
 

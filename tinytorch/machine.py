@@ -2,8 +2,11 @@
 
 Large arrays come and go with every step of training. Where the C library is glibc (Linux), it gives
 each one back to the system as soon as it is free, and the next one costs a page fault for every
-4 KB. `keep_memory` asks it to keep what is free for the next array. Results are the same to the
-bit; elsewhere it does nothing. `python benchmarks/gpt.py --vs forgetful` shows what it saves.
+4 KB. `keep_memory` asks it to keep what is free for the next array, and all threads to share it.
+Where the kernel has pages of 2 MB, `use_huge_pages` asks for them: one of them takes one entry in
+the processor's table of addresses, and 512 small ones take 512. Results are the same to the bit;
+elsewhere both do nothing. `python benchmarks/gpt.py --vs forgetful` and `--vs small-pages` show
+what they save.
 
 NumPy's matrix products may use threads of their own (BLAS threads). For the small matrices of this
 course they are no help, and they collapse when another program needs a core. `set_num_threads(n)`
@@ -11,9 +14,10 @@ gives the products one thread, and lets `parallel.in_threads` work on n parts of
 """
 
 import ctypes
+import mmap
 from pathlib import Path
 
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # names of settings, from glibc's malloc.h
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8  # settings, from glibc's malloc.h
 LARGE = 2**30  # bytes
 LARGE_ONCE = 2**25  # bytes; more was refused before glibc 2.35
 SETTERS = (  # what the function is called, by how OpenBLAS was built
@@ -33,7 +37,30 @@ def keep_memory(size=LARGE):
     except (AttributeError, OSError, TypeError):  # no glibc: macOS, Windows, musl
         return False
     kept = mallopt(M_MMAP_THRESHOLD, size) or mallopt(M_MMAP_THRESHOLD, min(size, LARGE_ONCE))
+    mallopt(M_ARENA_MAX, 1)  # each further heap, for a thread, would be given back on its own
     return bool(kept and mallopt(M_TRIM_THRESHOLD, size))
+
+
+def use_huge_pages(size=LARGE // 2):
+    """Ask for pages of 2 MB under the next `size` bytes of the heap; True if the kernel has them.
+
+    For the moment of asking these bytes belong to us; nobody writes into them, so they take no
+    memory. It follows `keep_memory`, without which the heap would shrink again.
+    """
+    advice = getattr(mmap, "MADV_HUGEPAGE", None)
+    if advice is None:
+        return False  # not Linux
+    library, address, count = ctypes.CDLL(None), ctypes.c_void_p, ctypes.c_size_t
+    library.malloc.restype, library.malloc.argtypes = address, [count]
+    library.free.argtypes = [address]
+    library.madvise.argtypes = [address, count, ctypes.c_int]
+    start = library.malloc(size)
+    if start is None:
+        return False
+    first = -(-start // mmap.PAGESIZE) * mmap.PAGESIZE  # the kernel wants the start of a page
+    answer = library.madvise(first, start + size - first, advice)
+    library.free(start)
+    return answer == 0
 
 
 def get_num_threads():
