@@ -8,7 +8,7 @@ import pytest
 
 import tinytorch
 from tinytorch import nn, no_grad
-from tinytorch.graph import Box, Level, draw_graph, grouped
+from tinytorch.explain.graph import Box, Level, draw_graph, grouped
 from tinytorch.nn import functional as F
 from tinytorch.tensor import Tensor
 from tinytorch.transformers import GPT
@@ -141,7 +141,7 @@ class TestPicture:
             for _ in range(rng.integers(2, 30))
         ]
         pairs = [(a, b) for i, b in enumerate(boxes) for a in boxes[:i] if rng.random() < 0.15]
-        from tinytorch.graph import Drawing
+        from tinytorch.explain.graph import Drawing
 
         drawing = Drawing(boxes, pairs, {}, {})
         check_layout(drawing)

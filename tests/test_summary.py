@@ -6,8 +6,8 @@ import pytest
 import tinytorch
 from tinytorch import nn
 from tinytorch.attention import MultiHeadAttention, in_heads
+from tinytorch.explain.summary import FLOPS, summary
 from tinytorch.layers import Dropout, Linear, Module, ReLU, Sequential
-from tinytorch.summary import FLOPS, summary
 from tinytorch.tensor import PRIMITIVES, Parameter, Tensor, default_generator, ones, rand
 from tinytorch.transformers import GPT
 

@@ -28,9 +28,9 @@ _NAMES = {  # module -> the public names that `tinytorch.name` finds there
     "course": "give data_file",
     "machine": "get_num_threads set_num_threads",
     "profiler": "profile",
-    "summary": "summary",
-    "gradients": "explain_grad",
-    "graph": "draw_graph",
+    "explain.summary": "summary",
+    "explain.gradients": "explain_grad",
+    "explain.graph": "draw_graph",
     "overlay": "show_mix",
 }
 _HOME = names.homes(_NAMES) | names.homes(names.PUBLIC)
@@ -63,7 +63,7 @@ class _Package(types.ModuleType):
     def __setattr__(self, name, value):
         if isinstance(value, types.ModuleType):
             names.furnish(name, value)
-            value = getattr(value, name) if name in ("tensor", "summary") else value
+            value = value.tensor if name == "tensor" else value
         super().__setattr__(name, value)
 
 

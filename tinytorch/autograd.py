@@ -79,10 +79,10 @@ import weakref
 import numpy as np
 
 from .activations import sigmoid
-from .checking import fault
-from .gradients import explain_grad, pairs_everything  # noqa: F401
+from .explain.checking import fault
+from .explain.gradients import explain_grad, pairs_everything  # noqa: F401
+from .explain.tracing import arrays_in, memory_of
 from .tensor import PRIMITIVES, RULES, SLOTS, Call, Tensor, _switch, dims_of, wrap
-from .tracing import arrays_in, memory_of
 
 
 # %% directional_derivative

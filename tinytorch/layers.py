@@ -410,7 +410,7 @@ class Module(Tree):
     # -- looking in from outside
     def summary(self, *inputs, **named):
         """A table of all parts, with what they make of these inputs: see `tinytorch.summary`."""
-        return later("summary", "summary")(self, *inputs, **named)
+        return later("explain.summary", "summary")(self, *inputs, **named)
 
     def register_forward_hook(self, hook):
         """Call hook(module, inputs, result) after each forward.

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .tensor import (
+from ..tensor import (
     SLOTS,
     Generator,
     Parameter,

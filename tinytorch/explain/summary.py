@@ -13,8 +13,8 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from . import overlay
-from .tensor import PRIMITIVES, Tensor, _switch
+from .. import overlay
+from ..tensor import PRIMITIVES, Tensor, _switch
 
 Row = namedtuple("Row", "path kind home output parameters frozen flops weights activations")
 Row.__doc__ = """A part of a model; all counts are those of the part and of the parts inside it.

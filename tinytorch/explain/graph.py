@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 
+from ..tensor import Call, Tensor, later
 from .gradients import Reach, described
-from .tensor import Call, Tensor, later
 from .tracing import Trace
 
 LETTER, LINE, GAP, PAD, TITLE = 6.3, 15, 26, 10, 18  # pixels

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from ..tensor import PRIMITIVES, Tensor, later, wrap
 from .gradients import Reach, described, where
-from .tensor import PRIMITIVES, Tensor, later, wrap
 from .tracing import Trace, carriers
 
 
