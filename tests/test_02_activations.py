@@ -17,6 +17,7 @@ from tinytorch.activations import (
     softmax,
     tanh,
 )
+from tinytorch.curves import erf
 from tinytorch.tensor import Tensor, _switch, float32, float64
 
 ELEMENTWISE = (relu, sigmoid, tanh, silu, gelu, gelu_exact)
@@ -410,6 +411,16 @@ class TestGiven:
         assert gelu_exact(Tensor(1.0, dtype=float64)).item() == pytest.approx(
             0.8413447461, abs=1e-10
         )
+
+    def test_the_polynomial_of_erf_is_right_to_seven_digits(self):
+        x = np.linspace(-6, 6, 30_001, dtype=np.float32)
+        assert np.abs(erf(x) - [math.erf(v) for v in x.tolist()]).max() < 1.2e-7
+
+    def test_erf_far_out_at_zero_and_of_nothing(self):
+        x = np.array([np.inf, -np.inf, 4.5, 0, 1e-30, np.nan], np.float32)
+        np.testing.assert_allclose(erf(x), [1, -1, 1, 0, 1.1283792e-30, np.nan], rtol=1e-6)
+        assert erf(x).dtype == np.float32 and erf(x[:0]).shape == (0,)
+        assert gelu_exact(Tensor([20.0, -20.0])).tolist() == [20.0, 0.0]
 
     @pytest.mark.parametrize("function", [relu, sigmoid, tanh, softmax, log_softmax])
     def test_tensors_have_them_as_methods(self, function):

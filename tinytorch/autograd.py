@@ -882,11 +882,9 @@ def gelu_rule(g, note):
 
 
 @rule
-def gelu_exact_rule(g, x):
-    """z = x * P(Z < x)."""
-    erf = np.vectorize(math.erf, otypes=[x.dtype])
-    density = np.exp(-0.5 * x * x) / math.sqrt(2 * math.pi)
-    return g * (0.5 * (1 + erf(x / math.sqrt(2))) + x * density)
+def gelu_exact_rule(g, note):
+    """Here too."""
+    return g * note
 
 
 @rule

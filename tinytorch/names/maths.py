@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 
+from ..curves import erf as erf_of
 from ..functions import gather, norm, rule, std, to, variance
 from ..tensor import (
     Tensor,
@@ -97,7 +98,7 @@ def bell(x, y):
     return 2 / math.sqrt(math.pi) * np.exp(-x * x)
 
 
-erf = curve("erf", "2/sqrt(pi) * the integral of exp(-t^2), 0 to x", through_math(math.erf), bell)
+erf = curve("erf", "2/sqrt(pi) * the integral of exp(-t^2), 0 to x", erf_of, bell)
 erfc = curve("erfc", "1 - erf(x)", through_math(math.erfc), lambda x, y: -bell(x, y))
 
 
