@@ -68,8 +68,10 @@ def clamp(x, min=None, max=None):
         min, max: numbers or Tensors, or None for no bound.
 
     Raises:
-        ValueError: the shapes do not broadcast.
+        ValueError: there is no bound at all, or the shapes do not broadcast.
     """
+    if min is None and max is None:
+        raise ValueError("one of min= and max= is needed")
     return np.clip(x, min, max)
 
 
@@ -91,13 +93,14 @@ def cumsum(x, dim, dtype=None):
     >>> cumsum(Tensor([1, 2, 3]), 0)
     tensor([1, 3, 6])
     """
-    return x.cumsum(axis=dim, dtype=dtype or (None if x.dtype.kind == "f" else int64))
+    dtype = dtype or (None if x.dtype.kind == "f" else int64)
+    return x.cumsum(axis=dim, dtype=dtype).reshape(x.shape)
 
 
 @rule
 def cumsum_rule(g, dim):
     """x_i is in y_i and in all that follow."""
-    return np.flip(np.flip(g, dim).cumsum(axis=dim), dim)
+    return g if not g.ndim else np.flip(np.flip(g, dim).cumsum(axis=dim), dim)
 
 
 def matrices(x):
@@ -157,7 +160,9 @@ def gather(x, dim, index):
     """
     if index.ndim != x.ndim:
         raise ValueError(f"the index has {index.ndim} dimensions and x has {x.ndim}")
-    return x[places_of(dim, index)]
+    if index.size and index.min() < 0:
+        raise IndexError(f"the index {index.min()} is below 0: mask such places, then clamp(min=0)")
+    return np.asarray(x[places_of(dim, index)])
 
 
 @rule
@@ -171,7 +176,8 @@ def gather_rule(g, x_shape, dim, index):
 def places_of(dim, index):
     """The full index of every place that `gather` picks: its own, but `index` along `dim`."""
     places = list(np.indices(index.shape, sparse=True))
-    places[dim] = index
+    if places:
+        places[dim] = index
     return tuple(places)
 
 
@@ -180,7 +186,11 @@ def stretched(x, shape):
     """Sizes of 1 stretched to `shape`, as a view that cannot be written; -1 leaves a size."""
     old = (1,) * (len(shape) - x.ndim) + x.shape
     new = tuple(o if s == -1 else s for s, o in zip(shape, old))
-    if len(shape) < x.ndim or any(o not in (1, n) for o, n in zip(old, new)):
+    if (
+        len(shape) < x.ndim
+        or -1 in shape[: len(shape) - x.ndim]
+        or any(o not in (1, n) for o, n in zip(old, new))
+    ):
         raise ValueError(f"only a size of 1 can be stretched, and {x.shape} does not fit {shape}")
     return np.broadcast_to(x, new)
 
@@ -288,10 +298,13 @@ def variance(x, dim=None, unbiased=True, keepdim=False, correction=None, axis=No
     dim, keepdim = axis if dim is None else dim, keepdim or keepdims
     if isinstance(dim, bool):
         dim, unbiased = None, dim
-    if correction in (None, 0, 1):
-        return var(x, dim, unbiased if correction is None else correction == 1, keepdim)
+    dim = None if isinstance(dim, list) and not dim else dim
     whole = math.prod(x.shape[d] for d in dims_of(dim, x.ndim))
-    return mul(var(x, dim, False, keepdim), whole / max(whole - correction, 0) if whole else 1)
+    if correction in (None, 0, 1):
+        unbiased = unbiased if correction is None else correction == 1
+        return var(x, dim, unbiased and whole > 0, keepdim)  # of no numbers it is nan
+    share = whole / (whole - correction) if whole > correction else math.inf
+    return mul(var(x, dim, False, keepdim), share)
 
 
 def norm(x, p=2, dim=None, keepdim=False, axis=None, keepdims=False, dtype=None):
@@ -311,6 +324,7 @@ def norm(x, p=2, dim=None, keepdim=False, axis=None, keepdims=False, dtype=None)
     tensor(5.)
     """
     x = to(x, dtype=dtype)
+    x = x if x.dtype.kind == "f" else x.float()  # squares of uint8 would overflow
     dim, keepdim = axis if dim is None else dim, keepdim or keepdims
     if isinstance(p, (tuple, list)) or (isinstance(p, str) and p != "fro") or p is None:
         raise ValueError(f"norm: p is a number or 'fro', not {p!r}; a dimension is given as dim=")
@@ -359,6 +373,8 @@ class Size(tuple):
 
 def view(x, *shape):
     """`x.view(2, 3)`: `reshape` that refuses to copy."""
+    if shape and isinstance(shape[0], np.dtype):
+        raise TypeError(f"view(dtype) looks at the bits, which is not here: use to({shape[0]})")
     shape = one_tuple(shape)
     result = reshape(x, shape)
     if x.array.size and not np.may_share_memory(result.array, x.array):
@@ -382,8 +398,8 @@ def split(x, split_size, dim=0):
     if not isinstance(sizes, (list, tuple)):
         if split_size < 1:
             raise ValueError(f"split: a part has at least one element, not {split_size}")
-        sizes = [split_size] * -(-total // split_size)
-    elif sum(sizes) != total:
+        sizes = [split_size] * max(1, -(-total // split_size))
+    elif sum(sizes) != total or min(sizes, default=0) < 0:
         raise ValueError(f"split: the sizes {sizes} do not add up to the {total} of dim {dim}")
     starts = np.cumsum([0, *sizes]).tolist()
     before = (slice(None),) * dim
@@ -404,7 +420,9 @@ def chunk(x, chunks, dim=0):
     """
     if chunks < 1:
         raise ValueError(f"chunk: into at least 1 part, not {chunks}")
-    return split(x, max(1, -(-x.shape[dim] // chunks)), dim)
+    if not x.shape[dim]:
+        return split(x, [0] * chunks, dim)
+    return split(x, -(-x.shape[dim] // chunks), dim)
 
 
 # ---------------------------------------------------------------- methods: other dtypes
