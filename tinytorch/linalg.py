@@ -4,10 +4,10 @@ import collections
 
 import numpy as np
 
+from .functions import matrices as _matrices
 from .functions import norm as length
 from .names.further import cross as _cross
 from .names.further import lower_root
-from .functions import matrices as _matrices
 from .names.maths import det, log_det, solve
 from .names.maths import inverse as inv
 from .tensor import dims_of, matmul, real, where, wrap
@@ -58,10 +58,8 @@ def matrix_norm(A, ord="fro", dim=(-2, -1), keepdim=False):
         raise ValueError(f"matrix_norm knows 'fro', 'nuc', 1, 2, inf, -1, -2, -inf, not {ord!r}")
     rest = [d for d in range(A.ndim) if d not in dims]
     A = A.permute(*rest, *dims)
-    if ord in (2, -2, "nuc"):
-        sizes = svdvals(A)
-    else:
-        sizes = A.abs().sum(-2 if abs(ord) == 1 else -1)
+    singular = ord in (2, -2, "nuc")
+    sizes = svdvals(A) if singular else A.abs().sum(-2 if abs(ord) == 1 else -1)
     found = sizes.sum(-1) if ord == "nuc" else sizes.amax(-1) if ord > 0 else sizes.amin(-1)
     for d in sorted(dims) if keepdim else ():
         found = found.unsqueeze(d)
@@ -191,7 +189,7 @@ def lstsq(A, B, rcond=None, *, driver=None):
         RuntimeError: A or B asks for a gradient. ValueError: the dimensions do not fit.
     """
     if A.requires_grad or B.requires_grad:
-        raise RuntimeError("lstsq has no gradient here: use detach(), or pinv's formula")
+        raise RuntimeError("lstsq has no gradient here: use detach()")
     if A.ndim > 2:
         if B.ndim != A.ndim:
             raise ValueError(f"lstsq: {A.shape} and {B.shape} differ in their dimensions")
@@ -205,7 +203,7 @@ def lstsq(A, B, rcond=None, *, driver=None):
 
 def multi_dot(tensors, *more):
     """All matrices multiplied, one after the other: a list of Tensors -> a Tensor."""
-    first, *others = (tensors, *more) if more or not isinstance(tensors, (list, tuple)) else tensors
+    first, *others = tensors if isinstance(tensors, (list, tuple)) else (tensors, *more)
     for other in others:
         first = matmul(first, other)
     return first

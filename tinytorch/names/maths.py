@@ -5,8 +5,7 @@ import math
 
 import numpy as np
 
-from ..functions import Extremes as Pair
-from ..functions import norm, picked, rule, std, stretched, to, variance
+from ..functions import Extremes, norm, picked, rule, std, stretched, to, variance
 from ..tensor import (
     Tensor,
     add,
@@ -475,6 +474,7 @@ def logsumexp_rule(g, x, dim, keepdim, out):
         return g * np.exp(x - out)
 
 
+Pair = Extremes
 Bounds = collections.namedtuple("Bounds", "min max")
 
 
@@ -754,9 +754,7 @@ def tensordot(x, other, dims=2):
             raise ValueError(f"tensordot: {dims=} of the shapes {x.shape} and {other.shape}")
         mine, theirs = list(range(x.ndim - dims, x.ndim)), list(range(dims))
     else:
-        mine, theirs = (
-            list(dims_of(tuple(d), t.ndim)) if len(d) else [] for d, t in zip(dims, (x, other))
-        )
+        mine, theirs = ([*dims_of(ds, t.ndim)] if ds else [] for ds, t in zip(dims, (x, other)))
     if [x.shape[d] for d in mine] != [other.shape[d] for d in theirs]:
         told = f"dimensions {mine} of {x.shape} and {theirs} of {other.shape}"
         raise ValueError(f"tensordot: the sizes that are summed over differ: {told}")
