@@ -5,6 +5,7 @@ the operations of module 01. Most of it is reached as `tinytorch.name` or as a m
 """
 
 import collections
+import contextlib
 import math
 import sys
 
@@ -269,7 +270,10 @@ def topk(x, k, dim=-1, largest=True, sorted=True):
     axis = dims_of(dim, x.ndim)[0]
     if not 0 <= k <= x.shape[axis]:
         raise ValueError(f"topk: k={k} is not between 0 and the size {x.shape[axis]} of dim {dim}")
-    order = np.argsort((turned(x) if largest else x).array, axis=axis, kind="stable")
+    keys = (turned(x) if largest else x).array
+    if largest and keys.dtype.kind == "f":
+        keys = np.where(np.isnan(keys), -np.inf, keys)  # nan counts as the largest
+    order = np.argsort(keys, axis=axis, kind="stable")
     indices = wrap(np.take(order, np.arange(k), axis=axis))
     return Extremes(gather(x, axis, indices), indices)
 
@@ -533,13 +537,17 @@ def masked_fill_(x, mask, value):
 
 
 def normal_(x, mean=0.0, std=1.0, generator=None):
-    """Draw every element anew from a normal distribution."""
+    """Draw every element anew from a normal distribution; ValueError for a negative std."""
+    if std < 0:
+        raise ValueError(f"normal_: std is a length, not {std}")
     fresh = randn(x.shape, generator=generator, dtype=x.dtype)
     return x._write("normal_", "randn(shape)", ..., fresh * std + mean)
 
 
 def uniform_(x, low=0.0, high=1.0, generator=None):
-    """Draw every element anew, evenly between `low` and `high`."""
+    """Draw every element anew, evenly between `low` and `high`; ValueError if low > high."""
+    if low > high:
+        raise ValueError(f"uniform_: {low} is above {high}")
     fresh = rand(x.shape, generator=generator, dtype=x.dtype)
     return x._write("uniform_", "rand(shape)", ..., fresh * (high - low) + low)
 
@@ -600,18 +608,24 @@ def grad(
     PyTorch's `autograd.grad`: good for several workers that share weights.
 
     Args:
-        outputs: a Tensor, as for `backward`.
+        outputs: a Tensor, as for `backward`, or a list of one.
         inputs: a Tensor or a list of them: leaves, or results on the way.
         grad_outputs, retain_graph, create_graph: as for `backward`.
         allow_unused: None for an input that `outputs` does not depend on, instead of an error.
 
     Raises:
         RuntimeError: an input was not used to compute the output, or what `backward` refuses.
+        TypeError: several outputs.
 
     >>> x = Tensor(3.0, requires_grad=True)
     >>> grad(x * x, x)
     (tensor(6.),)
     """
+    if not isinstance(outputs, Tensor) and len(outputs) != 1:
+        raise TypeError(f"grad: one output, not {len(outputs)}: add them up, sum(outputs)")
+    outputs = outputs if isinstance(outputs, Tensor) else outputs[0]
+    one = isinstance(grad_outputs, (list, tuple)) and len(grad_outputs) == 1
+    grad_outputs = grad_outputs[0] if one else grad_outputs
     inputs = [inputs] if isinstance(inputs, Tensor) else list(inputs)
     calls = [t.made_by for t in inputs if t.made_by is not None]
     before, found = [call.result for call in calls], {}
@@ -659,5 +673,15 @@ class set_grad_enabled(no_grad):
         return super().__call__(function)
 
 
-inference_mode = no_grad
+def inference_mode(mode=True):
+    """`no_grad` under PyTorch's other name.
+
+    Args:
+        mode: False for a block that changes nothing.
+    """
+    if callable(mode):
+        return no_grad(mode)
+    return no_grad() if mode else contextlib.nullcontext()
+
+
 is_grad_enabled = recording

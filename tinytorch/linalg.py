@@ -148,7 +148,7 @@ def matrix_rank(A, tol=None):
 
 def matrix_power(A, n):
     """A @ A @ ..., n times; a negative n takes the inverse, (..., m, m) -> the same shape."""
-    base = inv(A) if n < 0 else A
+    base = inv(A) if n < 0 else A.clone()
     if n == 0:
         return wrap(np.broadcast_to(np.eye(A.shape[-1], dtype=A.dtype), A.shape).copy())
     result = base

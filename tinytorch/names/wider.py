@@ -151,6 +151,20 @@ def set_part(x, index, value):
     renewed(x, result)
 
 
+def changing(name):
+    """`x += other` as the lesson has it, but shape and dtype of x stay, recorded or not."""
+    own = getattr(core.Tensor, name)
+
+    def method(x, other):
+        result = own(x, other)
+        if result.shape != x.shape:
+            raise ValueError(f"{name}: the result is {result.shape} and does not fit {x.shape}")
+        return functions().to(result, x.dtype) if x.dtype.kind == "f" else result
+
+    method.__name__, method.__doc__ = name, changing.__doc__
+    return method
+
+
 def renewed(x, result):
     """x itself, with the numbers of `result` and its place in the graph."""
     if x.made_by is not None and x.made_by.result is not None and result.made_by is not None:
@@ -202,3 +216,4 @@ METHODS = {
     "log_softmax": log_softmax_of, "div": core.calls("divided", "functions"),
     "divide": core.calls("divided", "functions"),
 }  # fmt: skip
+METHODS |= {name: changing(name) for name in ("__iadd__", "__isub__", "__imul__", "__itruediv__")}
