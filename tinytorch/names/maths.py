@@ -237,7 +237,8 @@ def divisor(name, x, y):
 @rule
 def fmod_rule(g, x, y):
     """z = x - y * trunc(x / y)."""
-    return g, -g * np.trunc(x / y)
+    with quiet():
+        return g, -g * np.trunc(x / y)
 
 
 @elementwise
@@ -353,11 +354,12 @@ def length_rule(g, x, p):
 @primitive(promote=True)
 def whole_quotient(x, other, rounding_mode):
     """x / other without what is behind the point: rounded down, or towards 0."""
-    other = divisor("div", x, other)
-    if rounding_mode == "floor":
-        return x // other
-    if np.result_type(x, other).kind == "f":
-        return np.trunc(x / other).astype(np.result_type(x, other), copy=False)
+    other, dtype = divisor("div", x, other), np.result_type(x, other)
+    with quiet():
+        if rounding_mode == "floor":
+            return x // other
+        if dtype.kind == "f":
+            return np.trunc(x / other).astype(dtype, copy=False)
     return (x - np.fmod(x, other)) // other  # exact, also where a float is not
 
 
