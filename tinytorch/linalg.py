@@ -148,6 +148,8 @@ def matrix_rank(A, tol=None):
 
 def matrix_power(A, n):
     """A @ A @ ..., n times; a negative n takes the inverse, (..., m, m) -> the same shape."""
+    if A.shape[-2:-1] != A.shape[-1:] or A.ndim < 2:
+        raise ValueError(f"matrix_power: {A.shape} are no square matrices")
     base = inv(A) if n < 0 else A.clone()
     if n == 0:
         return wrap(np.broadcast_to(np.eye(A.shape[-1], dtype=A.dtype), A.shape).copy())

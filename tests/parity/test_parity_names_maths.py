@@ -51,7 +51,9 @@ torch.cosine_similarity(x, v[:1, None], 1); torch.cosine_similarity(x, x[:, :1],
 torch.cosine_similarity(x, v, 0); torch.cdist(x, x[:2], 1.0)
 # two numbers in, one out
 torch.hypot(x * 1e200, x * 1e200); torch.hypot(x, v); torch.hypot(x.float() * 1e30, x.float())
-torch.xlogy(z * 0, -0.5); torch.xlogy(x, 2.0); torch.xlogy(x * 0, n); torch.logaddexp(x, v)
+torch.xlogy(z * 0, -0.5); torch.xlogy(x, 2.0); torch.xlogy(2, v)
+torch.xlogy(x.float(), z); torch.xlogy(x, v.float()); torch.xlogy(i, 2)
+torch.xlogy(x * 0, n); torch.logaddexp(x, v)
 n.sign(); torch.tensor([-0.0, 2.0]).sign(); torch.tensor([True, False]).sign(); i.sign()
 torch.div(huge, 3, rounding_mode="trunc"); torch.div(-huge, 3, rounding_mode="trunc")
 x.div(v, rounding_mode="floor"); i.div(2, rounding_mode="trunc"); i.divide(2); i.div(2)
@@ -71,6 +73,7 @@ x.clamp(None, None); x.expand(-1, 3, 4); x.split([-1, 4]); torch.linalg.norm(b, 
 torch.linalg.norm(b, "fro"); torch.linalg.matrix_norm(x, dim=0); torch.linalg.matrix_norm(v)
 torch.linalg.matrix_norm(x, 3); torch.linalg.vector_norm(x, "fro"); torch.linalg.matrix_rank(v)
 torch.linalg.matrix_norm(b, dim=(1, 1)); torch.linalg.solve(s - s, s)
+torch.matrix_power(x, 1); torch.matrix_power(v, 1)
 torch.mean(i, dtype=torch.int64); x.sum(dtype=torch.int64); x.prod(dtype=torch.int32)
 torch.linalg.lstsq(s3.detach(), m); torch.add(v, v, out=torch.zeros(4).long())
 torch.zeros(3).normal_(0, -1); torch.zeros(3).uniform_(3, 1)

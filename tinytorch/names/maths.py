@@ -18,7 +18,6 @@ from ..tensor import (
     elementwise,
     eq,
     int64,
-    log,
     matmul,
     mul,
     ne,
@@ -311,14 +310,25 @@ def hypot_rule(g, x, y, out):
         return g * (x / out), g * (y / out)
 
 
-def xlogy(x, other):
-    """x * log(y), and 0 where x is 0.
+@elementwise
+def xlogy(x, y):
+    """x * log(y), and 0 where x is 0; both broadcast -> real numbers.
 
     >>> xlogy(Tensor([0.0, 2.0]), Tensor([0.0, 1.0]))
     tensor([0., 0.])
     """
-    other = other if isinstance(other, Tensor) else wrap(np.asarray(other, real(x.array).dtype))
-    return mul(x, log(where((x == 0) & ~isnan(other), 1, other)))
+    x, y = (real(v) if isinstance(v, np.ndarray) else v for v in (x, y))
+    x, y = (np.asarray(v, np.result_type(x, y)) for v in (x, y))
+    with quiet():
+        return np.where((x == 0) & ~np.isnan(y), 0, x * np.log(y))
+
+
+@rule
+def xlogy_rule(g, x, y):
+    """log(y), but 0 where it is not needed; and x / y."""
+    with quiet():
+        slope = np.where(np.equal(x, 0) & np.less_equal(y, 0), 0, np.log(y))
+        return (g * slope).astype(g.dtype), (g * x / y).astype(g.dtype)
 
 
 # ---------------------------------------------------------------- reductions
