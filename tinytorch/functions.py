@@ -5,6 +5,7 @@ the operations of module 01. Most of it is reached as `tinytorch.name` or as a m
 """
 
 import collections
+import contextlib
 import math
 import sys
 
@@ -68,8 +69,10 @@ def clamp(x, min=None, max=None):
         min, max: numbers or Tensors, or None for no bound.
 
     Raises:
-        ValueError: the shapes do not broadcast.
+        ValueError: there is no bound at all, or the shapes do not broadcast.
     """
+    if min is None and max is None:
+        raise ValueError("one of min= and max= is needed")
     return np.clip(x, min, max)
 
 
@@ -91,13 +94,14 @@ def cumsum(x, dim, dtype=None):
     >>> cumsum(Tensor([1, 2, 3]), 0)
     tensor([1, 3, 6])
     """
-    return x.cumsum(axis=dim, dtype=dtype or (None if x.dtype.kind == "f" else int64))
+    dtype = dtype or (None if x.dtype.kind == "f" else int64)
+    return x.cumsum(axis=dim, dtype=dtype).reshape(x.shape)
 
 
 @rule
 def cumsum_rule(g, dim):
     """x_i is in y_i and in all that follow."""
-    return np.flip(np.flip(g, dim).cumsum(axis=dim), dim)
+    return g if not g.ndim else np.flip(np.flip(g, dim).cumsum(axis=dim), dim)
 
 
 def matrices(x):
@@ -157,7 +161,9 @@ def gather(x, dim, index):
     """
     if index.ndim != x.ndim:
         raise ValueError(f"the index has {index.ndim} dimensions and x has {x.ndim}")
-    return x[places_of(dim, index)]
+    if index.size and index.min() < 0:
+        raise IndexError(f"the index {index.min()} is below 0: mask such places, then clamp(min=0)")
+    return np.asarray(x[places_of(dim, index)])
 
 
 @rule
@@ -171,7 +177,8 @@ def gather_rule(g, x_shape, dim, index):
 def places_of(dim, index):
     """The full index of every place that `gather` picks: its own, but `index` along `dim`."""
     places = list(np.indices(index.shape, sparse=True))
-    places[dim] = index
+    if places:
+        places[dim] = index
     return tuple(places)
 
 
@@ -180,7 +187,11 @@ def stretched(x, shape):
     """Sizes of 1 stretched to `shape`, as a view that cannot be written; -1 leaves a size."""
     old = (1,) * (len(shape) - x.ndim) + x.shape
     new = tuple(o if s == -1 else s for s, o in zip(shape, old))
-    if len(shape) < x.ndim or any(o not in (1, n) for o, n in zip(old, new)):
+    if (
+        len(shape) < x.ndim
+        or -1 in shape[: len(shape) - x.ndim]
+        or any(o not in (1, n) for o, n in zip(old, new))
+    ):
         raise ValueError(f"only a size of 1 can be stretched, and {x.shape} does not fit {shape}")
     return np.broadcast_to(x, new)
 
@@ -259,7 +270,10 @@ def topk(x, k, dim=-1, largest=True, sorted=True):
     axis = dims_of(dim, x.ndim)[0]
     if not 0 <= k <= x.shape[axis]:
         raise ValueError(f"topk: k={k} is not between 0 and the size {x.shape[axis]} of dim {dim}")
-    order = np.argsort((turned(x) if largest else x).array, axis=axis, kind="stable")
+    keys = (turned(x) if largest else x).array
+    if largest and keys.dtype.kind == "f":
+        keys = np.where(np.isnan(keys), -np.inf, keys)  # nan counts as the largest
+    order = np.argsort(keys, axis=axis, kind="stable")
     indices = wrap(np.take(order, np.arange(k), axis=axis))
     return Extremes(gather(x, axis, indices), indices)
 
@@ -288,10 +302,13 @@ def variance(x, dim=None, unbiased=True, keepdim=False, correction=None, axis=No
     dim, keepdim = axis if dim is None else dim, keepdim or keepdims
     if isinstance(dim, bool):
         dim, unbiased = None, dim
-    if correction in (None, 0, 1):
-        return var(x, dim, unbiased if correction is None else correction == 1, keepdim)
+    dim = None if isinstance(dim, list) and not dim else dim
     whole = math.prod(x.shape[d] for d in dims_of(dim, x.ndim))
-    return mul(var(x, dim, False, keepdim), whole / max(whole - correction, 0) if whole else 1)
+    if correction in (None, 0, 1):
+        unbiased = unbiased if correction is None else correction == 1
+        return var(x, dim, unbiased and whole > 0, keepdim)  # of no numbers it is nan
+    share = whole / (whole - correction) if whole > correction else math.inf
+    return mul(var(x, dim, False, keepdim), share)
 
 
 def norm(x, p=2, dim=None, keepdim=False, axis=None, keepdims=False, dtype=None):
@@ -311,6 +328,7 @@ def norm(x, p=2, dim=None, keepdim=False, axis=None, keepdims=False, dtype=None)
     tensor(5.)
     """
     x = to(x, dtype=dtype)
+    x = x if x.dtype.kind == "f" else x.float()  # squares of uint8 would overflow
     dim, keepdim = axis if dim is None else dim, keepdim or keepdims
     if isinstance(p, (tuple, list)) or (isinstance(p, str) and p != "fro") or p is None:
         raise ValueError(f"norm: p is a number or 'fro', not {p!r}; a dimension is given as dim=")
@@ -359,6 +377,8 @@ class Size(tuple):
 
 def view(x, *shape):
     """`x.view(2, 3)`: `reshape` that refuses to copy."""
+    if shape and isinstance(shape[0], np.dtype):
+        raise TypeError(f"view(dtype) looks at the bits, which is not here: use to({shape[0]})")
     shape = one_tuple(shape)
     result = reshape(x, shape)
     if x.array.size and not np.may_share_memory(result.array, x.array):
@@ -382,8 +402,8 @@ def split(x, split_size, dim=0):
     if not isinstance(sizes, (list, tuple)):
         if split_size < 1:
             raise ValueError(f"split: a part has at least one element, not {split_size}")
-        sizes = [split_size] * -(-total // split_size)
-    elif sum(sizes) != total:
+        sizes = [split_size] * max(1, -(-total // split_size))
+    elif sum(sizes) != total or min(sizes, default=0) < 0:
         raise ValueError(f"split: the sizes {sizes} do not add up to the {total} of dim {dim}")
     starts = np.cumsum([0, *sizes]).tolist()
     before = (slice(None),) * dim
@@ -404,7 +424,9 @@ def chunk(x, chunks, dim=0):
     """
     if chunks < 1:
         raise ValueError(f"chunk: into at least 1 part, not {chunks}")
-    return split(x, max(1, -(-x.shape[dim] // chunks)), dim)
+    if not x.shape[dim]:
+        return split(x, [0] * chunks, dim)
+    return split(x, -(-x.shape[dim] // chunks), dim)
 
 
 # ---------------------------------------------------------------- methods: other dtypes
@@ -515,13 +537,17 @@ def masked_fill_(x, mask, value):
 
 
 def normal_(x, mean=0.0, std=1.0, generator=None):
-    """Draw every element anew from a normal distribution."""
+    """Draw every element anew from a normal distribution; ValueError for a negative std."""
+    if std < 0:
+        raise ValueError(f"normal_: std is a length, not {std}")
     fresh = randn(x.shape, generator=generator, dtype=x.dtype)
     return x._write("normal_", "randn(shape)", ..., fresh * std + mean)
 
 
 def uniform_(x, low=0.0, high=1.0, generator=None):
-    """Draw every element anew, evenly between `low` and `high`."""
+    """Draw every element anew, evenly between `low` and `high`; ValueError if low > high."""
+    if low > high:
+        raise ValueError(f"uniform_: {low} is above {high}")
     fresh = rand(x.shape, generator=generator, dtype=x.dtype)
     return x._write("uniform_", "rand(shape)", ..., fresh * (high - low) + low)
 
@@ -582,18 +608,24 @@ def grad(
     PyTorch's `autograd.grad`: good for several workers that share weights.
 
     Args:
-        outputs: a Tensor, as for `backward`.
+        outputs: a Tensor, as for `backward`, or a list of one.
         inputs: a Tensor or a list of them: leaves, or results on the way.
         grad_outputs, retain_graph, create_graph: as for `backward`.
         allow_unused: None for an input that `outputs` does not depend on, instead of an error.
 
     Raises:
         RuntimeError: an input was not used to compute the output, or what `backward` refuses.
+        TypeError: several outputs.
 
     >>> x = Tensor(3.0, requires_grad=True)
     >>> grad(x * x, x)
     (tensor(6.),)
     """
+    if not isinstance(outputs, Tensor) and len(outputs) != 1:
+        raise TypeError(f"grad: one output, not {len(outputs)}: add them up, sum(outputs)")
+    outputs = outputs if isinstance(outputs, Tensor) else outputs[0]
+    one = isinstance(grad_outputs, (list, tuple)) and len(grad_outputs) == 1
+    grad_outputs = grad_outputs[0] if one else grad_outputs
     inputs = [inputs] if isinstance(inputs, Tensor) else list(inputs)
     calls = [t.made_by for t in inputs if t.made_by is not None]
     before, found = [call.result for call in calls], {}
@@ -641,5 +673,15 @@ class set_grad_enabled(no_grad):
         return super().__call__(function)
 
 
-inference_mode = no_grad
+def inference_mode(mode=True):
+    """`no_grad` under PyTorch's other name.
+
+    Args:
+        mode: False for a block that changes nothing.
+    """
+    if callable(mode):
+        return no_grad(mode)
+    return no_grad() if mode else contextlib.nullcontext()
+
+
 is_grad_enabled = recording

@@ -19,8 +19,16 @@ def functions():
 
 
 def written(result, out):
-    """The result; or `out`, over which it was written."""
-    return result if out is None else out._write("out=", "the result", ..., result)
+    """The result; or `out`, over which it was written.
+
+    Raises:
+        ValueError: `out` has another shape. TypeError: the result does not fit its dtype.
+    """
+    if out is None:
+        return result
+    if out.shape != result.shape:
+        raise ValueError(f"out= has the shape {out.shape}, and the result has {result.shape}")
+    return functions().write_result(out, result, "out=", "the result")
 
 
 def reducing(name, own):
@@ -28,11 +36,24 @@ def reducing(name, own):
 
     def function(x, *args, dtype=None, out=None, **named):
         if dtype is not None:
-            x = functions().to(x, dtype)
+            x = converted(name, x, dtype)
         result = getattr(core, own)(x, *args, **named)
+        result = result if dtype is None else functions().to(result, dtype)  # int32, not int64
         return result if out is None else written(result, out)
 
     return called(function, name)
+
+
+def converted(name, x, dtype):
+    """x in the dtype to compute in.
+
+    Raises:
+        TypeError: a mean in whole numbers, or a gradient that whole numbers have not.
+    """
+    result = functions().to(x, dtype)
+    if result.dtype.kind != "f" and (name == "mean" or (x.requires_grad and recording())):
+        raise TypeError(f"{name}: dtype={dtype} is no dtype of real numbers: use float32")
+    return result
 
 
 def called(function, name, module=core):
@@ -85,7 +106,7 @@ def converting(name):
 
     def function(x, *args, dtype=None, **named):
         if dtype is not None:
-            x = functions().to(x, dtype)
+            x = converted(name, x, dtype)
         return core.later("activations", name)(x, *args, **named)
 
     function.__name__ = function.__qualname__ = name
@@ -100,7 +121,9 @@ def prod(x, dim=None, keepdim=False, *, dtype=None):
     """The product of all elements, or along `dim`. Args: dtype, to convert first."""
     from . import maths
 
-    return maths.prod(x if dtype is None else functions().to(x, dtype), dim, keepdim)
+    if dtype is None:
+        return maths.prod(x, dim, keepdim)
+    return functions().to(maths.prod(converted("prod", x, dtype), dim, keepdim), dtype)
 
 
 # ---------------------------------------------------------------- writing into a part
@@ -126,6 +149,20 @@ def set_part(x, index, value):
             f"t[index] = value is not recorded, and a gradient would be lost: {told}"
         )
     renewed(x, result)
+
+
+def changing(name):
+    """`x += other` as the lesson has it, but shape and dtype of x stay, recorded or not."""
+    own = getattr(core.Tensor, name)
+
+    def method(x, other):
+        result = own(x, other)
+        if result.shape != x.shape:
+            raise ValueError(f"{name}: the result is {result.shape} and does not fit {x.shape}")
+        return functions().to(result, x.dtype) if x.dtype.kind == "f" else result
+
+    method.__name__, method.__doc__ = name, changing.__doc__
+    return method
 
 
 def renewed(x, result):
@@ -176,5 +213,7 @@ METHODS = {
     "sum": total, "mean": average, "add": add, "sub": sub, "subtract": sub,
     "prod": prod, "__setitem__": set_part, "var": core.calls("variance", "functions"),
     "softmax": softmax_of,
-    "log_softmax": log_softmax_of,
+    "log_softmax": log_softmax_of, "div": core.calls("divided", "functions"),
+    "divide": core.calls("divided", "functions"),
 }  # fmt: skip
+METHODS |= {name: changing(name) for name in ("__iadd__", "__isub__", "__imul__", "__itruediv__")}
