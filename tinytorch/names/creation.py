@@ -273,7 +273,7 @@ def holds(name, low, high, dtype):
     if np.dtype(dtype).kind in "iu" and not (
         np.iinfo(dtype).min <= plain(low) and plain(high) - 1 <= np.iinfo(dtype).max
     ):
-        raise ValueError(f"{name}: {np.dtype(dtype)} does not hold all numbers from {low} to {high}")
+        raise ValueError(f"{name}: {np.dtype(dtype)} does not hold all from {low} to {high}")
 
 
 def randperm(n, generator=None, dtype=None, device=None):
