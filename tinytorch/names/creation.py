@@ -44,16 +44,8 @@ def of_size(name):
 
 
 zeros, ones, rand, randn = map(of_size, ("zeros", "ones", "rand", "randn"))
-
-
-def empty(*sizes, size=None, dtype=None, requires_grad=False, device=None, **ignored):
-    """Room for numbers; here it holds 0, so that nothing depends on chance.
-
-    Args:
-        sizes: the sizes, as f(2, 3) or f((2, 3)).
-        dtype: float32 unless given.
-    """
-    return zeros(*sizes, size=size, dtype=dtype, requires_grad=requires_grad, device=device)
+empty = of_size("zeros")  # room for numbers holds 0, so that nothing depends on chance
+empty.__name__ = empty.__qualname__ = "empty"
 
 
 def empty_like(input, dtype=None, requires_grad=False, device=None, memory_format=None):
@@ -97,8 +89,11 @@ def normal(mean, std=1.0, size=None, *, generator=None, dtype=None, device=None)
     """Normal numbers; mean and std are numbers with a size, or Tensors that broadcast.
 
     Args:
-        mean, std: numbers or Tensors.
+        mean, std: numbers or Tensors; the draw has no gradient with respect to them.
         size: the sizes, if both are numbers.
+
+    Raises:
+        ValueError: std is negative.
     """
     like = mean if isinstance(mean, Tensor) else std
     if size is None and not isinstance(like, Tensor):
@@ -106,6 +101,9 @@ def normal(mean, std=1.0, size=None, *, generator=None, dtype=None, device=None)
     if size is None:
         shapes = (getattr(v, "shape", ()) for v in (mean, std))
         size, dtype = np.broadcast_shapes(*shapes), dtype or like.dtype
+    mean, std = (v.detach() if isinstance(v, Tensor) else v for v in (mean, std))
+    if np.any(np.less(plain(std), 0)):
+        raise ValueError("normal: std is at least 0, and a negative one is among them")
     return randn(size, generator=generator, dtype=dtype, device=device) * std + mean
 
 
@@ -115,8 +113,16 @@ def bernoulli(input, p=None, *, generator=None):
     >>> bernoulli(Tensor([0.0, 1.0])).tolist()
     [0.0, 1.0]
     """
-    chance = input.array if p is None else p
+    chance = probability("bernoulli", input if p is None else p)
     return wrap((numpy_generator(generator).random(input.shape) < chance).astype(input.dtype))
+
+
+def probability(name, p):
+    """p as NumPy takes it, if it lies from 0 to 1."""
+    p = plain(p)
+    if not np.all(np.greater_equal(p, 0) & np.less_equal(p, 1)):
+        raise ValueError(f"{name}: a probability is a number from 0 to 1: pass x.sigmoid()?")
+    return p
 
 
 def multinomial(input, num_samples, replacement=False, *, generator=None):
@@ -134,6 +140,8 @@ def multinomial(input, num_samples, replacement=False, *, generator=None):
     if not isinstance(replacement, bool):
         told = f"not {type(replacement).__name__}: a generator is passed as generator="
         raise TypeError(f"multinomial: replacement is True or False, {told}")
+    if num_samples < 1:
+        raise ValueError(f"multinomial draws at least 1 sample, not {num_samples}")
     return _core.multinomial(input, num_samples, generator, replacement)
 
 
@@ -144,7 +152,7 @@ def logspace(start, end, steps, base=10.0, dtype=None):
 
 def scalar_tensor(value, dtype=None, device=None):
     """A Tensor of no dimensions; float32 unless given -> shape ()."""
-    return on_cpu(Tensor(float(value), dtype=dtype or float32), device)
+    return on_cpu(Tensor(value, dtype=dtype or float32), device)
 
 
 def full(size, fill_value, dtype=None, requires_grad=False, device=None):
@@ -200,12 +208,13 @@ def arange(start, end=None, step=1, dtype=None, requires_grad=False, device=None
         start, end, step: numbers; the result is int64 if all are whole, else float32.
 
     Raises:
-        ValueError: the step is 0.
+        ValueError: the step is 0, or leads away from the end.
     """
     start, end = (0, start) if end is None else (start, end)
-    if plain(step) == 0:
-        raise ValueError(f"arange: with step 0 it never gets from {start} to {end}")
-    array = to_array(np.arange(plain(start), plain(end), plain(step)))
+    first, last, width = plain(start), plain(end), plain(step)
+    if width == 0 or (last - first) * width < 0:
+        raise ValueError(f"arange: with step {step} it never gets from {start} to {end}")
+    array = to_array(np.arange(first, last, width))
     return created(array, dtype, requires_grad, device)
 
 
@@ -243,16 +252,28 @@ def randint(low=0, high=None, size=None, generator=None, dtype=None, device=None
         dtype: int64 unless given.
 
     Raises:
-        ValueError: there is no number from low to high - 1.
+        ValueError: there is no number from low to high - 1, or the dtype does not hold them.
+        TypeError: the sizes are no tuple.
     """
     if size is None:
         low, high, size = 0, low, high
     elif high is None:
         low, high = 0, low
+    if not isinstance(size, (tuple, list)):
+        raise TypeError(f"randint: the sizes are a tuple, randint(low, high, (3,)), not {size!r}")
     if not plain(low) < plain(high):
         raise ValueError(f"randint: there is no whole number from {low} to below {high}")
+    holds("randint", low, high, dtype or int64)
     array = numpy_generator(generator).integers(plain(low), plain(high), one_tuple((size,)))
     return created(array, dtype, False, device)
+
+
+def holds(name, low, high, dtype):
+    """Refuse numbers from low to high - 1 that a dtype of whole numbers would wrap around."""
+    if np.dtype(dtype).kind in "iu" and not (
+        np.iinfo(dtype).min <= plain(low) and plain(high) - 1 <= np.iinfo(dtype).max
+    ):
+        raise ValueError(f"{name}: {np.dtype(dtype)} does not hold all from {low} to {high}")
 
 
 def randperm(n, generator=None, dtype=None, device=None):
@@ -265,7 +286,10 @@ def randperm(n, generator=None, dtype=None, device=None):
     Returns:
         (n,), int64.
     """
-    return created(numpy_generator(generator).permutation(n), dtype, False, device)
+    if n < 0:
+        raise ValueError(f"randperm: there are no {n} numbers")
+    order = numpy_generator(generator).permutation(*one_tuple((n,)))
+    return created(order, dtype, False, device)
 
 
 # ---------------------------------------------------------------- of the kind of another
@@ -278,9 +302,8 @@ def new_zeros(x, *size, dtype=None, requires_grad=False, device=None):
 
 def new(x, *sizes):
     """Zeros of any size, or a copy of lists, with the dtype of x: the old way."""
-    if len(sizes) == 1 and isinstance(sizes[0], (list, np.ndarray)):
-        return new_tensor(x, sizes[0])
-    return new_zeros(x, *(sizes or (0,)))
+    data = numbers_of("new", sizes)
+    return new_zeros(x, *(sizes or (0,))) if data is None else new_tensor(x, data)
 
 
 def new_ones(x, *size, dtype=None, requires_grad=False, device=None):
@@ -396,16 +419,37 @@ class NoDtype:
 bfloat16 = NoDtype("bfloat16")
 
 
+def numbers_of(name, data):
+    """The numbers that `FloatTensor(...)` was given; None if these are sizes.
+
+    Raises:
+        TypeError: a tuple of whole numbers, which can be meant as sizes, such as x.shape.
+    """
+    whole = all(isinstance(n, (int, np.integer)) and not isinstance(n, bool) for n in data)
+    if whole or (len(data) == 1 and isinstance(data[0], Size)):
+        return None
+    first = data[0]
+    if type(first) is tuple and first and all(type(n) is int for n in first):
+        told = f"the list {list(first)} for numbers, or the sizes one by one, {name}(*sizes)"
+        raise TypeError(f"{name}({first}) could mean sizes or numbers: pass {told}")
+    if isinstance(first, (float, bool)):
+        raise TypeError(f"{name} takes a list of numbers, or sizes, not {first!r}: write [{first}]")
+    return first
+
+
 class Kind(type):
     """Makes the old names of kinds of Tensors, such as `FloatTensor`."""
 
     def __instancecheck__(cls, thing):
         return isinstance(thing, Tensor) and thing.dtype == cls.kind
 
-    def __call__(cls, *data, **ignored):
-        if len(data) == 1 and not isinstance(data[0], int):
-            return Tensor(data[0], dtype=cls.kind)
-        return zeros(*(data or (0,)), dtype=cls.kind)
+    def __call__(cls, *data, device=None):
+        numbers = numbers_of(cls.__name__, data)
+        if numbers is None:
+            return zeros(*(data or (0,)), dtype=cls.kind, device=device)
+        if isinstance(numbers, Tensor) and numbers.dtype != cls.kind:
+            raise TypeError(f"{cls.__name__} of a {numbers.dtype} tensor: use x.to({cls.kind})")
+        return as_tensor(numbers, cls.kind, device)
 
     def __repr__(cls):
         return f"torch.{cls.__name__}"
@@ -416,10 +460,8 @@ class Sized(Twin):
 
     def __call__(cls, *data, requires_grad=False, dtype=None, device=None):
         on_cpu(None, device)
-        if not data or all(isinstance(n, (int, np.integer)) for n in data):
-            sizes = [int(n) for n in data if type(n) is not bool]
-            if len(sizes) == len(data):
-                return zeros(*(sizes or (0,)), dtype=dtype, requires_grad=requires_grad)
+        if numbers_of("Tensor", data) is None:
+            return zeros(*(data or (0,)), dtype=dtype, requires_grad=requires_grad)
         data, *more = data
         requires_grad = more[0] if more else requires_grad
         if isinstance(data, _core.Tensor):
@@ -513,7 +555,7 @@ class Generator(_core.Generator):
             seed, device = None, seed
         on_cpu(self, device)
         self.device = "cpu"
-        super().__init__(seed)
+        super().__init__(67280421310721 if seed is None else seed)  # PyTorch's first seed
 
     def manual_seed(self, seed):
         """Begin again at `seed`."""
@@ -527,7 +569,7 @@ class Generator(_core.Generator):
 
     def initial_seed(self):
         """The seed that was set last."""
-        return self.seed() if self.first is None else self.first
+        return self.first
 
     def get_state(self):
         """What is needed to go on from here, for `set_state`."""
@@ -562,9 +604,11 @@ def set_printoptions(
     Args:
         precision: accepted; tensors are printed with 4 digits.
         threshold, edgeitems, linewidth: as NumPy's.
-        profile: accepted. sci_mode: False means no 1e-05.
+        profile: "full" prints all elements. sci_mode: False means no 1e-05.
     """
     wanted = {"threshold": threshold, "edgeitems": edgeitems, "linewidth": linewidth}
+    if profile == "full" and threshold is None:
+        wanted["threshold"] = sys.maxsize
     wanted["suppress"] = None if sci_mode is None else not sci_mode
     np.set_printoptions(**{name: value for name, value in wanted.items() if value is not None})
 
@@ -599,7 +643,8 @@ def can_cast(from_, to):
     >>> can_cast(float32, int64), can_cast(int64, float32)
     (False, True)
     """
-    return bool(np.can_cast(from_, to, "same_kind"))
+    first, second = ("biuf".index(np.dtype(kind).kind) for kind in (from_, to))
+    return first <= max(second, 2 if second else 0)
 
 
 def broadcast_shapes(*shapes):
@@ -636,7 +681,7 @@ def initial_seed():
 
 def poisson(input, generator=None):
     """Draws from Poisson distributions with the rates of input -> the same shape and dtype."""
-    return wrap(numpy_generator(generator).poisson(input.array).astype(input.dtype))
+    return wrap(np.asarray(numpy_generator(generator).poisson(input.array), input.dtype))
 
 
 class Chance:
@@ -647,7 +692,13 @@ class Chance:
 
     @staticmethod
     @contextlib.contextmanager
-    def fork_rng(devices=None, enabled=True, **ignored):
+    def fork_rng(
+        devices=None,
+        enabled=True,
+        _caller="fork_rng",
+        _devices_kw="devices",
+        device_type="cuda",
+    ):
         """`with fork_rng():` what is drawn inside does not count outside."""
         before = get_rng_state()
         try:

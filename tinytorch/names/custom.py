@@ -4,6 +4,8 @@ Both are calls of one primitive, "custom", in the graph of module 06: what it ke
 with the gradient when the walk comes by.
 """
 
+import weakref
+
 import numpy as np
 
 from ..autograd import no_grad, rule
@@ -29,7 +31,9 @@ class Context:
         self.flat = {id(t) for t in tensors}
 
     def mark_dirty(self, *tensors):
-        """Accepted; results are new tensors."""
+        """Refused: the caller's tensor would not know of the write, and lose its gradient."""
+        told = "results are new tensors here: return a new one, and leave mark_dirty out"
+        raise NotImplementedError(f"forward wrote into its input: {told}")
 
     def set_materialize_grads(self, value):
         """Accepted; a gradient that did not arrive is zeros."""
@@ -159,15 +163,13 @@ def custom_rule(g, step, forms, needs):
 class Handle:
     """A hook that was put somewhere, to be taken away with `remove()`."""
 
-    def __init__(self, hooks, hook):
+    def __init__(self, hooks, hook, prepend=False):
         self.hooks, self.hook = hooks, hook
-        hooks.append(self)
+        hooks.insert(0 if prepend else len(hooks), self)
 
     def remove(self):
-        """Take the hook away; a leaf without hooks is forgotten."""
+        """Take the hook away."""
         self.hooks[:] = [h for h in self.hooks if h is not self]
-        for key in [key for key, (_, hooks) in LEAVES.items() if not hooks]:
-            del LEAVES[key]
 
     def __enter__(self):
         return self
@@ -181,11 +183,28 @@ def hooked(g, hooks):
     for handle in list(hooks):
         with no_grad():
             changed = handle.hook(g)
+        if changed is not None and changed.shape != g.shape:
+            raise RuntimeError(f"a hook made {changed.shape} of a gradient of shape {g.shape}")
         g = g if changed is None else changed
     return g
 
 
-LEAVES = {}  # id of a leaf -> the leaf and its hooks
+LEAVES = {}  # id of a leaf -> (a weak reference to it, its hooks)
+
+
+class Hooked(Call):
+    """A call that only watches: `retain_grad()` behind it keeps what the hooks have made."""
+
+    __slots__ = ()
+
+    @property
+    def result(self):
+        """None: the call that was moved behind this one knows."""
+
+    @result.setter
+    def result(self, reference):
+        if self.inputs:
+            self.inputs[0].result = reference
 
 
 def register_hook(x, hook):
@@ -217,7 +236,7 @@ def register_hook(x, hook):
     ctx.hooks = []
     call.primitive, call.inputs, call.versions = "custom", (inner,), ()
     call.kept = {"step": ("hook", ctx, run_hooks, False), "forms": [(x.shape, x.dtype)]}
-    call.shape, call.dtype, call.result = x.shape, x.dtype, None
+    call.shape, call.dtype, call.result, call.__class__ = x.shape, x.dtype, None, Hooked
     return Handle(ctx.hooks, hook)
 
 
@@ -246,14 +265,17 @@ def leaf_hook(x, hook):
                     found = LEAVES.get(id(leaf))
                     if found is not None and found[1]:
                         changed = hooked(wrap(gradients[leaf]), found[1])
-                        gradients[leaf] = np.asarray(changed.array)
+                        gradients[leaf] = np.array(changed.array, leaf.dtype)  # a copy
                 into(gradients)
 
             return usual(loss, gradient, retain_graph, create_graph, into=through_hooks)
 
         backward.knows_hooks, backward.__doc__ = True, usual.__doc__
         SLOTS["backward"] = backward
-    return Handle(LEAVES.setdefault(id(x), (x, []))[1], hook)
+    key = id(x)
+    if key not in LEAVES:
+        LEAVES[key] = weakref.ref(x, lambda _: LEAVES.pop(key, None)), []
+    return Handle(LEAVES[key][1], hook)
 
 
 def register_full_backward_hook(module, hook, prepend=False):
@@ -265,14 +287,27 @@ def register_full_backward_hook(module, hook, prepend=False):
         A handle whose `remove()` takes the hook away.
     """
     hooks = vars(module).setdefault("backward_hooks", [])
-    if "watched" not in vars(module):
-        module.watched, usual = True, module.forward
+    if not isinstance(vars(module).get("forward"), Watching):
+        module.forward = Watching(module, hooks)
+    return Handle(hooks, hook, prepend)
 
-        def forward(*args, **kwargs):
-            return watched(module, usual, hooks, args, kwargs) if hooks else usual(*args, **kwargs)
 
-        module.forward = forward
-    return Handle(hooks, hook)
+class Watching:
+    """The forward of a module with such hooks; that of a deep copy belongs to the copy."""
+
+    def __init__(self, module, hooks):
+        self.module, self.hooks, self.own = module, hooks, vars(module).get("forward")
+
+    def usual(self, *args, **kwargs):
+        """What the module computes."""
+        if self.own is not None:
+            return self.own(*args, **kwargs)
+        return type(self.module).forward(self.module, *args, **kwargs)
+
+    def __call__(self, *args, **kwargs):
+        if not self.hooks:
+            return self.usual(*args, **kwargs)
+        return watched(self.module, self.usual, self.hooks, args, kwargs)
 
 
 def watched(module, forward, hooks, args, kwargs):
@@ -346,7 +381,10 @@ class functional:
         Args:
             func: takes and returns a Tensor, or takes several.
             inputs: a Tensor, or a tuple of them, for which a tuple comes back.
+            strict: refuse an input on which the result does not depend.
         """
+        if create_graph:
+            raise NotImplementedError("jacobian: create_graph=True is not supported")
         single = isinstance(inputs, Tensor)
         leaves = [t.detach().clone().requires_grad_() for t in ([inputs] if single else inputs)]
         result = func(*leaves)
@@ -357,7 +395,7 @@ class functional:
             from ..functions import grad
 
             seed = seed.reshape(result.shape)
-            found = grad(result, leaves, seed, retain_graph=True, allow_unused=True)
+            found = grad(result, leaves, seed, retain_graph=True, allow_unused=not strict)
             for row, g in zip(rows, found):
                 row[place] = 0 if g is None else g.array
         made = [wrap(r.reshape(*result.shape, *t.shape)) for r, t in zip(rows, leaves)]

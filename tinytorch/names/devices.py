@@ -54,12 +54,21 @@ def get_device(x):
     return -1
 
 
-def compile(model=None, **settings):
+def compile(
+    model=None,
+    *,
+    fullgraph=False,
+    dynamic=None,
+    backend="inductor",
+    mode=None,
+    options=None,
+    disable=False,
+):
     """The model itself: there is nothing to compile. Also as a decorator.
 
     Args:
         model: a Module or a function.
-        settings: PyTorch's mode=, backend=, ... are accepted and change nothing.
+        fullgraph, dynamic, backend, mode, options, disable: accepted and change nothing.
 
     >>> compile(len) is len
     True
@@ -112,10 +121,18 @@ class GradScaler:
 
     Args:
         device: its name, without effect.
-        enabled, settings: accepted; with enabled=True a warning says that nothing is scaled.
+        enabled: with True a warning says that nothing is scaled. The others are without effect.
     """
 
-    def __init__(self, device="cuda", enabled=True, **settings):
+    def __init__(
+        self,
+        device="cuda",
+        init_scale=2.0**16,
+        growth_factor=2.0,
+        backoff_factor=0.5,
+        growth_interval=2000,
+        enabled=True,
+    ):
         if enabled:
             told = "GradScaler: gradients are float32 here, so nothing is scaled"
             warnings.warn(told, stacklevel=2)

@@ -11,13 +11,15 @@ from ..tensor import (
     Tensor,
     add,
     cat,
-    exp,
+    clone,
     int64,
     log,
     matmul,
     mul,
     permute,
     primitive,
+    real,
+    recording,
     reshape,
     sub,
     tensor_abs,
@@ -25,7 +27,7 @@ from ..tensor import (
     where,
     wrap,
 )
-from .maths import Pair, bell, curve, sign, sized
+from .maths import Pair, bell, curve, mv, sign, sized
 from .places import flip
 
 # ---------------------------------------------------------------- bits
@@ -61,13 +63,21 @@ def bitwise_not(x):
 
 
 def lanczos(x):
-    """log(gamma(x)), number by number."""
-    return np.vectorize(math.lgamma, otypes=[x.dtype])(x)
+    """log(gamma(x)), number by number; inf at 0, -1, -2, ..."""
+
+    def one(z):
+        return math.inf if z <= 0 and z == math.floor(z) else math.lgamma(z)
+
+    return np.vectorize(one, otypes=[x.dtype])(x)
 
 
 def psi(x, y=None):
-    """The slope of lgamma: by its recurrence up to 6, then by its series."""
+    """The slope of lgamma: by its recurrence up to 6, then by its series; mirrored below 0."""
     x = np.array(x, np.float64)
+    if (x < 0).any():
+        mirrored = psi(1 - np.minimum(x, 0)) - math.pi / np.tan(math.pi * x)
+        poles = (x < 0) & (x == np.floor(x))
+        return np.where(x < 0, np.where(poles, math.nan, mirrored), psi(np.where(x < 0, 1, x)))
     total = np.zeros_like(x)
     for _ in range(6):
         small = x < 6
@@ -79,8 +89,11 @@ def psi(x, y=None):
 
 
 def psi_slope(x, y):
-    """The slope of digamma, by its recurrence up to 6 and its series."""
+    """The slope of digamma, by its recurrence up to 6 and its series; mirrored below 0."""
     x = np.array(x, np.float64)
+    if (x < 0).any():
+        mirrored = (math.pi / np.sin(math.pi * x)) ** 2 - psi_slope(1 - np.minimum(x, 0), y)
+        return np.where(x < 0, mirrored, psi_slope(np.where(x < 0, 1, x), y))
     total = np.zeros_like(x)
     for _ in range(6):
         small = x < 6
@@ -97,8 +110,9 @@ def inverse_erf(x):
     w = np.log((1 - x64) * (1 + x64)) / 2 + 2 / (math.pi * 0.147)
     y = np.sign(x64) * np.sqrt(np.sqrt(w * w - np.log((1 - x64) * (1 + x64)) / 0.147) - w)
     for _ in range(3):
-        y -= (np.vectorize(math.erf)(y) - x64) / (2 / math.sqrt(math.pi) * np.exp(-y * y))
-    return y.astype(x.dtype)
+        erf = np.vectorize(math.erf, otypes=[np.float64])(y)
+        y -= (erf - x64) / (2 / math.sqrt(math.pi) * np.exp(-y * y))
+    return np.where(np.abs(x64) == 1, x64 * math.inf, y).astype(x.dtype)
 
 
 lgamma = curve("lgamma", "log(gamma(x))", lanczos, psi)
@@ -112,6 +126,7 @@ sinc = curve(
 
 def logit(x, eps=None):
     """log(x / (1 - x)): any shape -> the same. Args: eps, which keeps x from 0 and 1."""
+    x = x if x.dtype.kind == "f" else x.float()
     x = x if eps is None else x.clamp(eps, 1 - eps)
     return log(x / (1 - x))
 
@@ -123,13 +138,14 @@ def signbit(x):
 
 def copysign(x, other):
     """|x| with the sign of other; they broadcast -> real numbers."""
+    x = x if x.dtype.kind == "f" else x.float()
     signs = np.copysign(np.float32(1), getattr(other, "array", other)).astype(x.dtype)
     return mul(tensor_abs(x), wrap(np.asarray(signs)))
 
 
 def heaviside(x, values):
-    """0 where x < 0, values where it is 0, 1 above -> the dtype of x."""
-    return wrap(np.heaviside(x.array, values.array).astype(x.dtype))
+    """0 where x < 0 or nan, values where it is 0, 1 above -> the dtype of x."""
+    return wrap(np.where(x.array == 0, values.array, x.array > 0).astype(x.dtype))
 
 
 def float_power(x, exponent):
@@ -157,7 +173,7 @@ def extremes_so_far(x, dim, largest):
     best, places = moved[0].copy(), np.zeros(moved.shape[1:], int64)
     indices = np.zeros(moved.shape, int64)
     for i, row in enumerate(moved):
-        better = row >= best if largest else row <= best
+        better = (row >= best if largest else row <= best) | (row != row)  # a nan stays
         best, places = np.where(better, row, best), np.where(better, i, places)
         indices[i] = places
     indices = wrap(np.ascontiguousarray(np.moveaxis(indices, 0, dim)))
@@ -178,10 +194,21 @@ def cummin(x, dim):
     return extremes_so_far(x, dim, False)
 
 
+@primitive
 def logcumsumexp(x, dim):
     """log(exp(x_0) + ... + exp(x_i)) along `dim` -> the same shape."""
-    top = wrap(x.array.max(axis=dim, keepdims=True))
-    return add(log(exp(sub(x, top)).cumsum(dim)), top)
+    return np.logaddexp.accumulate(real(x), dim)
+
+
+@rule
+def logcumsumexp_rule(g, x, dim, out):
+    """x_j is in every y_i from j on, with the share exp(x_j - y_i); the y never fall."""
+    g, y = (np.moveaxis(t, dim, 0) for t in (g, out))
+    total = np.array(g)
+    for i in range(len(y) - 2, -1, -1):
+        total[i] += total[i + 1] * np.exp(np.where(y[i] == y[i + 1], 0, y[i] - y[i + 1]))
+    share = np.exp(np.where(x == out, 0, x - out))
+    return (np.moveaxis(total, 0, dim) * share).astype(out.dtype, copy=False)
 
 
 def mode(x, dim=-1, keepdim=False):
@@ -218,10 +245,14 @@ def histogram(x, bins, *, range=None, weight=None, density=False):
 
 def trapezoid(y, x=None, *, dx=1.0, dim=-1):
     """The area under a line through the points -> without that dimension. Args: x, or dx."""
-    n = y.shape[dim]
-    pairs = add(y.narrow(dim, 1, n - 1), y.narrow(dim, 0, n - 1))
-    width = dx if x is None else sub(x[1:], x[:-1])
-    return tensor_sum(mul(pairs, width), dim) / 2
+
+    def ends(t):
+        n = t.shape[dim]
+        return t.narrow(dim, 1, n - 1), t.narrow(dim, 0, n - 1)
+
+    if x is not None and x.ndim == 1:  # it says where the points of `dim` are
+        x = reshape(x, tuple(-1 if d == dim % y.ndim else 1 for d in range(y.ndim)))
+    return tensor_sum(mul(add(*ends(y)), dx if x is None else sub(*ends(x))), dim) / 2
 
 
 def renorm(x, p, dim, maxnorm):
@@ -235,7 +266,7 @@ def cov(x, *, correction=1):
     """The covariances of the rows: (n, m) -> (n, n). Args: correction, off the number m."""
     x = x if x.ndim == 2 else reshape(x, (1, -1))
     centred = sub(x, x.mean(1, True))
-    found = matmul(centred, centred.mT) / (x.shape[1] - correction)
+    found = matmul(centred, centred.mT) / wrap(np.array(max(x.shape[1] - correction, 0), x.dtype))
     return found.squeeze() if found.shape == (1, 1) else found
 
 
@@ -252,7 +283,9 @@ def corrcoef(x):
 def cross(x, other, dim=None):
     """The vector at right angles to both, of three numbers along `dim` -> the same shape."""
     if dim is None:
-        dim = next(d for d in range(x.ndim) if x.shape[d] == 3)
+        dim = next((d for d in range(x.ndim) if x.shape[d] == 3), 0)
+    if x.ndim != other.ndim or not x.shape[dim] == other.shape[dim] == 3:
+        raise ValueError(f"cross: dim {dim} has 3 sizes in both, not {x.shape} and {other.shape}")
     order = ((1, 2, 0), (2, 0, 1))
     a, b = ([t.index_select(dim, Tensor(list(o))) for o in order] for t in (x, other))
     return sub(mul(a[0], b[1]), mul(a[1], b[0]))
@@ -260,12 +293,12 @@ def cross(x, other, dim=None):
 
 def addmv(x, mat, vec, *, beta=1, alpha=1):
     """beta * x + alpha * (mat @ vec): (n,), (n, k), (k,) -> (n,)."""
-    return add(mul(x, beta), mul(matmul(mat, vec), alpha))
+    return add(mul(x, beta), mul(mv(mat, vec), alpha))
 
 
 def addr(x, vec1, vec2, *, beta=1, alpha=1):
     """beta * x + alpha * vec1_i vec2_j: (n, m), (n,), (m,) -> (n, m)."""
-    return add(mul(x, beta), mul(mul(vec1.unsqueeze(1), vec2), alpha))
+    return add(mul(x, beta), mul(ger(vec1, vec2), alpha))
 
 
 def block_diag(*tensors):
@@ -284,17 +317,24 @@ def combinations(x, r=2, with_replacement=False):
     """All choices of r elements of a vector, a row each -> (n, r)."""
     kind = itertools.combinations_with_replacement if with_replacement else itertools.combinations
     places = np.array(list(kind(range(len(x)), r)), int64).reshape(-1, r)
-    return x[wrap(places)]
+    return sized("combinations", x, 1)[wrap(places)]
 
 
 def hsplit(x, indices_or_sections):
     """Cut along dim 1, vectors along dim 0 -> a tuple of views."""
-    return x.tensor_split(indices_or_sections, 0 if x.ndim == 1 else 1)
+    return evenly("hsplit", x, indices_or_sections, 0 if x.ndim == 1 else 1)
 
 
 def vsplit(x, indices_or_sections):
     """Cut along dim 0 -> a tuple of views."""
-    return x.tensor_split(indices_or_sections, 0)
+    return evenly("vsplit", x, indices_or_sections, 0)
+
+
+def evenly(name, x, parts, dim):
+    """`tensor_split` into parts of one size."""
+    if isinstance(parts, int) and (parts < 1 or x.shape[dim] % parts):
+        raise ValueError(f"{name}: the size {x.shape[dim]} cannot be cut into {parts} equal parts")
+    return x.tensor_split(parts, dim)
 
 
 def rot90(x, k=1, dims=(0, 1)):
@@ -304,7 +344,7 @@ def rot90(x, k=1, dims=(0, 1)):
         order = list(range(x.ndim))
         order[first], order[second] = order[second], order[first]
         x = flip(permute(x, tuple(order)), (first,))
-    return x
+    return x if k % 4 else clone(x)
 
 
 def ger(x, vec2):
@@ -316,15 +356,25 @@ REDUCED = {"sum": np.add, "prod": np.multiply, "amax": np.maximum, "amin": np.mi
 
 
 def scatter_reduce(x, dim, index, src, reduce, *, include_self=True):
-    """`scatter`, where what meets at one place is reduced; without a gradient but for "sum".
+    """`scatter`, where what meets at one place is reduced; a gradient for "sum" and "mean" alone.
 
     Args:
         reduce: "sum", "mean", "prod", "amax" or "amin". include_self: what is there counts, too.
-    """
-    from .places import places_of, scatter, scatter_add
 
+    Raises:
+        ValueError: another word. NotImplementedError: a gradient that is not here.
+    """
+    from .places import places_of, scatter, scatter_add, sources
+
+    if reduce != "mean" and reduce not in REDUCED:
+        raise ValueError(f"scatter_reduce: no {reduce!r}, but mean, {', '.join(REDUCED)}")
+    if reduce not in ("sum", "mean") and recording() and (x.requires_grad or src.requires_grad):
+        told = "use detach(), or amax() over a dimension of its own"
+        raise NotImplementedError(f"scatter_reduce has no gradient for {reduce!r} here: {told}")
     if not include_self:
-        start = {"sum": 0.0, "mean": 0.0, "prod": 1.0, "amax": -math.inf, "amin": math.inf}
+        info = np.iinfo(x.dtype) if x.dtype.kind in "iu" else None
+        low, high = (info.min, info.max) if info else (-math.inf, math.inf)
+        start = {"sum": 0, "mean": 0, "prod": 1, "amax": low, "amin": high}
         x = scatter(x, dim, index, start[reduce])
     if reduce in ("sum", "mean"):
         total = scatter_add(x, dim, index, src)
@@ -332,9 +382,10 @@ def scatter_reduce(x, dim, index, src, reduce, *, include_self=True):
             return total
         ones = wrap(np.ones(src.shape, x.dtype))
         counts = scatter_add(wrap(np.full(x.shape, float(include_self), x.dtype)), dim, index, ones)
-        return total / counts.clamp(min=1.0)
+        counts = counts.clamp(min=1)
+        return total / counts if x.dtype.kind == "f" else total // counts
     result = x.array.copy()
-    parts = src.array[tuple(slice(n) for n in index.shape)]
+    parts = sources(index, src, x).array
     REDUCED[reduce].at(result, places_of(dim, index.array), parts)
     return wrap(result)
 

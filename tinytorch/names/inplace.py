@@ -12,6 +12,7 @@ import numpy as np
 from .. import activations, functions
 from ..tensor import Tensor, numpy_generator, wrap
 from . import further, maths, places
+from .creation import holds, probability
 
 core = sys.modules[Tensor.__module__]  # `tinytorch.tensor` is a function
 
@@ -48,49 +49,73 @@ METHODS = {
 METHODS |= {f"{name}_": writing(name, function) for name, function in OTHER.items()}
 
 
+def real_only(name, x, width):
+    """Refuse whole numbers, which would be cut, and a width of the density that is not positive."""
+    if x.dtype.kind != "f" or not width > 0:
+        told = f"and this is {x.dtype} with {width}"
+        raise ValueError(f"{name} draws real numbers of a positive width, {told}")
+
+
 def bernoulli_(x, p=0.5, *, generator=None):
     """Make every element 1 with probability p, else 0."""
-    fresh = numpy_generator(generator).random(x.shape) < (p.array if hasattr(p, "array") else p)
+    fresh = numpy_generator(generator).random(x.shape) < probability("bernoulli_", p)
     return x._write("bernoulli_", "bernoulli(p)", ..., wrap(fresh))
 
 
 def exponential_(x, lambd=1.0, *, generator=None):
     """Draw every element anew from the density lambd * exp(-lambd * x)."""
+    real_only("exponential_", x, lambd)
     fresh = numpy_generator(generator).exponential(1 / lambd, x.shape)
     return x._write("exponential_", "rand(shape)", ..., wrap(fresh))
 
 
 def geometric_(x, p, *, generator=None):
     """Draw every element anew: how many tries until the first success of probability p."""
+    probability("geometric_", p)
     fresh = numpy_generator(generator).geometric(p, x.shape)
     return x._write("geometric_", "rand(shape)", ..., wrap(fresh))
 
 
 def log_normal_(x, mean=1.0, std=2.0, *, generator=None):
     """Draw every element anew: exp of a normal number."""
+    real_only("log_normal_", x, std)
     fresh = numpy_generator(generator).lognormal(mean, std, x.shape)
     return x._write("log_normal_", "randn(shape).exp()", ..., wrap(fresh))
 
 
 def cauchy_(x, median=0.0, sigma=1.0, *, generator=None):
     """Draw every element anew from a Cauchy distribution."""
+    real_only("cauchy_", x, sigma)
     fresh = numpy_generator(generator).standard_cauchy(x.shape) * sigma + median
     return x._write("cauchy_", "rand(shape)", ..., wrap(fresh))
 
 
 def random_(x, low=None, high=None, *, generator=None):
-    """Draw every element anew: whole numbers from `low` (0) to high - 1; `random_(high)` too."""
+    """Draw every element anew: whole numbers from `low` (0) to high - 1; `random_(high)` too.
+
+    Without `high`: all that the dtype can hold one by one, 2^24 for float32.
+    """
     low, high = (0, low) if high is None else (low, high)
-    high = 2**24 if high is None else high
+    if high is None:
+        most = {"f": 2 ** (np.finfo(x.dtype).nmant + 1)} if x.dtype.kind == "f" else {"b": 1}
+        high = 1 + (most.get(x.dtype.kind) or np.iinfo(x.dtype).max)
+    holds("random_", low, high, x.dtype)
     fresh = numpy_generator(generator).integers(low, high, x.shape)
-    return x._write("random_", "randint(low, high, shape)", ..., wrap(fresh))
+    return x._write("random_", "randint(low, high, shape)", ..., wrap(np.asarray(fresh)))
 
 
-def fill_diagonal_(x, fill_value):
-    """Make every element of the main diagonal of a matrix `fill_value`."""
-    return x._write(
-        "fill_diagonal_", "where(mask, value, t)", np.diag_indices(min(x.shape)), fill_value
-    )
+def fill_diagonal_(x, fill_value, wrap=False):
+    """Make every element of the main diagonal `fill_value`; of more than 2 sizes, all are equal.
+
+    Raises:
+        ValueError: x has no such diagonal. NotImplementedError: wrap=True for a tall matrix.
+    """
+    if x.ndim < 2 or (x.ndim > 2 and len(set(x.shape)) > 1):
+        raise ValueError(f"fill_diagonal_: shape {x.shape} has no main diagonal")
+    if wrap and x.shape[0] > x.shape[1]:
+        raise NotImplementedError("fill_diagonal_: the diagonal of a tall matrix ends: wrap=False")
+    place = np.diag_indices(min(x.shape), x.ndim)
+    return x._write("fill_diagonal_", "where(mask, value, t)", place, fill_value)
 
 
 def masked_scatter_(x, mask, source):
@@ -105,7 +130,7 @@ def detach_(x):
     return x
 
 
-def no_reshape(x, *args):
+def no_reshape(x, *args, **named):
     """`x.unsqueeze_(0)` and the like: refused, a tensor keeps its shape.
 
     Raises:

@@ -10,17 +10,22 @@ from ..tensor import (
     Tensor,
     bool_,
     cat,
+    clone,
     dims_of,
     eq,
+    float32,
     getitem,
+    int32,
     int64,
     mul,
+    ne,
     one_tuple,
     permute,
     plain,
     primitive,
     reshape,
     stack,
+    sub,
     transpose,
     unsqueeze,
     where,
@@ -39,11 +44,13 @@ def argsort(x, dim=-1, descending=False, stable=False):
     tensor([0, 2, 1])
     """
     keys = x.array.astype("int8") if x.dtype == bool_ else x.array
+    if not x.shape:
+        return wrap(np.zeros((), int64))
     if not descending:
         return wrap(np.asarray(np.argsort(keys, axis=dim, kind="stable")))
     keys = np.flip(keys, dim)  # backwards twice, so that equal ones stay in their order
     order = np.flip(np.argsort(keys, axis=dim, kind="stable"), dim)
-    return wrap(keys.shape[dim] - 1 - order if keys.ndim else np.zeros((), int64))
+    return wrap(keys.shape[dim] - 1 - order)
 
 
 def sort(x, dim=-1, descending=False, stable=False):
@@ -53,7 +60,7 @@ def sort(x, dim=-1, descending=False, stable=False):
     tensor([1, 2, 0])
     """
     if not x.shape:
-        return Sorted(x, argsort(x[None], 0)[0])
+        return Sorted(clone(x), argsort(x))
     order = argsort(x, dim, descending, stable)
     return Sorted(gather(x, dim, order), order)
 
@@ -61,10 +68,13 @@ def sort(x, dim=-1, descending=False, stable=False):
 def unique(x, sorted=True, return_inverse=False, return_counts=False, dim=None):
     """The different elements in order; of whole slices with `dim`. It has no gradient.
 
+    Every nan counts for itself, as nan is equal to nothing.
+
     Returns:
         A Tensor; or a tuple: the elements, for each place in x which one, and how often each is.
     """
-    found = np.unique(x.array, return_inverse=return_inverse, return_counts=return_counts, axis=dim)
+    wanted = {"return_inverse": return_inverse, "return_counts": return_counts}
+    found = np.unique(x.array, **wanted, axis=dim, equal_nan=False)
     if not isinstance(found, tuple):
         return wrap(found)
     return tuple(wrap(part) for part in found)
@@ -76,12 +86,13 @@ def bincount(x, weights=None, minlength=0):
         raise ValueError("bincount counts whole numbers from 0 on, in one dimension")
     if weights is None:
         return wrap(np.bincount(x.array, minlength=minlength))
-    return wrap(np.bincount(x.array, weights.array, minlength).astype(weights.dtype))
+    found = np.bincount(x.array, weights.array, minlength)  # float64
+    return wrap(found.astype(weights.dtype if weights.dtype == float32 else found.dtype))
 
 
 def histc(x, bins=100, min=0, max=0):
     """How many elements lie in each of `bins` equal parts from min to max -> (bins,)."""
-    low, high = (x.array.min(), x.array.max()) if min == max == 0 else (min, max)
+    low, high = (x.array.min(), x.array.max()) if min == max else (min, max)
     return wrap(np.histogram(x.array, bins, (float(low), float(high)))[0].astype(x.dtype))
 
 
@@ -89,6 +100,8 @@ def searchsorted(sorted_sequence, values, *, right=False, side=None):
     """Where the values would stand in a sorted row, (n,) and any shape -> that shape, int64."""
     if sorted_sequence.ndim != 1:
         raise ValueError(f"searchsorted takes one sorted row, not {sorted_sequence.shape}")
+    if right and side == "left":
+        raise ValueError("searchsorted: right=True and side='left' contradict each other")
     side = side or ("right" if right else "left")
     found = np.searchsorted(sorted_sequence.array, plain(values), side)
     return wrap(np.asarray(found, int64))
@@ -132,8 +145,16 @@ def where_method(x, condition, other):
     return where(condition, x, other)
 
 
+def booleans(name, mask):
+    """The mask, if it holds True and False: whole numbers would pick by number."""
+    if mask.dtype != bool_:
+        raise TypeError(f"{name}: a mask holds True and False, not {mask.dtype}: use mask.bool()")
+    return mask
+
+
 def masked_select(x, mask):
     """The elements where the mask is True, in reading order -> (n,); x and mask broadcast."""
+    booleans("masked_select", mask)
     shape = np.broadcast_shapes(x.shape, mask.shape)
     return getitem(expanded(x, shape), wrap(np.broadcast_to(mask.array, shape)))
 
@@ -143,13 +164,31 @@ def along(dim, ndim, index):
     return (*[slice(None)] * dims_of(dim, ndim)[0], index)
 
 
+def numbered(name, x, dim, index):
+    """The index as a vector, if it holds numbers of slices of x along `dim`.
+
+    Raises:
+        TypeError: it holds no whole numbers. ValueError: it is no vector.
+        IndexError: a slice is not there; also for negative numbers, as in PyTorch.
+    """
+    n = x.shape[dims_of(dim, x.ndim)[0]] if x.ndim else 1
+    if index.dtype not in (int64, int32):
+        raise TypeError(f"{name}: the index holds whole numbers, not {index.dtype}: use .long()")
+    if index.ndim > 1:
+        raise ValueError(f"{name}: the index is a vector, and its shape is {index.shape}")
+    wrong = index.array[(index.array < 0) | (index.array >= n)]
+    if wrong.size:
+        raise IndexError(f"{name}: there is no {wrong.flat[0]} in dim {dim}: 0 to {n - 1}")
+    return reshape(index, (-1,))
+
+
 def index_select(x, dim, index):
     """The slices of the numbers in `index`, a vector of whole numbers, along `dim`.
 
     >>> index_select(Tensor([[1, 2, 3]]), 1, Tensor([2, 0]))
     tensor([[3, 1]])
     """
-    return getitem(x, along(dim, x.ndim, reshape(index, (-1,))))
+    return getitem(x, along(dim, x.ndim, numbered("index_select", x, dim, index)))
 
 
 def take(x, index):
@@ -207,49 +246,71 @@ def unbind(x, dim=0):
     return tuple(select(x, dim, i) for i in range(x.shape[dim]))
 
 
+@primitive
 def diagonal(x, offset=0, dim1=0, dim2=1):
-    """The diagonal of the two dimensions, which becomes the last one.
+    """The diagonal of the two dimensions, which becomes the last one, as a view.
 
     >>> diagonal(Tensor([[1, 2], [3, 4]]))
     tensor([1, 4])
     """
-    d1, d2 = dims_of((dim1, dim2), x.ndim)
-    rest = [d for d in range(x.ndim) if d not in (d1, d2)]
-    x, n, m = permute(x, (*rest, d1, d2)), x.shape[d1], x.shape[d2]
-    count = max(0, min(n, m - offset) if offset >= 0 else min(n + offset, m))
-    steps = np.arange(count)
-    return getitem(x, (..., wrap(steps + max(-offset, 0)), wrap(steps + max(offset, 0))))
+    found = np.diagonal(x, offset, dim1, dim2)
+    if x.flags.writeable:
+        found.flags.writeable = True  # what is written there stands in x
+    return found
+
+
+@rule
+def diagonal_rule(g, x_shape, offset, dim1, dim2):
+    """Back to the diagonal of a matrix of zeros."""
+    back = np.zeros(x_shape, g.dtype)
+    diagonal.on_arrays(back, offset, dim1, dim2)[...] = g
+    return back
 
 
 def diag(x, diagonal=0):
-    """Of a vector the matrix with it on a diagonal; of a matrix, that diagonal.
+    """Of a vector the matrix with it on a diagonal; of a matrix, a copy of that diagonal.
 
     Raises:
         ValueError: x has neither one nor two dimensions.
     """
-    if x.ndim == 2:
-        return globals()["diagonal"](x, diagonal)
-    if x.ndim != 1:
+    if x.ndim not in (1, 2):
         raise ValueError(f"diag takes a vector or a matrix, and the shape is {x.shape}")
-    n = len(x) + abs(diagonal)
-    rows = np.arange(len(x)) + max(-diagonal, 0)
-    index = wrap(rows * n + np.arange(len(x)) + max(diagonal, 0))
-    return reshape(scatter(wrap(np.zeros(n * n, x.dtype)), 0, index, x), (n, n))
+    return diag_embed(x, diagonal) if x.ndim == 1 else clone(globals()["diagonal"](x, diagonal))
 
 
+@primitive
 def diag_embed(x, offset=0):
-    """Matrices with the last dimension on a diagonal: (..., n) -> (..., n, n); offset 0 only."""
-    if offset:
-        raise ValueError("diag_embed knows the main diagonal only: offset=0")
-    return mul(unsqueeze(x, -1), wrap(np.eye(x.shape[-1], dtype=x.dtype)))
+    """Matrices with the last dimension on a diagonal: (..., n) -> (..., m, m), m = n + |offset|."""
+    n = x.shape[-1] + abs(offset)
+    y = np.zeros((*x.shape[:-1], n, n), x.dtype)
+    diagonal.on_arrays(y, offset, -2, -1)[...] = x
+    return y
+
+
+@rule
+def diag_embed_rule(g, offset):
+    """What stands on the diagonal."""
+    return np.diagonal(g, offset, -2, -1)
 
 
 # ---------------------------------------------------------------- scattering
 
 
+def fitting(name, x, src):
+    """What is written into x, if x can hold such numbers."""
+    if not np.can_cast(src.dtype, x.dtype, "same_kind"):
+        raise TypeError(f"{name}: {src.dtype} does not fit into {x.dtype}: use src.to(x.dtype)")
+    return src
+
+
 def sources(index, src, x):
     """What is scattered, with the shape of the index."""
+    if index.dtype not in (int64, int32):
+        raise TypeError(f"scatter: the index holds whole numbers, not {index.dtype}: use .long()")
+    if index.array.size and index.array.min() < 0:
+        raise IndexError(f"scatter: there is no place {index.array.min()}: numbers begin at 0")
     if isinstance(src, Tensor):
+        fitting("scatter", x, src)
         if any(n > m for n, m in zip(index.shape, src.shape)) or index.ndim != src.ndim:
             raise ValueError(f"scatter: the index {index.shape} is larger than src {src.shape}")
         return getitem(src, tuple(slice(n) for n in index.shape))
@@ -304,6 +365,8 @@ def scatter(x, dim, index, src=None, *, value=None, reduce=None):
     """
     if reduce not in (None, "add"):
         raise ValueError(f"scatter: reduce is None or 'add', not {reduce!r}")
+    if (src is None) == (value is None):
+        raise TypeError("scatter takes one of src and value")
     src = sources(index, value if src is None else src, x)
     return (placed if reduce is None else added)(x, src, dim, index)
 
@@ -317,13 +380,15 @@ def scatter_add(x, dim, index, src):
     return added(x, sources(index, src, x), dim, index)
 
 
-def whole_slices(x, dim, index, source):
-    """An index for `placed` that names whole slices, and the source stretched to it."""
-    dim = dims_of(dim, x.ndim)[0]
-    shape = (*x.shape[:dim], index.numel(), *x.shape[dim + 1 :])
+def whole_slices(name, x, dim, index, source):
+    """An index for `placed` that names whole slices, and the source, which has their shape."""
+    index, dim = numbered(name, x, dim, index), dims_of(dim, x.ndim)[0] if x.ndim else 0
+    shape = (*x.shape[:dim], index.numel(), *x.shape[dim + 1 :]) if x.ndim else ()
     column = index.array.reshape([-1 if d == dim else 1 for d in range(x.ndim)])
-    source = source if isinstance(source, Tensor) else wrap(np.full((), source, x.dtype))
-    return wrap(np.broadcast_to(column, shape)), expanded(source, shape)
+    if source.shape != shape and not (source.shape in ((), (1,)) and math.prod(shape) == 1):
+        raise ValueError(f"{name}: the slices are {shape} together, and source is {source.shape}")
+    source = fitting(name, x, source)
+    return wrap(np.broadcast_to(column, shape)), reshape(source, shape)
 
 
 def index_add(x, dim, index, source, *, alpha=1):
@@ -332,8 +397,9 @@ def index_add(x, dim, index, source, *, alpha=1):
     >>> index_add(Tensor([0, 0]), 0, Tensor([1, 1]), Tensor([5, 6]))
     tensor([ 0, 11])
     """
-    index, source = whole_slices(x, dim, index, source)
-    return added(x, mul(source, alpha), dim, index)
+    index, source = whole_slices("index_add", x, dim, index, source)
+    source = source if alpha == 1 else fitting("index_add", x, mul(source, alpha))
+    return added(x, source, dim, index)
 
 
 def index_copy(x, dim, index, source):
@@ -342,7 +408,7 @@ def index_copy(x, dim, index, source):
     >>> index_copy(Tensor([0, 0]), 0, Tensor([1]), Tensor([5]))
     tensor([0, 5])
     """
-    index, source = whole_slices(x, dim, index, source)
+    index, source = whole_slices("index_copy", x, dim, index, source)
     return placed(x, source, dim, index)
 
 
@@ -352,7 +418,14 @@ def index_fill(x, dim, index, value):
     >>> index_fill(Tensor([0, 0]), 0, Tensor([1]), 5)
     tensor([0, 5])
     """
-    return index_copy(x, dim, index, value)
+    n = x.shape[dims_of(dim, x.ndim)[0]] if x.ndim else 1
+    value = value if isinstance(value, Tensor) else wrap(np.full((), value, x.dtype))
+    if value.ndim:
+        raise ValueError(f"index_fill: the value is one number, and its shape is {value.shape}")
+    if index.dtype in (int64, int32):  # here PyTorch counts from the end, too
+        index = where(index < 0, index + n, index)
+    shape = index_select(x, dim, index).shape
+    return index_copy(x, dim, index, expanded(value, shape))
 
 
 # ---------------------------------------------------------------- turning and repeating
@@ -387,9 +460,14 @@ def flipped(x, *places, dims=None):
 def roll(x, shifts, dims=None):
     """The elements moved on, those beyond the end to the front; without dims in reading order.
 
+    Raises:
+        ValueError: there are not as many shifts as dims.
+
     >>> roll(Tensor([1, 2, 3]), 1)
     tensor([3, 1, 2])
     """
+    if np.size(shifts) != (1 if dims is None or dims == () else np.size(dims)):
+        raise ValueError(f"there are as many shifts as dims, not {shifts} and {dims}")
     return np.roll(x, shifts, dims)
 
 
@@ -413,7 +491,10 @@ def repeated(x, *sizes):
     one = [n for size in shape for n in (1, size)]
     many = [n for pair in zip(sizes, shape) for n in pair]
     result = [count * size for count, size in zip(sizes, shape)]
-    return reshape(expanded(reshape(x, tuple(one)), tuple(many)), tuple(result))
+    if min(sizes, default=1) < 0:
+        raise ValueError(f"repeat: so many copies are not possible: {sizes}")
+    y = reshape(expanded(reshape(x, tuple(one)), tuple(many)), tuple(result))
+    return clone(y) if np.may_share_memory(y.array, x.array) else y  # also of one copy
 
 
 def tile(x, *dims):
@@ -433,6 +514,8 @@ def repeat_interleave(x, repeats, dim=None):
     tensor([1, 1, 2, 2])
     """
     x, dim = (reshape(x, (-1,)), 0) if dim is None else (x, dim)
+    if np.asarray(plain(repeats)).dtype.kind not in "iu":
+        raise TypeError(f"repeat_interleave: repeats are whole numbers, not {repeats!r:.60}")
     numbers = np.repeat(np.arange(x.shape[dim]), plain(repeats))
     return index_select(x, dim, wrap(numbers))
 
@@ -467,17 +550,28 @@ def unflatten(x, dim, sizes):
     """One dimension cut into several: (6,) with sizes (2, -1) -> (2, 3)."""
     dim = dims_of(dim, x.ndim)[0]
     sizes, n = list(one_tuple((sizes,))), x.shape[dim]
-    if -1 in sizes:
+    if sizes.count(-1) == 1:
         sizes[sizes.index(-1)] = n // max(1, -math.prod(sizes))
+    if min(sizes, default=0) < 0 or math.prod(sizes) != n:
+        raise ValueError(f"unflatten: {n} is not the product of {tuple(sizes)}")
     return reshape(x, (*x.shape[:dim], *sizes, *x.shape[dim + 1 :]))
 
 
 def unfold(x, dimension, size, step):
-    """Windows of a size along a dimension, `step` apart; the window is the last dimension."""
+    """Windows of a size along a dimension, `step` apart; the window is the last dimension.
+
+    Raises:
+        ValueError: no window of that size is there, or the step is not positive.
+    """
     dim = dims_of(dimension, x.ndim)[0]
+    if not (0 <= size <= x.shape[dim] and step > 0):
+        told = f"size {size} and step {step}"
+        raise ValueError(f"unfold: no windows of {told} in dim {dimension} of {x.shape}")
     count = (x.shape[dim] - size) // step + 1
     index = np.arange(count)[:, None] * step + np.arange(size)  # (windows, size)
-    return movedim(getitem(x, along(dim, x.ndim, wrap(index))), dim + 1, -1)
+    found = movedim(getitem(x, along(dim, x.ndim, wrap(index))), dim + 1, -1)
+    found.array.flags.writeable = False  # a copy here: what is written would not arrive in x
+    return found
 
 
 def expand_as(x, other):
@@ -557,6 +651,8 @@ def meshgrid(*tensors, indexing="ij"):
         tensors = tensors[0]
     if indexing not in ("ij", "xy"):
         raise ValueError(f"meshgrid: indexing is 'ij' or 'xy', not {indexing!r}")
+    if any(t.ndim > 1 for t in tensors):
+        raise ValueError(f"meshgrid takes vectors, not shapes {[t.shape for t in tensors]}")
     count = len(tensors)
     places = list(range(count))
     if indexing == "xy" and count > 1:
@@ -747,15 +843,16 @@ def unique_consecutive(x, return_inverse=False, return_counts=False):
 
 
 def diff(x, n=1, dim=-1):
-    """The differences of neighbours along `dim`, n times.
+    """The differences of neighbours along `dim`, n times; of booleans, where they differ.
 
     >>> diff(Tensor([1, 4, 9]))
     tensor([3, 5])
     """
     for _ in range(n):
         size = x.shape[dim]
-        x = narrow(x, dim, 1, size - 1) - narrow(x, dim, 0, size - 1)
-    return x
+        ends = narrow(x, dim, 1, size - 1), narrow(x, dim, 0, size - 1)
+        x = ne(*ends) if x.dtype == bool_ else sub(*ends)
+    return x if n else clone(x)
 
 
 def atleast_1d(x):
@@ -836,7 +933,10 @@ def index_put(x, indices, values, accumulate=False):
     >>> index_put(Tensor([1, 2, 3]), (Tensor([0, 2]),), Tensor([7, 8]))
     tensor([7, 2, 8])
     """
-    return put(x, values, tuple(indices), accumulate)
+    if isinstance(indices, Tensor):
+        raise TypeError("index_put: the indices are a tuple of tensors: write (index,)")
+    values = values if isinstance(values, Tensor) else wrap(np.full((), values, x.dtype))
+    return put(x, fitting("index_put", x, values), tuple(indices), accumulate)
 
 
 def masked_scatter(x, mask, source):
@@ -845,5 +945,9 @@ def masked_scatter(x, mask, source):
     >>> masked_scatter(Tensor([0, 0, 0]), Tensor([True, False, True]), Tensor([7, 8]))
     tensor([7, 0, 8])
     """
-    mask = np.broadcast_to(mask.array, x.shape)
-    return put(x, getitem(ravel(source), slice(int(mask.sum()))), (wrap(mask),), False)
+    mask = np.broadcast_to(booleans("masked_scatter", mask).array, x.shape)
+    count, has = int(mask.sum()), source.array.size
+    if has < count:
+        raise ValueError(f"masked_scatter: source has {has} elements for {count} places")
+    picked = getitem(ravel(fitting("masked_scatter", x, source)), slice(count))
+    return put(x, picked, (wrap(mask),), False)

@@ -18,20 +18,26 @@ OUTLINE = "tinytorch.outline"
 PLAIN = (bool, int, float, str, type(None))
 
 
-def save(obj, f, **ignored):
+def save(
+    obj,
+    f,
+    pickle_module=None,
+    pickle_protocol=2,
+    _use_new_zipfile_serialization=True,
+):
     """Write tensors to a file: `save(model.state_dict(), "model.pt")`.
 
     Args:
         obj: a Tensor, or dictionaries, lists and tuples of Tensors, arrays, numbers and texts.
         f: a path, or a file that is open for writing bytes. Any ending will do.
-        ignored: PyTorch's pickle_module= and the like.
+        pickle_module, pickle_protocol: accepted; nothing is pickled.
 
     Raises:
         TypeError: something else than these, such as a whole model: save its `state_dict()`.
     """
     arrays = {}
     flat = isinstance(obj, dict) and obj and all(type(n) is str for n in obj)
-    flat = flat and all(isinstance(v, Tensor) for v in obj.values())
+    flat = flat and all(isinstance(v, Tensor) and not v.requires_grad for v in obj.values())
     if flat:
         arrays, metadata = {name: value.array for name, value in obj.items()}, None
     else:
@@ -49,7 +55,8 @@ def outline(thing, path, arrays):
         raise TypeError("save writes no code, so no whole model: save model.state_dict()")
     if isinstance(thing, (Tensor, np.ndarray)):
         name, kind = path or "tensor", "array" if isinstance(thing, np.ndarray) else "tensor"
-        kind = "parameter" if isinstance(thing, Parameter) else kind
+        if getattr(thing, "requires_grad", False):
+            kind = "parameter" if isinstance(thing, Parameter) else "leaf"
         while name in arrays:
             name += "_"
         arrays[name] = np.asarray(getattr(thing, "array", thing))
@@ -69,13 +76,13 @@ def outline(thing, path, arrays):
     raise TypeError(f"save writes tensors, numbers, texts, lists and dictionaries, no {kind}")
 
 
-def load(f, map_location=None, *, weights_only=True, **ignored):
+def load(f, map_location=None, pickle_module=None, *, weights_only=True, mmap=None):
     """Read what `save` wrote, or any safetensors file.
 
     Args:
         f: a path, or a file that is open for reading bytes.
         map_location: where to put the tensors: "cpu", or None.
-        weights_only: True; nothing else is ever read.
+        weights_only, pickle_module, mmap: accepted; nothing but tensors is ever read.
 
     Returns:
         What was saved, with Tensors; of a foreign safetensors file a dictionary name -> Tensor.
@@ -87,7 +94,7 @@ def load(f, map_location=None, *, weights_only=True, **ignored):
         on_cpu(None, map_location)
     data = f.read() if hasattr(f, "read") else Path(f).read_bytes()
     name = Path(str(getattr(f, "name", "this file") if hasattr(f, "read") else f)).name
-    if data[:2] in (b"PK", b"\x80\x02"):
+    if data[8:9] != b"{" and data[:2] in (b"PK", b"\x80\x02"):
         told = "PyTorch's save, whose pickle can run any code"
         advice = "there, write safetensors.torch.save_file(model.state_dict(), path)"
         raise ValueError(f"{name} was written by {told}, so it is not read: {advice}")
@@ -109,9 +116,9 @@ def load(f, map_location=None, *, weights_only=True, **ignored):
 def filled(node, arrays):
     """The thing of which `outline` told, with its arrays."""
     ((kind, part),) = node.items()
-    if kind in ("tensor", "parameter"):
+    if kind in ("tensor", "leaf", "parameter"):
         found = from_numpy(arrays[part])
-        return found if kind == "tensor" else Parameter(found)
+        return Parameter(found) if kind == "parameter" else found.requires_grad_(kind == "leaf")
     if kind == "array":
         return arrays[part]
     if kind == "value":

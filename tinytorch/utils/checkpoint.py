@@ -9,7 +9,9 @@ def checkpoint(function, *args, use_reentrant=None, **named):
     return function(*args, **{name: v for name, v in named.items() if name not in ignored})
 
 
-def checkpoint_sequential(functions, segments, input, use_reentrant=None, **ignored):
+def checkpoint_sequential(
+    functions, segments, input, use_reentrant=None, *, preserve_rng_state=True
+):
     """The functions one after the other -> the result of the last one."""
     for function in functions:
         input = function(input)

@@ -6,8 +6,16 @@ import math
 import numpy as np
 
 from ...dataloader import DataLoader as Loader
-from ...dataloader import Dataset, Subset, TensorDataset, collate, fetch, random_split
-from ...tensor import numpy_generator
+from ...dataloader import (
+    Dataset,
+    Subset,
+    TensorDataset,
+    collate,
+    fetch,
+    need_batch_size,
+    random_split,
+)
+from ...tensor import from_numpy, numpy_generator
 
 __all__ = [
     "BatchSampler",
@@ -28,6 +36,18 @@ __all__ = [
 ]
 
 default_collate = collate
+
+
+def default_convert(data):
+    """A sample without a batch: its arrays become Tensors, at any depth -> the sample."""
+    if isinstance(data, (np.ndarray, np.generic)):
+        array = np.asarray(data)
+        return from_numpy(array) if array.dtype.kind in "fiub" else data
+    if isinstance(data, dict):
+        return {key: default_convert(part) for key, part in data.items()}
+    if hasattr(data, "_fields"):
+        return type(data)(*map(default_convert, data))
+    return type(data)(map(default_convert, data)) if type(data) in (list, tuple) else data
 
 
 class IterableDataset:
@@ -102,6 +122,8 @@ class RandomSampler(Sampler):
 
     def __iter__(self):
         rng, left, size = numpy_generator(self.generator), len(self), len(self.data_source)
+        if left and not size:
+            raise ValueError(f"RandomSampler: there is no sample to draw {left} from")
         while left > 0:
             some = min(left, 4096 if self.replacement else size)
             order = rng.integers(size, size=some) if self.replacement else rng.permutation(size)
@@ -144,6 +166,7 @@ class BatchSampler(Sampler):
     """Numbers of another sampler in lists. Args: sampler, batch_size, drop_last."""
 
     def __init__(self, sampler, batch_size, drop_last=False):
+        need_batch_size(batch_size)
         self.sampler, self.batch_size, self.drop_last = sampler, batch_size, drop_last
 
     def __iter__(self):
@@ -162,7 +185,8 @@ class DataLoader(Loader):
 
     Args:
         dataset: any object with `__len__` and `__getitem__`, or with `__iter__` alone.
-        batch_size: samples in a batch; None hands out the samples themselves.
+        batch_size: samples in a batch; None hands out the samples themselves, each through
+            collate_fn, or with its arrays as Tensors.
         shuffle: draw a new random order for each epoch.
         sampler: says the order instead: an iterable of numbers.
         batch_sampler: an iterable of lists of numbers, instead of all of these.
@@ -170,7 +194,7 @@ class DataLoader(Loader):
         num_workers, pin_memory, timeout, worker_init_fn, ...: accepted; the process itself loads.
 
     Raises:
-        ValueError: shuffle and a sampler together, and what module 05 refuses.
+        ValueError: settings that contradict each other, and what module 05 refuses.
     """
 
     def __init__(
@@ -196,8 +220,16 @@ class DataLoader(Loader):
     ):
         if shuffle and (sampler is not None or batch_sampler is not None):
             raise ValueError("DataLoader: a sampler says the order, so leave shuffle out")
+        if batch_sampler is not None and (batch_size != 1 or sampler is not None or drop_last):
+            told = "leave batch_size, sampler and drop_last out"
+            raise ValueError(f"DataLoader: batch_sampler says the batches: {told}")
+        if batch_size is None and drop_last:
+            raise ValueError("DataLoader: without batches (batch_size=None) drop_last has no sense")
         self.sampler, self.batch_sampler, self.num_workers = sampler, batch_sampler, num_workers
         streamed = not hasattr(type(dataset), "__getitem__") and hasattr(dataset, "__iter__")
+        if streamed and (shuffle or sampler is not None or batch_sampler is not None):
+            told = "shuffle in its __iter__"
+            raise ValueError(f"DataLoader: the data set streams in its own order: {told}")
         if streamed or batch_size is None:
             self.dataset, self.batch_size, self.shuffle = dataset, batch_size, bool(shuffle)
             self.drop_last, self.collate_fn, self.generator = drop_last, collate_fn, generator
@@ -223,8 +255,8 @@ class DataLoader(Loader):
 
     def __iter__(self):
         if self.batch_sampler is None and self.batch_size is None:
-            items = self.order()
-            return iter(items if self.streamed else (self.dataset[i] for i in items))
+            items, make = self.order(), self.collate_fn or default_convert
+            return map(make, items if self.streamed else (self.dataset[i] for i in items))
         if self.sampler is None and self.batch_sampler is None and not self.streamed:
             return super().__iter__()
         batches = self.batch_sampler
