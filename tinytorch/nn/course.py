@@ -179,7 +179,7 @@ class Dropout(layers.Dropout, metaclass=Twin):
 
     Args:
         p: the probability of being dropped.
-        inplace: accepted; the result is a new tensor all the same.
+        inplace: write the result over the input.
         generator: where the random numbers come from; None is the one of `manual_seed`.
     """
 
@@ -187,19 +187,26 @@ class Dropout(layers.Dropout, metaclass=Twin):
 
     def __init__(self, p=0.5, inplace=False, *, generator=None):
         super().__init__(p, generator)
+        self.inplace = inplace
+
+    def forward(self, x):
+        return F.over(x, super().forward(x), self.inplace)
 
 
 class ReLU(layers.ReLU, metaclass=Twin):
     """max(x, 0), as a module: any shape -> the same shape.
 
     Args:
-        inplace: accepted; the result is a new tensor all the same.
+        inplace: write the result over the input.
     """
 
     twin = layers.ReLU
 
     def __init__(self, inplace=False):
-        pass
+        self.inplace = inplace
+
+    def forward(self, x):
+        return F.relu(x, self.inplace)
 
 
 class CrossEntropyLoss(losses.CrossEntropyLoss, metaclass=Twin):

@@ -18,6 +18,7 @@ from ..losses import checked_targets, need_same_shape, reduced
 from ..names import unknown
 from ..names.maths import cosine_similarity, expm1, log1p, rsqrt
 from ..names.places import repeat_interleave
+from ..names.wider import renewed
 from ..tensor import (
     Tensor,
     cat,
@@ -27,6 +28,7 @@ from ..tensor import (
     primitive,
     where,
     wrap,
+    write_result,
     zeros,
 )
 
@@ -121,12 +123,25 @@ def dropout(x, p=0.5, training=True, inplace=False):
         x: any shape.
         p: a probability, 0 to 1.
         training: False gives x itself.
+        inplace: write the result over x.
 
     >>> from tinytorch.tensor import Tensor
     >>> dropout(Tensor([3.0, 3.0]), training=False)
     tensor([3., 3.])
     """
-    return Dropout(p).train(training)(x)
+    return over(x, Dropout(p).train(training)(x), inplace)
+
+
+def over(x, result, inplace):
+    """The result; with inplace=True x itself, over which it is written.
+
+    Where that is recorded, x becomes the result; what else looks into its numbers keeps the old.
+    """
+    if not inplace or result is x:
+        return result
+    if result.requires_grad and not x.is_leaf:
+        return renewed(x, to(result, dtype=x.dtype))
+    return write_result(x, result, "inplace=True", "inplace=False")
 
 
 def embedding(
@@ -152,6 +167,8 @@ def embedding(
     """
     if max_norm is not None or scale_grad_by_freq:
         raise ValueError("embedding knows no max_norm and no scale_grad_by_freq: leave them out")
+    if padding_idx is not None and not -len(weight) <= padding_idx < len(weight):
+        raise ValueError(f"embedding: {padding_idx=} is no row of a table of {len(weight)}")
     return embeddings.embedding(weight, ids, padding_idx)
 
 
@@ -212,6 +229,9 @@ def scaled_dot_product_attention(
     tensor([1.])
     """
     if enable_gqa:
+        if query.shape[-3] % key.shape[-3]:
+            told = f"{query.shape[-3]} heads of queries do not share {key.shape[-3]} of keys"
+            raise ValueError(f"enable_gqa: {told}: one number must divide the other")
         times = query.shape[-3] // key.shape[-3]
         key, value = (repeat_interleave(t, times, -3) for t in (key, value))
     shape = scores_shape(query, key, value, scale)
@@ -229,52 +249,65 @@ def with_added(query, key, value, added, dropout_p, is_causal, scale):
     if is_causal:
         raise ValueError("scaled_dot_product_attention: give a mask or is_causal=True, not both")
     scale = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
-    weights = activations.softmax(query @ key.transpose(-1, -2) * scale + added, -1)
+    blind = wrap((added.array == -np.inf).all(-1, keepdims=True))  # these rows become 0, not nan
+    scores = query @ key.transpose(-1, -2) * scale + where(blind, 0.0, added)
+    weights = where(blind, 0.0, activations.softmax(scores, -1))
     return dropout(weights, dropout_p) @ value
 
 
 # ---------------------------------------------------------------- curves
 
 
-def softmax(x, dim=-1, dtype=None):
+def softmax(x, dim=None, _stacklevel=3, dtype=None):
     """exp(x_i) / sum_j exp(x_j) along `dim`, as `tinytorch.softmax`.
 
     Args:
         x: scores, any shape.
-        dim: the dimension that shall sum to 1.
+        dim: the dimension that shall sum to 1; None is the last one of at most two.
         dtype: convert first.
+
+    Raises:
+        ValueError: dim is None, and x has three dimensions or more.
     """
-    return activations.softmax(to(x, dtype=dtype), dim)
+    return activations.softmax(to(x, dtype=dtype), implied(dim, x))
 
 
-def log_softmax(x, dim=-1, dtype=None):
+def log_softmax(x, dim=None, _stacklevel=3, dtype=None):
     """The logarithm of `softmax`, never -inf. Args: as there."""
-    return activations.log_softmax(to(x, dtype=dtype), dim)
+    return activations.log_softmax(to(x, dtype=dtype), implied(dim, x))
+
+
+def implied(dim, x):
+    """The dimension of a softmax; None is the last one, unless PyTorch would take another."""
+    if dim is None and x.ndim > 2:
+        told = f"where PyTorch takes {0 if x.ndim == 3 else 1}"
+        raise ValueError(f"softmax of {x.shape} without dim, {told}: say which, such as dim=-1")
+    return -1 if dim is None else dim
 
 
 def relu(x, inplace=False):
-    """max(x, 0): any shape -> the same shape; a new tensor also with inplace=True."""
-    return activations.relu(x)
+    """max(x, 0): any shape -> the same shape; inplace=True writes it over x."""
+    return over(x, activations.relu(x), inplace)
 
 
 def silu(x, inplace=False):
-    """x * sigmoid(x): any shape -> the same shape; a new tensor also with inplace=True."""
-    return activations.silu(x)
+    """x * sigmoid(x): any shape -> the same shape; inplace=True writes it over x."""
+    return over(x, activations.silu(x), inplace)
 
 
 def leaky_relu(x, negative_slope=0.01, inplace=False):
     """x where x > 0, else negative_slope * x: any shape -> the same shape."""
-    return where(x > 0, x, x * negative_slope)
+    return over(x, where(x > 0, x, x * negative_slope), inplace)
 
 
 def elu(x, alpha=1.0, inplace=False):
     """x where x > 0, else alpha * (exp(x) - 1): any shape -> the same shape."""
-    return where(x > 0, x, expm1(x.clamp(max=0.0)) * alpha)
+    return over(x, where(x > 0, x, expm1(x.clamp(max=0.0)) * alpha), inplace)
 
 
 def selu(x, inplace=False):
     """1.0507 * elu(x, 1.6733): any shape -> the same shape. Source: Klambauer et al. 2017."""
-    return elu(x, 1.6732632423543772) * 1.0507009873554805
+    return over(x, elu(x, 1.6732632423543772) * 1.0507009873554805, inplace)
 
 
 def softplus(x, beta=1.0, threshold=20.0):
@@ -285,7 +318,8 @@ def softplus(x, beta=1.0, threshold=20.0):
 
 def logsigmoid(x):
     """log(sigmoid(x)), never -inf by underflow: any shape -> the same shape."""
-    return x.clamp(max=0.0) - log1p((-x.abs()).exp())
+    lower = x.minimum(wrap(np.zeros((), x.dtype)))  # unlike clamp, its slope at 0 is 1/2
+    return lower - log1p((-x.abs()).exp())
 
 
 def softsign(x):
@@ -295,39 +329,43 @@ def softsign(x):
 
 def mish(x, inplace=False):
     """x * tanh(softplus(x)): any shape -> the same shape. Source: Misra 2019."""
-    return x * softplus(x).tanh()
+    return over(x, x * softplus(x).tanh(), inplace)
 
 
 def hardtanh(x, min_val=-1.0, max_val=1.0, inplace=False):
     """x, but not below min_val and not above max_val: any shape -> the same shape."""
+    if min_val > max_val:
+        raise ValueError(f"hardtanh: min_val={min_val} is above max_val={max_val}")
     inside = (x > min_val) & (x < max_val)  # at a bound PyTorch's slope is 0
-    return where(inside, x, x.detach().clamp(min_val, max_val))
+    return over(x, where(inside, x, x.detach().clamp(min_val, max_val)), inplace)
 
 
 def relu6(x, inplace=False):
     """min(max(x, 0), 6): any shape -> the same shape."""
-    return hardtanh(x, 0.0, 6.0)
+    return hardtanh(x, 0.0, 6.0, inplace)
 
 
 def hardsigmoid(x, inplace=False):
     """relu6(x + 3) / 6: any shape -> the same shape."""
-    return relu6(x + 3) / 6
+    return over(x, relu6(x + 3) / 6, inplace)
 
 
 def hardswish(x, inplace=False):
     """x * hardsigmoid(x): any shape -> the same shape."""
-    return x * hardsigmoid(x)
+    return over(x, x * hardsigmoid(x), inplace)
 
 
 def glu(x, dim=-1):
     """a * sigmoid(b), where a and b are the halves of x along `dim`: (..., 2n) -> (..., n)."""
+    if x.shape[dim] % 2:
+        raise ValueError(f"glu: dimension {dim} of {x.shape} has no two equal halves")
     a, b = x.chunk(2, dim)
     return a * activations.sigmoid(b)
 
 
 def celu(x, alpha=1.0, inplace=False):
     """x where x > 0, else alpha * (exp(x / alpha) - 1): any shape -> the same shape."""
-    return where(x > 0, x, expm1(x.clamp(max=0.0) / alpha) * alpha)
+    return over(x, where(x > 0, x, expm1(x.clamp(max=0.0) / alpha) * alpha), inplace)
 
 
 def prelu(x, weight):
@@ -337,24 +375,26 @@ def prelu(x, weight):
     return where(x > 0, x, x * weight)
 
 
-def softmin(x, dim=-1, dtype=None):
+def softmin(x, dim=None, _stacklevel=3, dtype=None):
     """softmax(-x) along `dim`. Args: as `softmax`."""
-    return softmax(-x, dim, dtype)
+    return softmax(-x, dim, dtype=dtype)
 
 
 def threshold(x, threshold, value, inplace=False):
     """x where x > threshold, else value: any shape -> the same shape."""
-    return where(x > threshold, x, float(value))
+    return over(x, where(x <= threshold, float(value), x), inplace)  # nan stays nan
 
 
 def hardshrink(x, lambd=0.5):
     """x where |x| > lambd, else 0: any shape -> the same shape."""
-    return where(x.abs() > lambd, x, 0.0)
+    return where(x.abs() <= lambd, 0.0, x)  # nan stays nan
 
 
 def softshrink(x, lambd=0.5):
     """x moved by lambd towards 0, and 0 between: any shape -> the same shape."""
-    return where(x > lambd, x - lambd, where(x < -lambd, x + lambd, 0.0))
+    if lambd < 0:
+        raise ValueError(f"softshrink: lambd is at least 0, not {lambd}")
+    return where(x.abs() <= lambd, 0.0, where(x > 0, x - lambd, x + lambd))
 
 
 def tanhshrink(x):
@@ -388,6 +428,8 @@ def rms_norm(x, normalized_shape, weight=None, eps=None):
     shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
     if x.shape[-len(shape) :] != shape:
         raise ValueError(f"rms_norm over the last sizes {shape}: x is {x.shape}")
+    if weight is not None and weight.shape != shape:
+        raise ValueError(f"rms_norm over the last sizes {shape}: weight is {weight.shape}")
     eps = float(np.finfo(x.dtype).eps) if eps is None else eps
     y = x * rsqrt((x * x).mean(tuple(range(-len(shape), 0)), True) + eps)
     return y if weight is None else y * weight
@@ -410,18 +452,25 @@ def batch_norm(
         running_mean, running_var: (C,), used outside training and updated in it; or None.
         training: take mean and variance of this batch.
 
+    Raises:
+        ValueError: one number a channel in training, or no averages outside it.
+
     Source: Ioffe & Szegedy 2015.
     """
     others = tuple(d for d in range(x.ndim) if d != 1)
     column = (1, -1) + (1,) * (x.ndim - 2)
-    if training or running_mean is None:
+    if training:
+        count = x.numel() // max(x.shape[1], 1)
+        if count == 1:
+            raise ValueError(f"one number for each channel has no variance: {x.shape}")
         mean, variance = x.mean(others, True), x.var(others, False, True)
-        if running_mean is not None:
-            count = x.numel() / x.shape[1]
+        if running_mean is not None and count:
             with no_grad():
                 fresh = variance.reshape(-1) * (count / (count - 1))
                 running_mean.mul_(1 - momentum).add_(mean.reshape(-1), alpha=momentum)
                 running_var.mul_(1 - momentum).add_(fresh, alpha=momentum)
+    elif running_mean is None:
+        raise ValueError("batch_norm needs running_mean and running_var outside training")
     else:
         mean, variance = running_mean.reshape(column), running_var.reshape(column)
     y = (x - mean) / (variance + eps).sqrt()
@@ -460,6 +509,8 @@ def pad(x, pad, mode="constant", value=None):
     if mode not in ("constant", "reflect", "replicate", "circular"):
         known = "'constant', 'reflect', 'replicate' or 'circular'"
         raise ValueError(f"pad: mode is {known}, not {mode!r}")
+    if value and mode != "constant":
+        raise ValueError(f"pad: value is for mode='constant', and {mode!r} takes none")
     if len(pad) % 2 or len(pad) > 2 * x.ndim:
         raise ValueError(f"pad: pairs (before, after) for at most {x.ndim} dimensions, not {pad}")
     for n, (before, after) in enumerate(zip(pad[::2], pad[1::2])):
@@ -468,8 +519,11 @@ def pad(x, pad, mode="constant", value=None):
             x = with_ends(x, dim, before, after, value or 0)
         else:
             places, size = np.arange(-before, x.shape[dim] + after), x.shape[dim]
+            if mode != "replicate" and max(before, after) > size - (mode == "reflect"):
+                raise ValueError(f"pad: {(before, after)} is more than {mode!r} has of {size}")
             if mode == "circular":
-                places = places % size
+                ends = max(-before, 0), max(-after, 0)  # what is cut off does not come back
+                places = ends[0] + (places - ends[0]) % (size - sum(ends))
             elif mode == "replicate":
                 places = places.clip(0, size - 1)
             else:
@@ -501,7 +555,13 @@ def group_norm(x, num_groups, weight=None, bias=None, eps=1e-5):
 
     Source: Wu & He 2018.
     """
-    rows = x.reshape(x.shape[0], num_groups, -1)
+    if x.ndim < 2 or x.shape[1] % num_groups:
+        told = f"dimension 1 of {x.shape} into {num_groups} groups"
+        raise ValueError(f"group_norm cannot cut {told} of one size")
+    size = math.prod(x.shape[1:]) // num_groups
+    if x.shape[0] * size == 1:
+        raise ValueError(f"one number for each group has no variance: {x.shape}")
+    rows = x.reshape(x.shape[0], num_groups, size)
     y = (rows - rows.mean(-1, True)) * rsqrt(rows.var(-1, False, True) + eps)
     y, column = y.reshape(x.shape), (1, -1) + (1,) * (x.ndim - 2)
     y = y if weight is None else y * weight.reshape(column)
@@ -583,11 +643,16 @@ def cross_entropy(
     """
     reduction = old_words(size_average, reduce, reduction)
     if isinstance(target, Tensor) and target.dtype.kind == "f":
+        if ignore_index >= 0:
+            raise ValueError("cross_entropy: ignore_index is for class numbers, not probabilities")
         return of_probabilities(input, target, weight, reduction, label_smoothing)
     logits = classes_last(input, target)
     if weight is None:
-        return losses.cross_entropy(logits, target, ignore_index, label_smoothing, reduction)
+        loss = losses.cross_entropy(logits, target, ignore_index, label_smoothing, reduction)
+        none = reduction == "mean" and not (target.array != ignore_index).any()
+        return loss * math.nan if none else loss  # in PyTorch the mean of nothing is nan
     checked_targets(logits.array, target.array, ignore_index)
+    need_weight(weight, logits)
     kept = target != ignore_index
     ids = where(kept, target, 0).long()
     shares = getitem(weight, ids) * kept  # (...): how much each target counts
@@ -596,7 +661,21 @@ def cross_entropy(
     if label_smoothing:
         even = -(log_probs * weight).sum(-1) * kept / logits.shape[-1]
         values = values * (1 - label_smoothing) + even * label_smoothing
-    return values.sum() / shares.sum() if reduction == "mean" else reduced(values, reduction)
+    return shared_out(values, shares, reduction)
+
+
+def need_weight(weight, rows):
+    """Refuse weights that are not one for each class."""
+    if weight is not None and weight.shape != rows.shape[-1:]:
+        raise ValueError(f"one weight for each of {rows.shape[-1]} classes, not {weight.shape}")
+
+
+def shared_out(values, shares, reduction):
+    """Values times their shares, reduced: the mean is over the shares, nan where there are none."""
+    if reduction != "mean":
+        return reduced(values, reduction)
+    total = shares.sum()
+    return values.sum() / total if total.array else values.sum() + math.nan
 
 
 def classes_last(logits, target):
@@ -624,20 +703,29 @@ def of_probabilities(logits, target, weight, reduction, label_smoothing):
     return reduced(values, reduction)
 
 
-def nll_loss(input, target, weight=None, ignore_index=-100, reduction="mean"):
+def nll_loss(
+    input,
+    target,
+    weight=None,
+    size_average=None,
+    ignore_index=-100,
+    reduce=None,
+    reduction="mean",
+):
     """-input[target], averaged: for logarithms of probabilities.
 
     Args:
         input: (N, C), (N, C, ...) or (C,), as `log_softmax` gives them.
-        target, weight, ignore_index, reduction: as for `cross_entropy`.
+        target, weight, ignore_index, reduction, size_average, reduce: as for `cross_entropy`.
     """
-    rows = classes_last(input, target)
+    reduction, rows = old_words(size_average, reduce, reduction), classes_last(input, target)
     checked_targets(rows.array, target.array, ignore_index)
+    need_weight(weight, rows)
     kept = target != ignore_index
     ids = where(kept, target, 0).long()
     shares = kept.to(rows.dtype) if weight is None else getitem(weight, ids) * kept
     values = -gather(rows, -1, ids.unsqueeze(-1)).squeeze(-1) * shares
-    return values.sum() / shares.sum() if reduction == "mean" else reduced(values, reduction)
+    return shared_out(values, shares, reduction)
 
 
 def mse_loss(input, target, size_average=None, reduce=None, reduction="mean", weight=None):
@@ -652,7 +740,9 @@ def mse_loss(input, target, size_average=None, reduce=None, reduction="mean", we
     reduction = old_words(size_average, reduce, reduction)
     if weight is None:
         return losses.mse_loss(input, target, reduction)
-    return weighed(losses.mse_loss(input, target, "none"), weight, reduction)
+    need_same_shape("weight of mse_loss", weight, input)
+    values = losses.mse_loss(input, target, "none") * weight
+    return values.sum() / weight.sum() if reduction == "mean" else reduced(values, reduction)
 
 
 def l1_loss(input, target, size_average=None, reduce=None, reduction="mean"):
@@ -670,6 +760,8 @@ def l1_loss(input, target, size_average=None, reduce=None, reduction="mean"):
 def huber_loss(input, target, reduction="mean", delta=1.0):
     """d^2 / 2 where |d| < delta, else delta (|d| - delta / 2); d = input - target -> averaged."""
     need_same_shape("huber_loss", input, target)
+    if delta <= 0:
+        raise ValueError(f"huber_loss: delta is above 0, not {delta}")
     away = (input - target).abs()
     return reduced(where(away < delta, away * away * 0.5, (away - 0.5 * delta) * delta), reduction)
 
@@ -695,6 +787,8 @@ def binary_cross_entropy(
     need_same_shape("binary_cross_entropy", input, target)
     if input.numel() and not (input.array.min() >= 0 and input.array.max() <= 1):
         raise ValueError("binary_cross_entropy takes probabilities from 0 to 1: use sigmoid first")
+    if target.numel() and not (target.array.min() >= 0 and target.array.max() <= 1):
+        raise ValueError("binary_cross_entropy takes targets from 0 to 1")
     tiny = 1e-12  # keeps the slope finite, as PyTorch does
     yes, no = (floored_log(p, tiny) for p in (input, 1 - input))
     values = -(target * yes + (1 - target) * no)
@@ -753,18 +847,22 @@ def kl_div(input, target, size_average=None, reduce=None, reduction="mean", log_
     if log_target:
         values = target.exp() * (target - input)
     else:
-        safe = where(target > 0, target, 1.0)
+        safe = where(target == 0, 1.0, target)  # a negative one gives nan
         values = target * (safe.log() - input)
+    reduction = old_words(size_average, reduce, reduction)
     if reduction == "batchmean":
-        return values.sum() / input.shape[0]
-    return reduced(values, old_words(size_average, reduce, reduction))
+        return values.sum() / (input.shape[0] if input.ndim else 1)
+    return reduced(values, reduction)
 
 
-def cosine_embedding_loss(input1, input2, target, margin=0.0, reduction="mean"):
+def cosine_embedding_loss(
+    input1, input2, target, margin=0.0, size_average=None, reduce=None, reduction="mean"
+):
     """1 - cos where the target is 1, max(0, cos - margin) where it is -1 -> averaged."""
     cos = cosine_similarity(input1, input2, -1)
     far = (cos - margin).clamp(min=0.0)
-    return reduced(where(target == 1, 1 - cos, far), reduction)
+    values = where(target == 1, 1 - cos, where(target == -1, far, 0.0))
+    return reduced_as(values, size_average, reduce, reduction)
 
 
 def reduced_as(values, size_average, reduce, reduction):
@@ -775,10 +873,9 @@ def reduced_as(values, size_average, reduce, reduction):
 def hinge_embedding_loss(
     input, target, margin=1.0, size_average=None, reduce=None, reduction="mean"
 ):
-    """x where the target is 1, max(0, margin - x) where it is -1 -> averaged."""
-    values = where(target == 1, input, 0.0) + where(
-        target == -1, (margin - input).clamp(min=0.0), 0.0
-    )
+    """x where the target is 1, max(0, margin - x) where it is -1, else both -> averaged."""
+    far = (margin - input).clamp(min=0.0)
+    values = where(target == -1, 0.0, input) + where(target == 1, 0.0, far)
     return reduced_as(values, size_average, reduce, reduction)
 
 
@@ -819,6 +916,8 @@ def multi_margin_loss(
     Args:
         input: (N, C). target: (N,). p: 1 or 2. weight: (C,), or None.
     """
+    if p not in (1, 2):
+        raise ValueError(f"multi_margin_loss: p is 1 or 2, not {p}")
     own = gather(input, 1, target.unsqueeze(1))
     values = (input - own + margin).clamp(min=0.0) ** p
     values = values * (1 - one_hot(target, input.shape[1]).to(input.dtype))
