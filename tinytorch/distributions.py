@@ -11,7 +11,7 @@ from .names import unknown
 from .names.creation import multinomial
 from .names.further import erfinv
 from .names.maths import erf
-from .nn.functional import binary_cross_entropy_with_logits
+from .nn.functional import binary_cross_entropy_with_logits, softplus
 from .tensor import Tensor, numpy_generator, wrap
 
 __all__ = ["Bernoulli", "Categorical", "Distribution", "Exponential", "Independent"]
@@ -23,8 +23,10 @@ def __getattr__(name):
 
 
 def spread(*values):
-    """Numbers and Tensors as Tensors of one shape."""
-    values = [v if isinstance(v, Tensor) else wrap(np.array(v, "f4")) for v in values]
+    """Numbers and Tensors as real Tensors of one shape; numbers get the type of the first."""
+    values = [v.float() if isinstance(v, Tensor) and v.dtype.kind != "f" else v for v in values]
+    kind = next((v.dtype for v in values if isinstance(v, Tensor)), "f4")
+    values = [v if isinstance(v, Tensor) else wrap(np.array(v, kind)) for v in values]
     shape = np.broadcast_shapes(*(v.shape for v in values))
     return [v.expand(shape) if v.shape != shape else v for v in values]
 
@@ -37,7 +39,15 @@ class Distribution:
     """
 
     has_rsample = False
+    validate_args = True
     batch_shape = event_shape = ()
+
+    def demand(self, good, told, validate_args=None):
+        """Refuse parameters, or values, that make no sense; validate_args=False lets them pass."""
+        if validate_args is not None:
+            self.validate_args = validate_args
+        if self.validate_args and not np.all(getattr(good, "array", good)):
+            raise ValueError(f"{type(self).__name__}: {told}")
 
     def shape_of(self, sample_shape):
         """The shape of so many draws."""
@@ -70,8 +80,8 @@ class Normal(Distribution):
 
     def __init__(self, loc, scale, validate_args=None):
         self.loc, self.scale = spread(loc, scale)
-        if not (self.scale.array > 0).all():
-            raise ValueError("Normal: every scale is above 0")
+        self.demand(~np.isnan(self.loc.array), "a loc is nan", validate_args)
+        self.demand(self.scale > 0, "every scale is above 0")
         self.batch_shape = self.loc.shape
 
     mean = property(lambda self: self.loc)
@@ -108,6 +118,7 @@ class Uniform(Distribution):
 
     def __init__(self, low, high, validate_args=None):
         self.low, self.high = spread(low, high)
+        self.demand(self.low < self.high, "every low is below its high", validate_args)
         self.batch_shape = self.low.shape
 
     mean = property(lambda self: (self.low + self.high) / 2)
@@ -119,8 +130,9 @@ class Uniform(Distribution):
 
     def log_prob(self, value):
         """-log(high - low) inside, -inf outside."""
+        self.demand((value >= self.low) & (value <= self.high), "a value is not within low to high")
         inside = (value >= self.low) & (value < self.high)
-        return (-(self.high - self.low).log() + value * 0).masked_fill(~inside, -math.inf)
+        return self.entropy().neg().expand(inside.shape).masked_fill(~inside, -math.inf)
 
     def entropy(self):
         """log(high - low)."""
@@ -134,6 +146,7 @@ class Exponential(Distribution):
 
     def __init__(self, rate, validate_args=None):
         (self.rate,) = spread(rate)
+        self.demand(self.rate > 0, "every rate is above 0", validate_args)
         self.batch_shape = self.rate.shape
 
     mean = property(lambda self: 1 / self.rate)
@@ -145,6 +158,7 @@ class Exponential(Distribution):
 
     def log_prob(self, value):
         """log(rate) - rate * value."""
+        self.demand(wrap(np.asarray(getattr(value, "array", value))) >= 0, "a value is below 0")
         return self.rate.log() - self.rate * value
 
     def entropy(self):
@@ -162,11 +176,17 @@ class Categorical(Distribution):
     def __init__(self, probs=None, logits=None, validate_args=None):
         if (probs is None) == (logits is None):
             raise ValueError("Categorical takes either probs or logits")
+        given = probs if logits is None else logits
+        if given.ndim == 0:
+            raise ValueError("Categorical: probs and logits have a dimension for the classes")
         if logits is None:
+            good = (probs >= 0).array & (probs.sum(-1, True) > 0).array
+            self.demand(good, "probs are at least 0, and not all 0", validate_args)
             self.probs = probs / probs.sum(-1, True)
             tiny = float(np.finfo(self.probs.dtype).eps)
             self.logits = self.probs.clamp(tiny, 1 - tiny).log()
         else:
+            self.demand(~np.isnan(logits.array), "a logit is nan", validate_args)
             self.logits = log_softmax(logits, -1)
             self.probs = softmax(logits, -1)
         self.batch_shape = self.logits.shape[:-1]
@@ -183,14 +203,18 @@ class Categorical(Distribution):
 
     def log_prob(self, value):
         """The logarithm of the probability of a class."""
-        value = value.long().unsqueeze(-1)
+        whole, count = value.long(), self.logits.shape[-1]
+        good = (whole == value).array & (value >= 0).array & (value < count).array
+        self.demand(good, f"a value is no class from 0 to {count - 1}")
+        value = whole.unsqueeze(-1)
         shape = np.broadcast_shapes(value.shape[:-1], self.logits.shape[:-1])
         value = value.expand((*shape, 1))
         return gather(self.logits.expand((*shape, self.logits.shape[-1])), -1, value).squeeze(-1)
 
     def entropy(self):
         """-sum p log(p)."""
-        return -(self.probs * self.logits).sum(-1)
+        lowest = float(np.finfo(self.logits.dtype).min)  # 0 * -inf would be nan
+        return -(self.probs * self.logits.clamp(min=lowest)).sum(-1)
 
 
 class Bernoulli(Distribution):
@@ -201,11 +225,14 @@ class Bernoulli(Distribution):
             raise ValueError("Bernoulli takes either probs or logits")
         if logits is None:
             (self.probs,) = spread(probs)
+            good = (self.probs >= 0).array & (self.probs <= 1).array
+            self.demand(good, "every probability is from 0 to 1", validate_args)
             tiny = float(np.finfo(self.probs.dtype).eps)
             safe = self.probs.clamp(tiny, 1 - tiny)
             self.logits = safe.log() - (1 - safe).log()
         else:
             (self.logits,) = spread(logits)
+            self.demand(~np.isnan(self.logits.array), "a logit is nan", validate_args)
             self.probs = self.logits.sigmoid()
         self.batch_shape = self.probs.shape
 
@@ -221,6 +248,7 @@ class Bernoulli(Distribution):
     def log_prob(self, value):
         """log(p) where value is 1, log(1 - p) where it is 0."""
         logits, value = spread(self.logits, value)
+        self.demand((value == 0).array | (value == 1).array, "a value is neither 0 nor 1")
         return -binary_cross_entropy_with_logits(logits, value, reduction="none")
 
     def entropy(self):
@@ -229,17 +257,46 @@ class Bernoulli(Distribution):
 
 
 class MultivariateNormal(Distribution):
-    """Normal vectors. Args: loc (..., n); covariance_matrix or scale_tril, (..., n, n)."""
+    """Normal vectors.
+
+    Args:
+        loc: the means, (..., n).
+        covariance_matrix, precision_matrix, scale_tril: one of them, (..., n, n); precision is the
+            inverse of covariance, and covariance = scale_tril @ scale_tril.mT.
+    """
 
     has_rsample = True
 
-    def __init__(self, loc, covariance_matrix=None, scale_tril=None, validate_args=None):
+    def __init__(
+        self,
+        loc,
+        covariance_matrix=None,
+        precision_matrix=None,
+        scale_tril=None,
+        validate_args=None,
+    ):
         from .linalg import cholesky
+        from .names.maths import inverse
 
-        self.loc = loc
-        self.scale_tril = cholesky(covariance_matrix) if scale_tril is None else scale_tril
-        self.batch_shape, self.event_shape = loc.shape[:-1], loc.shape[-1:]
+        given = [m for m in (covariance_matrix, precision_matrix, scale_tril) if m is not None]
+        if len(given) != 1 or loc.ndim == 0 or given[0].shape[-2:] != loc.shape[-1:] * 2:
+            told = "loc is (..., n), and one of covariance_matrix, precision_matrix and scale_tril"
+            raise ValueError(f"MultivariateNormal: {told} is (..., n, n)")
+        if scale_tril is None:
+            symmetric = np.isclose(given[0].array, given[0].mT.array, atol=1e-6)
+            self.demand(symmetric, "the matrix is not symmetric", validate_args)
+            covariance = inverse(given[0]) if covariance_matrix is None else covariance_matrix
+            scale_tril = cholesky(covariance)
+        lower = np.tril(scale_tril.array) == scale_tril.array
+        self.demand(lower, "scale_tril has numbers above its diagonal", validate_args)
+        diagonal = np.diagonal(scale_tril.array, 0, -2, -1)
+        self.demand(diagonal > 0, "the diagonal of scale_tril is above 0")
+        self.batch_shape = np.broadcast_shapes(loc.shape[:-1], scale_tril.shape[:-2])
+        self.event_shape = loc.shape[-1:]
+        self.loc = loc.expand(self.batch_shape + self.event_shape)
+        self.scale_tril = scale_tril.expand(self.batch_shape + self.event_shape * 2)
 
+    variance = property(lambda self: (self.scale_tril**2).sum(-1))
     mean = property(lambda self: self.loc)
     covariance_matrix = property(lambda self: self.scale_tril @ self.scale_tril.mT)
 
@@ -256,6 +313,8 @@ class MultivariateNormal(Distribution):
         """The logarithm of the density at value (..., n)."""
         from .names.maths import inverse
 
+        if value.shape[-1:] != self.event_shape:
+            raise ValueError(f"the value {value.shape} should be (..., {self.event_shape[0]})")
         away = (inverse(self.scale_tril) @ (value - self.loc).unsqueeze(-1)).squeeze(-1)
         n = self.loc.shape[-1]
         return -0.5 * ((away**2).sum(-1) + n * math.log(2 * math.pi)) - self.half_logdet()
@@ -274,7 +333,20 @@ class Independent(Distribution):
     """
 
     def __init__(self, base_distribution, reinterpreted_batch_ndims, validate_args=None):
-        self.base_dist, self.count = base_distribution, reinterpreted_batch_ndims
+        base, count = base_distribution, reinterpreted_batch_ndims
+        if not 0 <= count <= len(base.batch_shape):
+            raise ValueError(f"Independent: {count} dimensions of a batch {base.batch_shape}")
+        self.base_dist, self.count = base, count
+        self.batch_shape = base.batch_shape[: len(base.batch_shape) - count]
+        self.event_shape = base.batch_shape[len(self.batch_shape) :] + base.event_shape
+
+    has_rsample = property(lambda self: self.base_dist.has_rsample)
+    mean = property(lambda self: self.base_dist.mean)
+    variance = property(lambda self: self.base_dist.variance)
+
+    def summed(self, values):
+        """The sum over the last dimensions."""
+        return values.sum(tuple(range(-self.count, 0))) if self.count else values
 
     def sample(self, sample_shape=()):
         return self.base_dist.sample(sample_shape)
@@ -284,11 +356,17 @@ class Independent(Distribution):
 
     def log_prob(self, value):
         """The sum over the last dimensions."""
-        return self.base_dist.log_prob(value).sum(tuple(range(-self.count, 0)))
+        return self.summed(self.base_dist.log_prob(value))
 
     def entropy(self):
         """The sum over the last dimensions."""
-        return self.base_dist.entropy().sum(tuple(range(-self.count, 0)))
+        return self.summed(self.base_dist.entropy())
+
+
+def divergence(p, log_p, q, log_q):
+    """p (log p - log q); 0 where p is 0, else infinite where q is 0."""
+    some = (p * (log_p - log_q)).masked_fill((q == 0).expand((p + q).shape), math.inf)
+    return some.masked_fill((p == 0).expand(some.shape), 0.0)
 
 
 def kl_divergence(p, q):
@@ -297,16 +375,16 @@ def kl_divergence(p, q):
     Raises:
         NotImplementedError: the formula for these two is not here.
     """
-    if isinstance(p, Independent) and isinstance(q, Independent):
-        return kl_divergence(p.base_dist, q.base_dist).sum(tuple(range(-p.count, 0)))
+    if isinstance(p, Independent) and isinstance(q, Independent) and p.count == q.count:
+        return p.summed(kl_divergence(p.base_dist, q.base_dist))
     if isinstance(p, Normal) and isinstance(q, Normal):
         share, away = (p.scale / q.scale) ** 2, ((p.loc - q.loc) / q.scale) ** 2
         return 0.5 * (share + away - 1 - share.log())
     if isinstance(p, Categorical) and isinstance(q, Categorical):
-        return (p.probs * (p.logits - q.logits)).sum(-1)
+        return divergence(p.probs, p.logits, q.probs, q.logits).sum(-1)
     if isinstance(p, Bernoulli) and isinstance(q, Bernoulli):
-        both = zip((p.probs, 1 - p.probs), (q.probs, 1 - q.probs))
-        first, second = (a * (a.log() - b.log()) for a, b in both)
-        return first + second
+        (a, b), (c, d) = ((-softplus(-x.logits), -softplus(x.logits)) for x in (p, q))
+        ones = divergence(p.probs, a, q.probs, c)
+        return ones + divergence(1 - p.probs, b, 1 - q.probs, d)
     kinds = f"{type(p).__name__} and {type(q).__name__}"
     raise NotImplementedError(f"kl_divergence knows Normal, Categorical, Bernoulli, not {kinds}")

@@ -1,5 +1,7 @@
 """Optimizers under the names, and with the arguments, that PyTorch gives them."""
 
+import importlib
+
 from ..names import unknown
 from . import lr_scheduler
 from .variants import (
@@ -22,7 +24,5 @@ __all__ += ["RAdam", "RMSprop", "SGD", "lr_scheduler"]
 
 def __getattr__(name):
     if name == "swa_utils":
-        from . import swa_utils
-
-        return swa_utils
+        return importlib.import_module(f"{__name__}.swa_utils")
     raise unknown(name, __name__, __all__)

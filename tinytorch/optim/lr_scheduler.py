@@ -4,7 +4,10 @@ Each sets the learning rate of every group, at once and after each `step()`. One
 step does as well: `optimizer.param_groups[0]["lr"] = warmup_cosine(step, 100, 1000, lr=0.1)`.
 """
 
+import bisect
+import copy
 import math
+import warnings
 
 from ..optimizers import plain
 
@@ -31,51 +34,128 @@ __all__ = [
 class LRScheduler:
     """The base: it counts the steps and sets what `get_lr()` says.
 
+    Most schedules change the rate that is set now by a factor, as PyTorch's do: so several on one
+    optimizer multiply, and a rate that was set by hand is the one they go on from.
+
+    Args:
+        optimizer: whose groups' lr is set.
+        last_epoch: -1, or the number of the step to go on behind; then every group needs its
+            "initial_lr".
+
     Attributes:
         last_epoch: how often `step()` was called.
         base_lrs: the groups' first learning rates; each group keeps its own as "initial_lr".
     """
 
+    unsaved = ("optimizer", "factors", "scale_fn", "schedulers")
+
     def __init__(self, optimizer, last_epoch=-1, verbose=False):
-        if not hasattr(optimizer, "param_groups"):
-            kind = type(optimizer).__name__
-            raise TypeError(f"a schedule sets the lr of an optimizer: pass it first, not a {kind}")
-        self.optimizer, self.last_epoch = optimizer, last_epoch + 1
-        groups = optimizer.param_groups
-        self.base_lrs = [group.setdefault("initial_lr", group["lr"]) for group in groups]
-        self.set_lr()
+        groups = groups_of(optimizer)
+        self.optimizer, self.last_epoch = optimizer, last_epoch
+        for n, group in enumerate(groups):
+            if last_epoch == -1:
+                group.setdefault("initial_lr", plain(group["lr"]))
+            elif "initial_lr" not in group:
+                told = f"last_epoch={last_epoch} goes on with a training, and group {n} has no"
+                raise KeyError(f"{told} 'initial_lr': load the state of the optimizer first")
+        self.base_lrs = [group["initial_lr"] for group in groups]
+        self._initial_step()
+
+    def _initial_step(self):
+        self._step_count, self.begins = 0, True
+        self.step()
+        self.begins = False
 
     def get_lr(self):
         """The learning rate of each group; every kind of schedule says its own."""
         raise NotImplementedError(f"{type(self).__name__} has no get_lr(): what are the rates?")
 
+    def times(self, factor):
+        """The learning rates of now, times a factor."""
+        return [group["lr"] * factor for group in self.optimizer.param_groups]
+
     def step(self, epoch=None):
         """Go on to the next learning rate, or to that of a step; after the optimizer's step."""
-        self.last_epoch = self.last_epoch + 1 if epoch is None else epoch
-        self.set_lr()
+        if self._step_count == 1 and not getattr(self.optimizer, "stepped", True):
+            told = "schedule.step() before optimizer.step(): the first learning rate is left out"
+            warnings.warn(f"{told}; call them the other way round", stacklevel=2)
+        self._step_count += 1
+        self._update_lr(epoch)
 
-    def set_lr(self):
+    def _update_lr(self, epoch=None):
+        """Set the learning rates of the next step, or of one that is named."""
+        self.last_epoch = self.last_epoch + 1 if epoch is None else epoch
+        closed = None if epoch is None else getattr(self, "_get_closed_form_lr", None)
+        self.set_lr((closed or self.get_lr)())
+
+    def set_lr(self, rates):
         """Set the learning rate of every group."""
-        if len(self.optimizer.param_groups) != len(self.base_lrs):
+        groups = self.optimizer.param_groups
+        if len(groups) != len(rates):
             raise ValueError("the optimizer got a group after this schedule was made: make it anew")
-        for group, lr in zip(self.optimizer.param_groups, self.get_lr(), strict=True):
+        for group, lr in zip(groups, rates):
             group["lr"] = plain(lr)
+        self._last_lr = [group["lr"] for group in groups]
 
     def get_last_lr(self):
-        """The learning rates that are set now, one for each group."""
-        return [group["lr"] for group in self.optimizer.param_groups]
+        """The learning rates that this schedule set last, one for each group."""
+        return self._last_lr
 
     def state_dict(self):
-        """What is needed to go on later."""
-        return {"last_epoch": self.last_epoch, "base_lrs": list(self.base_lrs)}
+        """What is needed to go on later; the learning rates are in the optimizer's state."""
+        state = {n: copy.copy(v) for n, v in vars(self).items() if n not in self.unsaved}
+        if hasattr(self, "schedulers"):
+            state["_schedulers"] = [schedule.state_dict() for schedule in self.schedulers]
+        return state
 
     def load_state_dict(self, saved):
-        """Go on where `saved` left off."""
-        base_lrs = list(saved["base_lrs"])
-        if len(base_lrs) != len(self.base_lrs):
-            raise ValueError(f"{len(base_lrs)} groups saved, and here {len(self.base_lrs)}")
-        self.last_epoch, self.base_lrs = int(saved["last_epoch"]), base_lrs
-        self.set_lr()
+        """Go on where `saved` left off, with the learning rates that the optimizer has."""
+        saved = copy.deepcopy(dict(saved))
+        parts, groups = saved.pop("_schedulers", []), self.optimizer.param_groups
+        if len(rates := saved.get("base_lrs", groups)) != len(groups):
+            raise ValueError(f"{len(rates)} groups saved, and here {len(groups)}")
+        if len(parts) != len(own := getattr(self, "schedulers", [])):
+            raise ValueError(f"{len(parts)} schedules saved, and here {len(own)}")
+        for schedule, part in zip(own, parts):
+            schedule.load_state_dict(part)
+        vars(self).update(saved)
+
+
+def groups_of(optimizer):
+    """The groups of an optimizer; TypeError if it is none."""
+    if not hasattr(optimizer, "param_groups"):
+        kind = type(optimizer).__name__
+        raise TypeError(f"a schedule sets the lr of an optimizer: pass it first, not a {kind}")
+    return optimizer.param_groups
+
+
+def for_groups(optimizer, name, value):
+    """A setting for each group: one for all of them, or a list.
+
+    Raises:
+        ValueError: the list is too short or too long.
+    """
+    count = len(groups_of(optimizer))
+    values = list(value) if isinstance(value, (list, tuple)) else [value] * count
+    if len(values) != count:
+        raise ValueError(f"{len(values)} {name} for {count} groups: one for each")
+    return values
+
+
+class Factored(LRScheduler):
+    """lr of a group = its first lr * factor(n); a step multiplies by the change of the factor."""
+
+    def get_lr(self):
+        """The learning rates of now, times how the factor changes."""
+        return self.times(self.change(self.last_epoch))
+
+    def change(self, n):
+        """The factor of step n, divided by that of the step before."""
+        ends = self.begins or n > self.total_iters
+        return 1 if ends else self.factor_of(n) / self.factor_of(n - 1)
+
+    def _get_closed_form_lr(self):
+        return [base * self.factor_of(self.last_epoch) for base in self.base_lrs]
 
 
 _LRScheduler = LRScheduler  # its name before 2023
@@ -100,11 +180,9 @@ class LambdaLR(LRScheduler):
     """
 
     def __init__(self, optimizer, lr_lambda, last_epoch=-1, verbose=False):
-        groups = optimizer.param_groups
-        factors = lr_lambda if isinstance(lr_lambda, (list, tuple)) else [lr_lambda] * len(groups)
-        if len(factors) != len(groups):
-            raise ValueError(f"{len(factors)} functions for {len(groups)} groups: one for each")
-        self.factors = factors
+        self.factors = for_groups(optimizer, "functions", lr_lambda)
+        if not all(map(callable, self.factors)):
+            raise TypeError(f"lr_lambda is a function of the number of the step, not {lr_lambda!r}")
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self):
@@ -113,7 +191,7 @@ class LambdaLR(LRScheduler):
         return [base * factor(self.last_epoch) for base, factor in pairs]
 
 
-class StepLR(LRScheduler):
+class StepLR(Factored):
     """lr = first lr * gamma^k, where k counts the full rounds of `step_size` steps.
 
     Args:
@@ -141,10 +219,12 @@ class StepLR(LRScheduler):
         self.step_size, self.gamma = step_size, gamma
         super().__init__(optimizer, last_epoch)
 
-    def get_lr(self):
-        """The first learning rates, times gamma to the number of rounds."""
-        factor = self.gamma ** (self.last_epoch // self.step_size)
-        return [base * factor for base in self.base_lrs]
+    def change(self, n):
+        return self.gamma if n and n % self.step_size == 0 else 1
+
+    def factor_of(self, n):
+        """Gamma to the number of rounds."""
+        return self.gamma ** (n // self.step_size)
 
 
 class CosineAnnealingLR(LRScheduler):
@@ -176,13 +256,28 @@ class CosineAnnealingLR(LRScheduler):
         self.T_max, self.eta_min = T_max, eta_min
         super().__init__(optimizer, last_epoch)
 
+    def height(self, n):
+        """Of the wave at step n, from 1 to 0."""
+        return (1 + math.cos(math.pi * n / self.T_max)) / 2
+
     def get_lr(self):
-        """The height of the wave, between eta_min and the first learning rates."""
-        share = (1 + math.cos(math.pi * self.last_epoch / self.T_max)) / 2
-        return [self.eta_min + (base - self.eta_min) * share for base in self.base_lrs]
+        """What is above eta_min, times how the wave changes; from the bottom it rises anew."""
+        n, low = self.last_epoch, self.eta_min
+        if self.begins:
+            return self.times(1)
+        if (n - 1 - self.T_max) % (2 * self.T_max) == 0:
+            rise = 1 - self.height(1)
+            pairs = zip(self.times(1), self.base_lrs, strict=True)
+            return [lr + (base - low) * rise for lr, base in pairs]
+        change = self.height(n) / self.height(n - 1)
+        return [low + (lr - low) * change for lr in self.times(1)]
+
+    def _get_closed_form_lr(self):
+        low, height = self.eta_min, self.height(self.last_epoch)
+        return [low + (base - low) * height for base in self.base_lrs]
 
 
-class MultiStepLR(LRScheduler):
+class MultiStepLR(Factored):
     """lr = first lr * gamma^k, where k counts the milestones that are passed.
 
     Args:
@@ -202,25 +297,30 @@ class MultiStepLR(LRScheduler):
         self.milestones, self.gamma = sorted(milestones), gamma
         super().__init__(optimizer, last_epoch)
 
-    def get_lr(self):
-        """The first learning rates, times gamma to the number of milestones passed."""
-        passed = sum(milestone <= self.last_epoch for milestone in self.milestones)
-        return [base * self.gamma**passed for base in self.base_lrs]
+    def change(self, n):
+        return self.gamma ** self.milestones.count(n)
+
+    def factor_of(self, n):
+        """Gamma to the number of milestones passed."""
+        return self.gamma ** bisect.bisect_right(self.milestones, n)
 
 
-class ExponentialLR(LRScheduler):
+class ExponentialLR(Factored):
     """lr = first lr * gamma^n after n steps. Args: optimizer, gamma."""
 
     def __init__(self, optimizer, gamma, last_epoch=-1, verbose=False):
         self.gamma = gamma
         super().__init__(optimizer, last_epoch)
 
-    def get_lr(self):
-        """The first learning rates, times gamma to the number of steps."""
-        return [base * self.gamma**self.last_epoch for base in self.base_lrs]
+    def change(self, n):
+        return 1 if self.begins else self.gamma
+
+    def factor_of(self, n):
+        """Gamma to the number of steps."""
+        return self.gamma**n
 
 
-class LinearLR(LRScheduler):
+class LinearLR(Factored):
     """lr = first lr * factor, which goes from start_factor to end_factor in total_iters steps.
 
     Args:
@@ -246,26 +346,35 @@ class LinearLR(LRScheduler):
         self.start, self.end, self.total_iters = start_factor, end_factor, total_iters
         super().__init__(optimizer, last_epoch)
 
-    def get_lr(self):
-        """The first learning rates, times the factor of this step."""
-        share = min(self.last_epoch, self.total_iters) / self.total_iters
-        return [base * (self.start + (self.end - self.start) * share) for base in self.base_lrs]
+    def change(self, n):
+        return super().change(n) if n else self.start
+
+    def factor_of(self, n):
+        """Between both ends, then the last."""
+        share = min(n, self.total_iters) / self.total_iters
+        return self.start + (self.end - self.start) * share
 
 
-class ConstantLR(LRScheduler):
+class ConstantLR(Factored):
     """lr = first lr * factor for total_iters steps, then first lr. Args: as `LinearLR`."""
 
     def __init__(self, optimizer, factor=1 / 3, total_iters=5, last_epoch=-1, verbose=False):
+        if not 0 < factor <= 1:
+            raise ValueError(f"factor is above 0 and up to 1, not {factor}")
         self.factor, self.total_iters = factor, total_iters
         super().__init__(optimizer, last_epoch)
 
-    def get_lr(self):
-        """The first learning rates, smaller at the beginning."""
-        factor = self.factor if self.last_epoch < self.total_iters else 1.0
-        return [base * factor for base in self.base_lrs]
+    def change(self, n):
+        if n == 0:
+            return self.factor
+        return 1 / self.factor if n == self.total_iters else 1
+
+    def factor_of(self, n):
+        """Smaller at the beginning."""
+        return self.factor if n < self.total_iters else 1.0
 
 
-class PolynomialLR(LRScheduler):
+class PolynomialLR(Factored):
     """lr = first lr * (1 - n / total_iters)^power, and 0 from total_iters on.
 
     Args:
@@ -277,10 +386,9 @@ class PolynomialLR(LRScheduler):
         self.total_iters, self.power = total_iters, power
         super().__init__(optimizer, last_epoch)
 
-    def get_lr(self):
-        """The first learning rates, times what is left of the way, to the power."""
-        left = max(0.0, 1 - self.last_epoch / self.total_iters)
-        return [base * left**self.power for base in self.base_lrs]
+    def factor_of(self, n):
+        """What is left of the way, to the power."""
+        return max(0.0, 1 - n / self.total_iters) ** self.power
 
 
 class CosineAnnealingWarmRestarts(LRScheduler):
@@ -295,17 +403,31 @@ class CosineAnnealingWarmRestarts(LRScheduler):
     """
 
     def __init__(self, optimizer, T_0, T_mult=1, eta_min=0.0, last_epoch=-1, verbose=False):
-        if not (T_0 > 0 and T_mult >= 1):
-            raise ValueError(f"T_0 is above 0 and T_mult at least 1: {T_0=}, {T_mult=}")
+        if not (T_0 > 0 and T_mult >= 1 and isinstance(T_0, int) and isinstance(T_mult, int)):
+            told = "T_0 is a whole number above 0 and T_mult one of at least 1"
+            raise ValueError(f"{told}: {T_0=}, {T_mult=}")
         self.T_0, self.T_mult, self.eta_min = T_0, T_mult, eta_min
+        self.T_cur, self.T_i = last_epoch, T_0
         super().__init__(optimizer, last_epoch)
+
+    def step(self, epoch=None):
+        """Go on to the next learning rate, or to that of a step, which may be a broken number."""
+        if epoch is None and self.last_epoch >= 0:
+            epoch, self.T_cur = self.last_epoch + 1, self.T_cur + 1
+            if self.T_cur >= self.T_i:
+                self.T_cur, self.T_i = self.T_cur % self.T_i, self.T_i * self.T_mult
+        else:
+            epoch = epoch or 0
+            if epoch < 0:
+                raise ValueError(f"steps count from 0, not from {epoch}")
+            self.T_cur, self.T_i = epoch, self.T_0
+            while self.T_cur >= self.T_i:
+                self.T_cur, self.T_i = self.T_cur - self.T_i, self.T_i * self.T_mult
+        self._update_lr(math.floor(epoch))
 
     def get_lr(self):
         """The height of this wave, between eta_min and the first learning rates."""
-        done, length = self.last_epoch, self.T_0
-        while done >= length:
-            done, length = done - length, length * self.T_mult
-        share = (1 + math.cos(math.pi * done / length)) / 2
+        share = (1 + math.cos(math.pi * self.T_cur / self.T_i)) / 2
         return [self.eta_min + (base - self.eta_min) * share for base in self.base_lrs]
 
 
@@ -316,12 +438,26 @@ def between(start, end, share, strategy="cos"):
     return (end - start) * share + start
 
 
-def set_momentum(group, value):
-    """Set the momentum of a group, which is the first of the betas in Adam."""
-    if "momentum" in group:
-        group["momentum"] = value
-    else:
-        group["betas"] = (value, *group["betas"][1:])
+def momenta(schedule, optimizer, base_momentum, max_momentum):
+    """Pairs (highest, lowest momentum), one for each group.
+
+    Raises:
+        ValueError: the optimizer has no momentum.
+    """
+    if not {"momentum", "betas"} & set(groups_of(optimizer)[0]):
+        told = f"{type(schedule).__name__}: this optimizer has no momentum"
+        raise ValueError(f"{told}: cycle_momentum=False")
+    high = for_groups(optimizer, "max_momentum", max_momentum)
+    return list(zip(high, for_groups(optimizer, "base_momentum", base_momentum)))
+
+
+def set_momenta(optimizer, values):
+    """Set the momentum of each group, which is the first of the betas in Adam."""
+    for group, value in zip(optimizer.param_groups, values):
+        if "betas" in group:
+            group["betas"] = (value, *group["betas"][1:])
+        else:
+            group["momentum"] = value
 
 
 class OneCycleLR(LRScheduler):
@@ -366,12 +502,18 @@ class OneCycleLR(LRScheduler):
             raise ValueError("OneCycleLR needs total_steps, or epochs and steps_per_epoch")
         if anneal_strategy not in ("cos", "linear"):
             raise ValueError(f"anneal_strategy is 'cos' or 'linear', not {anneal_strategy!r}")
-        groups, steps = optimizer.param_groups, total_steps or epochs * steps_per_epoch
-        if cycle_momentum and not {"momentum", "betas"} & set(groups[0]):
-            raise ValueError("OneCycleLR: this optimizer has no momentum: cycle_momentum=False")
+        steps = epochs * steps_per_epoch if total_steps is None else total_steps
+        if not (isinstance(steps, int) and steps > 0 and 0 <= pct_start <= 1):
+            told = "OneCycleLR: the number of steps is whole and above 0, pct_start from 0 to 1"
+            raise ValueError(f"{told}: {steps}, {pct_start=}")
         self.total_steps, self.strategy = steps, anneal_strategy
-        self.momenta = (max_momentum, base_momentum) if cycle_momentum else None
-        self.tops = max_lr if isinstance(max_lr, (list, tuple)) else [max_lr] * len(groups)
+        self.tops = for_groups(optimizer, "max_lr", max_lr)
+        self.momenta = None
+        if cycle_momentum:
+            self.momenta = momenta(self, optimizer, base_momentum, max_momentum)
+        if last_epoch == -1:
+            for group, top in zip(optimizer.param_groups, self.tops):
+                group["initial_lr"] = top / div_factor
         rise = pct_start * steps - 1
         self.ends = [rise, 2 * pct_start * steps - 2] if three_phase else [rise]
         self.ends += [steps - 1]
@@ -388,10 +530,10 @@ class OneCycleLR(LRScheduler):
         begin = self.ends[phase - 1] if phase else 0
         share = (step - begin) / (self.ends[phase] - begin)
         if self.momenta:
-            high, low = self.momenta
-            pair = [(high, low), (low, high), (high, high)][phase]
-            for group in self.optimizer.param_groups:
-                set_momentum(group, between(*pair, share, self.strategy))
+            ends = [(0, 1), (1, 0), (0, 0)][phase]
+            pairs = [[pair[end] for end in ends] for pair in self.momenta]
+            values = [between(*pair, share, self.strategy) for pair in pairs]
+            set_momenta(self.optimizer, values)
         ends = self.heights[phase : phase + 2]
         return [between(top * ends[0], top * ends[1], share, self.strategy) for top in self.tops]
 
@@ -427,19 +569,30 @@ class CyclicLR(LRScheduler):
         last_epoch=-1,
         verbose=False,
     ):
-        if cycle_momentum and not {"momentum", "betas"} & set(optimizer.param_groups[0]):
-            raise ValueError("CyclicLR: this optimizer has no momentum: cycle_momentum=False")
-        usual = {"triangular": lambda n: 1.0, "triangular2": lambda n: 1 / 2.0 ** (n - 1)}
-        usual["exp_range"] = lambda n: gamma**n
-        self.scale = scale_fn or usual[mode]
+        if mode not in ("triangular", "triangular2", "exp_range") and scale_fn is None:
+            raise ValueError(f"mode is triangular, triangular2 or exp_range, not {mode!r}")
+        self.mode, self.gamma, self.scale_fn = mode, gamma, scale_fn
         self.by_cycle = scale_mode == "cycle" if scale_fn else mode != "exp_range"
         down = step_size_up if step_size_down is None else step_size_down
         self.length, self.up = step_size_up + down, step_size_up / (step_size_up + down)
-        self.momenta = (max_momentum, base_momentum) if cycle_momentum else None
-        for group in optimizer.param_groups:
-            group["lr"] = group["initial_lr"] = base_lr
-        self.max_lr = max_lr
+        self.momenta = None
+        if cycle_momentum:
+            self.momenta = momenta(self, optimizer, base_momentum, max_momentum)
+        self.max_lrs = for_groups(optimizer, "max_lr", max_lr)
+        base_lrs = for_groups(optimizer, "base_lr", base_lr)
+        if last_epoch == -1:
+            for group, base in zip(optimizer.param_groups, base_lrs):
+                group["lr"] = base
         super().__init__(optimizer, last_epoch)
+        self.base_lrs = base_lrs
+
+    def scale(self, n):
+        """The height of a triangle, from the number of the cycle or of the step."""
+        if self.scale_fn:
+            return self.scale_fn(n)
+        if self.mode == "exp_range":
+            return self.gamma**n
+        return 0.5 ** (n - 1) if self.mode == "triangular2" else 1.0
 
     def get_lr(self):
         """The height of the triangle at this step."""
@@ -448,51 +601,63 @@ class CyclicLR(LRScheduler):
         height = x / self.up if x <= self.up else (x - 1) / (self.up - 1)
         height *= self.scale(cycle if self.by_cycle else self.last_epoch)
         if self.momenta:
-            for group in self.optimizer.param_groups:
-                set_momentum(group, self.momenta[0] - (self.momenta[0] - self.momenta[1]) * height)
-        return [base + (self.max_lr - base) * height for base in self.base_lrs]
+            values = [high - (high - low) * height for high, low in self.momenta]
+            set_momenta(self.optimizer, values)
+        return [base + (top - base) * height for base, top in zip(self.base_lrs, self.max_lrs)]
 
 
-class MultiplicativeLR(LRScheduler):
+class MultiplicativeLR(LambdaLR):
     """lr is multiplied with factor(n) at step n. Args: optimizer, lr_lambda: as `LambdaLR`."""
-
-    def __init__(self, optimizer, lr_lambda, last_epoch=-1, verbose=False):
-        groups = optimizer.param_groups
-        factors = lr_lambda if isinstance(lr_lambda, (list, tuple)) else [lr_lambda] * len(groups)
-        self.factors = factors
-        super().__init__(optimizer, last_epoch)
 
     def get_lr(self):
         """The learning rates of now, times the factors."""
-        rates = self.get_last_lr()
-        if self.last_epoch == 0:
+        rates = self.times(1)
+        if self.begins:
             return rates
-        return [lr * factor(self.last_epoch) for lr, factor in zip(rates, self.factors)]
+        pairs = zip(rates, self.factors, strict=True)
+        return [lr * factor(self.last_epoch) for lr, factor in pairs]
+
+
+def of_one_optimizer(schedulers, optimizer=None):
+    """The schedules as a list, and their optimizer.
+
+    Raises:
+        ValueError, TypeError: there are none, or of several optimizers, or one that needs figures.
+    """
+    schedulers = list(schedulers)
+    if not schedulers:
+        raise ValueError("no schedules: give at least one")
+    for schedule in schedulers:
+        if not isinstance(schedule, LRScheduler):
+            raise TypeError(f"a list of schedules has a {type(schedule).__name__} in it")
+        if isinstance(schedule, ReduceLROnPlateau):
+            raise ValueError("ReduceLROnPlateau needs a figure in each step: step it by itself")
+        optimizer = optimizer or schedule.optimizer
+        if schedule.optimizer is not optimizer:
+            raise ValueError("the schedules belong to several optimizers: make them of one")
+    return schedulers, optimizer
 
 
 class ChainedScheduler(LRScheduler):
-    """Several schedules at once: their factors are multiplied.
+    """Several schedules at once, stepped one after the other: their factors are multiplied.
 
     Args:
-        schedulers: schedules of one optimizer, whose get_lr() starts from the first lr.
+        schedulers: schedules of one optimizer.
         optimizer: that optimizer, or None.
     """
 
     def __init__(self, schedulers, optimizer=None):
-        self.schedulers = list(schedulers)
-        super().__init__(optimizer or self.schedulers[0].optimizer)
+        self.schedulers, self.optimizer = of_one_optimizer(schedulers, optimizer)
+        self._last_lr = self.times(1)
 
-    def get_lr(self):
-        """The first learning rates, times what each schedule makes of them."""
-        found = list(self.base_lrs)
+    def step(self):
+        """One step of every schedule."""
         for schedule in self.schedulers:
-            schedule.last_epoch = self.last_epoch
-            pairs = zip(found, schedule.get_lr(), self.base_lrs)
-            found = [lr * part / base if base else 0.0 for lr, part, base in pairs]
-        return found
+            schedule.step()
+        self._last_lr = self.times(1)
 
 
-class ReduceLROnPlateau:
+class ReduceLROnPlateau(LRScheduler):
     """lr falls by a factor when a figure has not become better for a while.
 
     Args:
@@ -502,7 +667,7 @@ class ReduceLROnPlateau:
         threshold: how much better counts: relative to the best, or absolute.
         threshold_mode: "rel" or "abs".
         cooldown: how many steps to wait after a fall.
-        min_lr: never below. eps: smaller changes of lr are left out.
+        min_lr: never below; a list has one for each group. eps: smaller changes are left out.
 
     >>> from tinytorch import optim, tensor
     >>> optimizer = optim.SGD([tensor([1.0], requires_grad=True)], lr=0.5)
@@ -527,11 +692,14 @@ class ReduceLROnPlateau:
     ):
         if mode not in ("min", "max") or not factor < 1:
             raise ValueError(f"mode is 'min' or 'max' and factor below 1: {mode=}, {factor=}")
+        if threshold_mode not in ("rel", "abs"):
+            raise ValueError(f"threshold_mode is 'rel' or 'abs', not {threshold_mode!r}")
         self.optimizer, self.mode, self.factor, self.patience = optimizer, mode, factor, patience
         self.threshold, self.threshold_mode, self.cooldown = threshold, threshold_mode, cooldown
-        self.min_lr, self.eps = min_lr, eps
+        self.min_lrs, self.eps = for_groups(optimizer, "min_lr", min_lr), eps
         self.best = math.inf if mode == "min" else -math.inf
         self.num_bad_epochs = self.cooldown_counter = self.last_epoch = 0
+        self._last_lr = self.times(1)
 
     def is_better(self, figure):
         """True if the figure is better than the best one by the threshold."""
@@ -542,9 +710,9 @@ class ReduceLROnPlateau:
             edge = self.best + sign * self.threshold
         return figure < edge if self.mode == "min" else figure > edge
 
-    def step(self, metrics):
+    def step(self, metrics, epoch=None):
         """Look at a figure, a number or a Tensor, and set the learning rates."""
-        self.last_epoch += 1
+        self.last_epoch = self.last_epoch + 1 if epoch is None else epoch
         if self.is_better(float(metrics)):
             self.best, self.num_bad_epochs = float(metrics), 0
         else:
@@ -553,22 +721,10 @@ class ReduceLROnPlateau:
             self.cooldown_counter, self.num_bad_epochs = self.cooldown_counter - 1, 0
         if self.num_bad_epochs > self.patience:
             self.cooldown_counter, self.num_bad_epochs = self.cooldown, 0
-            for group in self.optimizer.param_groups:
-                lr = max(group["lr"] * self.factor, self.min_lr)
-                if group["lr"] - lr > self.eps:
-                    group["lr"] = lr
-
-    def get_last_lr(self):
-        """The learning rates that are set now, one for each group."""
-        return [group["lr"] for group in self.optimizer.param_groups]
-
-    def state_dict(self):
-        """What is needed to go on later."""
-        return {name: value for name, value in vars(self).items() if name != "optimizer"}
-
-    def load_state_dict(self, saved):
-        """Go on where `saved` left off."""
-        vars(self).update(saved)
+            rates = [plain(lr) for lr in self.times(1)]
+            lower = [max(lr * self.factor, low) for lr, low in zip(rates, self.min_lrs)]
+            self.set_lr([new if lr - new > self.eps else lr for lr, new in zip(rates, lower)])
+        self._last_lr = self.times(1)
 
 
 class SequentialLR(LRScheduler):
@@ -584,14 +740,31 @@ class SequentialLR(LRScheduler):
     """
 
     def __init__(self, optimizer, schedulers, milestones, last_epoch=-1, verbose=False):
+        self.schedulers, self.optimizer = of_one_optimizer(schedulers, optimizer)
         if len(milestones) != len(schedulers) - 1:
             raise ValueError(f"{len(schedulers)} schedules need {len(schedulers) - 1} milestones")
-        self.schedulers, self.milestones = list(schedulers), list(milestones)
-        super().__init__(optimizer, last_epoch)
+        self.milestones, self.last_epoch = list(milestones), last_epoch + 1
+        self.set_lr([group["initial_lr"] for group in optimizer.param_groups])
+        undo(self)
+        schedule = self.schedulers[bisect.bisect_right(self.milestones, 0)]
+        schedule._initial_step()
+        self._last_lr = schedule.get_last_lr()
 
-    def get_lr(self):
-        """What the schedule says whose turn it is."""
-        turn = sum(milestone <= self.last_epoch for milestone in self.milestones)
+    def step(self):
+        """One step of the schedule whose turn it is."""
+        self.last_epoch += 1
+        turn = bisect.bisect_right(self.milestones, self.last_epoch)
         schedule = self.schedulers[turn]
-        schedule.last_epoch = self.last_epoch - (self.milestones[turn - 1] if turn else 0)
-        return schedule.get_lr()
+        if turn and self.milestones[turn - 1] == self.last_epoch:
+            schedule._update_lr(0)
+        else:
+            schedule.step()
+        self._last_lr = schedule.get_last_lr()
+
+
+def undo(schedule):
+    """Take back the step that each of the schedules inside has made at once."""
+    for part in getattr(schedule, "schedulers", ()):
+        undo(part)
+        if not hasattr(part, "schedulers"):
+            part.last_epoch -= 1

@@ -11,6 +11,7 @@ import numpy as np
 
 from .. import optimizers
 from ..autograd import enable_grad
+from ..bookkeeping import plain
 from ..names.twin import Twin
 
 
@@ -22,12 +23,16 @@ def refuse(**settings):
 
 
 def uphill(further):
-    """Whether `maximize` is among further settings; what no optimizer has is refused."""
+    """{"maximize": whether}, from further settings; what no optimizer has is refused."""
     known = {"maximize", "foreach", "fused", "capturable", "differentiable"}
     if strange := sorted(set(further) - known):
         raise TypeError(f"an optimizer has no setting {strange[0]!r}: is it misspelt?")
     refuse(differentiable=further.get("differentiable"))
-    return bool(further.get("maximize"))
+    return {"maximize": bool(further.get("maximize"))}
+
+
+ONE_FOR_ALL = ("amsgrad", "centered")  # settings that decide what is remembered
+NOT_BELOW_0 = ("alpha", "rho", "lr_decay", "momentum_decay", "initial_accumulator_value")
 
 
 class States(dict):
@@ -49,6 +54,7 @@ class Base(optimizers.Optimizer, metaclass=Twin):
     """
 
     twin = optimizers.Optimizer
+    further = {}  # settings beside those that the constructor of module 07 knows, with defaults
 
     def __init__(self, params, *args, **settings):
         super().__init__(params, *args, **settings)
@@ -58,11 +64,24 @@ class Base(optimizers.Optimizer, metaclass=Twin):
         """Take in one more group; entries that are no settings are kept in it."""
         if not isinstance(param_group, dict) or "params" not in param_group:
             super().add_param_group(param_group)  # refuses it
-        known = {"params", "name", "initial_lr", *self.defaults}
-        more = {n: v for n, v in param_group.items() if n not in known and not typo(n, known)}
-        group = {n: v for n, v in param_group.items() if n not in more}
+        self.defaults.update(self.further)
+        group, more = self.parted(param_group)
         super().add_param_group(group)
         self.param_groups[-1].update(more)
+
+    def parted(self, group):
+        """A group without the entries that are no settings, and these."""
+        for name in ONE_FOR_ALL:
+            if (own := self.defaults.get(name)) is not None and group.get(name, own) != own:
+                told = f"{name} is {own} in this optimizer, and {group[name]} in a group"
+                raise ValueError(f"{told}: it is one for all, given to the constructor")
+        for name in NOT_BELOW_0:
+            value = {**self.defaults, **group}.get(name, 0)
+            if not 0 <= value <= (1 if name == "rho" else math.inf):
+                raise ValueError(f"{name} is at least 0, and a share at most 1, not {value}")
+        known = {"params", "name", "initial_lr", *self.defaults}
+        more = {n: v for n, v in group.items() if n not in known and not typo(n, known)}
+        return {n: v for n, v in group.items() if n not in more}, more
 
     def zero_grad(self, set_to_none=True):
         """Forget the gradients of all parameters; with set_to_none=False make them zeros."""
@@ -84,7 +103,11 @@ class Base(optimizers.Optimizer, metaclass=Twin):
     def load_state_dict(self, state_dict):
         """Go on where `state_dict` left off; ValueError if it does not fit."""
         if self.keeps or is_usual(self):
-            super().load_state_dict(state_dict)
+            parts = [self.parted(group) for group in state_dict["param_groups"]]
+            groups = [group for group, _ in parts]
+            super().load_state_dict({**state_dict, "param_groups": groups})
+            for group, (_, more) in zip(self.param_groups, parts):
+                group.update(copy.deepcopy(more))
         else:
             groups, saved = self.param_groups, copy.deepcopy(state_dict)
             if [len(g["params"]) for g in groups] != [
@@ -114,20 +137,20 @@ class Closing(Base):
     With `maximize` an optimizer walks uphill.
     """
 
-    maximize = False
+    stepped = False  # a schedule looks here whether it came too early
 
     def step(self, closure=None):
         """One step; -> what the closure returned, or None."""
-        loss = None
+        loss, self.stepped = None, True
         if closure is not None:
             with enable_grad():
                 loss = closure()
         super().step()
         return loss
 
-    def update(self, param, grad, state, **settings):
+    def update(self, param, grad, state, maximize=False, **settings):
         """One step for one array."""
-        self.downhill(param, -grad if self.maximize else grad, state, **settings)
+        self.downhill(param, -grad if maximize else grad, state, **settings)
 
     def downhill(self, param, grad, state, **settings):
         """The step along -grad: the course's own, unless a subclass has another."""
@@ -141,7 +164,7 @@ class SGD(Closing, optimizers.SGD, metaclass=Twin):
         params, lr, momentum, weight_decay, nesterov: as in module 07.
         dampening: the share of a gradient that does not enter the velocity.
         maximize: walk uphill.
-        foreach, fused, differentiable: accepted; they change nothing here.
+        foreach, fused: accepted; they change nothing here.
     """
 
     twin = optimizers.SGD
@@ -161,22 +184,34 @@ class SGD(Closing, optimizers.SGD, metaclass=Twin):
         fused=None,
     ):
         refuse(differentiable=differentiable)
-        self.maximize, self.dampening = maximize, dampening
+        if nesterov and dampening:
+            raise ValueError("nesterov=True looks ahead with all of the gradient: dampening=0")
+        self.further = {"dampening": dampening, "maximize": maximize}
         super().__init__(params, lr, momentum, weight_decay=weight_decay, nesterov=nesterov)
 
-    def downhill(self, param, grad, state, **settings):
+    def downhill(self, param, grad, state, dampening=0.0, **settings):
         """One step for one array."""
-        if not (self.dampening and settings["momentum"]):
+        if not (dampening and settings["momentum"]):
             super().downhill(param, grad, state, **settings)
             return
-        if settings["weight_decay"]:
-            grad = grad + settings["weight_decay"] * param
+        grad = decayed(param, grad, settings["weight_decay"])
         if not state:
             state["velocity"] = grad.copy()
         else:
             state["velocity"] *= settings["momentum"]
-            state["velocity"] += (1 - self.dampening) * grad
-        param -= settings["lr"] * state["velocity"]
+            state["velocity"] += (1 - dampening) * grad
+        if settings["nesterov"]:
+            param -= settings["lr"] * (grad + settings["momentum"] * state["velocity"])
+        else:
+            param -= settings["lr"] * state["velocity"]
+
+
+def decayed(param, grad, weight_decay, lr=None):
+    """The gradient, and weight_decay times the parameter; with lr the parameter shrinks instead."""
+    if lr is not None:
+        param *= 1 - lr * weight_decay
+        return grad
+    return grad + weight_decay * param if weight_decay else grad
 
 
 def amsgrad_update(param, grad, state, lr, beta1, beta2, eps):
@@ -197,8 +232,8 @@ class Adam(Closing, optimizers.Adam, metaclass=Twin):
     Args:
         params, lr, betas, eps, weight_decay: as in module 07.
         amsgrad: divide by the largest average of squares so far (Reddi et al. 2018).
-        maximize: walk uphill.
-        foreach, capturable, differentiable, fused: accepted; they change nothing here.
+        maximize: walk uphill. decoupled_weight_decay: as in AdamW.
+        foreach, capturable, fused: accepted; they change nothing here.
     """
 
     twin = optimizers.Adam
@@ -217,19 +252,24 @@ class Adam(Closing, optimizers.Adam, metaclass=Twin):
         capturable=False,
         differentiable=False,
         fused=None,
+        decoupled_weight_decay=False,
     ):
         refuse(differentiable=differentiable)
-        self.maximize, self.amsgrad = maximize, amsgrad
+        self.further = {"amsgrad": amsgrad, "maximize": maximize}
+        self.further["decoupled_weight_decay"] = decoupled_weight_decay
         super().__init__(params, lr, betas, eps, weight_decay)
         self.keeps = (*self.keeps, "v_max") if amsgrad else self.keeps
 
-    def downhill(self, param, grad, state, **settings):
+    def downhill(self, param, grad, state, amsgrad, decoupled_weight_decay, **settings):
         """One step for one array."""
-        if not self.amsgrad:
+        if decoupled_weight_decay:
+            param *= 1 - settings["lr"] * settings["weight_decay"]
+            settings["weight_decay"] = 0.0
+        if not amsgrad:
             super().downhill(param, grad, state, **settings)
             return
         decay, lr = settings["weight_decay"], settings["lr"]
-        grad = grad + decay * param if decay else grad
+        grad = decayed(param, grad, decay)
         amsgrad_update(param, grad, state, lr, *settings["betas"], settings["eps"])
 
 
@@ -240,7 +280,7 @@ class AdamW(Closing, optimizers.AdamW, metaclass=Twin):
         params, lr, betas, eps, weight_decay: as in module 07.
         amsgrad: divide by the largest average of squares so far (Reddi et al. 2018).
         maximize: walk uphill.
-        foreach, capturable, differentiable, fused: accepted; they change nothing here.
+        foreach, capturable, fused: accepted; they change nothing here.
     """
 
     twin = optimizers.AdamW
@@ -261,13 +301,13 @@ class AdamW(Closing, optimizers.AdamW, metaclass=Twin):
         fused=None,
     ):
         refuse(differentiable=differentiable)
-        self.maximize, self.amsgrad = maximize, amsgrad
+        self.further = {"amsgrad": amsgrad, "maximize": maximize}
         super().__init__(params, lr, betas, eps, weight_decay)
         self.keeps = (*self.keeps, "v_max") if amsgrad else self.keeps
 
-    def downhill(self, param, grad, state, **settings):
+    def downhill(self, param, grad, state, amsgrad=False, **settings):
         """One step for one array."""
-        if not self.amsgrad:
+        if not amsgrad:
             super().downhill(param, grad, state, **settings)
             return
         decay, lr = settings["weight_decay"], settings["lr"]
@@ -303,21 +343,20 @@ class RMSprop(Closing):
         centered=False,
         **further,
     ):
-        self.centered, self.maximize = centered, uphill(further)
         self.keeps = (*self.keeps, "mean") if centered else self.keeps
         settings = {"lr": lr, "alpha": alpha, "eps": eps, "weight_decay": weight_decay}
-        super().__init__(params, {**settings, "momentum": momentum})
+        settings |= {"momentum": momentum, "centered": centered, **uphill(further)}
+        super().__init__(params, settings)
 
-    def downhill(self, param, grad, state, lr, alpha, eps, weight_decay, momentum):
+    def downhill(self, param, grad, state, lr, alpha, eps, weight_decay, momentum, centered):
         """One step for one array."""
         if not state:
             state.update({name: np.zeros_like(param) for name in self.keeps})
-        if weight_decay:
-            grad = grad + weight_decay * param
+        grad = decayed(param, grad, weight_decay)
         state["v"] *= alpha
         state["v"] += (1 - alpha) * (grad * grad)
         squares = state["v"]
-        if self.centered:
+        if centered:
             state["mean"] += (1 - alpha) * (grad - state["mean"])
             squares = squares - state["mean"] ** 2
         state["velocity"] *= momentum
@@ -352,24 +391,19 @@ class Adagrad(Closing):
         eps=1e-10,
         **further,
     ):
-        self.start, self.maximize = initial_accumulator_value, uphill(further)
         settings = {"lr": lr, "lr_decay": lr_decay, "weight_decay": weight_decay, "eps": eps}
+        settings |= {"initial_accumulator_value": initial_accumulator_value, **uphill(further)}
         super().__init__(params, settings)
 
-    def downhill(self, param, grad, state, lr, lr_decay, weight_decay, eps):
+    def downhill(self, param, grad, state, lr, lr_decay, weight_decay, eps, **further):
         """One step for one array."""
         if not state:
-            state.update(v=np.full_like(param, self.start), step=0)
+            start = self.defaults["initial_accumulator_value"]
+            state.update(v=np.full_like(param, start), step=0)
         lr, state["step"] = lr / (1 + state["step"] * lr_decay), state["step"] + 1
-        if weight_decay:
-            grad = grad + weight_decay * param
+        grad = decayed(param, grad, weight_decay)
         state["v"] += grad * grad
         param -= lr * grad / (np.sqrt(state["v"]) + eps)
-
-
-def decayed(param, grad, weight_decay):
-    """The gradient, and weight_decay times the parameter."""
-    return grad + weight_decay * param if weight_decay else grad
 
 
 class Adadelta(Closing):
@@ -386,8 +420,8 @@ class Adadelta(Closing):
     keeps, elementwise = ("v", "walked"), True
 
     def __init__(self, params, lr=1.0, rho=0.9, eps=1e-6, weight_decay=0.0, **further):
-        self.maximize = uphill(further)
-        super().__init__(params, {"lr": lr, "rho": rho, "eps": eps, "weight_decay": weight_decay})
+        settings = {"lr": lr, "rho": rho, "eps": eps, "weight_decay": weight_decay}
+        super().__init__(params, settings | uphill(further))
 
     def downhill(self, param, grad, state, lr, rho, eps, weight_decay):
         """One step for one array."""
@@ -413,8 +447,7 @@ class Adamax(Closing):
 
     def __init__(self, params, lr=2e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0, **further):
         settings = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
-        self.maximize = uphill(further)
-        super().__init__(params, settings)
+        super().__init__(params, settings | uphill(further))
 
     def downhill(self, param, grad, state, lr, betas, eps, weight_decay):
         """One step for one array."""
@@ -450,21 +483,18 @@ class NAdam(Closing):
         decoupled_weight_decay=False,
         **further,
     ):
-        self.apart, self.maximize = decoupled_weight_decay, uphill(further)
         settings = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
-        super().__init__(params, {**settings, "momentum_decay": momentum_decay})
+        settings |= {"momentum_decay": momentum_decay, **uphill(further)}
+        super().__init__(params, {**settings, "decoupled_weight_decay": decoupled_weight_decay})
 
-    def downhill(self, param, grad, state, lr, betas, eps, weight_decay, momentum_decay):
+    def downhill(self, param, grad, state, lr, betas, eps, weight_decay, momentum_decay, **how):
         """One step for one array."""
         if not state:
             state.update(m=np.zeros_like(param), v=np.zeros_like(param), step=0)
             state["product"] = np.ones_like(param)
         state["step"] += 1
         step = state["step"]
-        if self.apart:
-            param *= 1 - lr * weight_decay
-        else:
-            grad = decayed(param, grad, weight_decay)
+        grad = decayed(param, grad, weight_decay, lr if how["decoupled_weight_decay"] else None)
         now, later = (betas[0] * (1 - 0.5 * 0.96 ** (n * momentum_decay)) for n in (step, step + 1))
         state["product"] *= now
         state["m"] += (1 - betas[0]) * (grad - state["m"])
@@ -495,20 +525,17 @@ class RAdam(Closing):
         decoupled_weight_decay=False,
         **further,
     ):
-        self.apart, self.maximize = decoupled_weight_decay, uphill(further)
         settings = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
+        settings |= {"decoupled_weight_decay": decoupled_weight_decay, **uphill(further)}
         super().__init__(params, settings)
 
-    def downhill(self, param, grad, state, lr, betas, eps, weight_decay):
+    def downhill(self, param, grad, state, lr, betas, eps, weight_decay, **how):
         """One step for one array."""
         if not state:
             state.update(m=np.zeros_like(param), v=np.zeros_like(param), step=0)
         state["step"] += 1
         step, b = state["step"], betas[1]
-        if self.apart:
-            param *= 1 - lr * weight_decay
-        else:
-            grad = decayed(param, grad, weight_decay)
+        grad = decayed(param, grad, weight_decay, lr if how["decoupled_weight_decay"] else None)
         state["m"] += (1 - betas[0]) * (grad - state["m"])
         state["v"] += (1 - b) * (grad * grad - state["v"])
         change, most = state["m"] / (1 - betas[0] ** step), 2 / (1 - b) - 1
@@ -533,7 +560,7 @@ class LBFGS(Base):
     Source: Liu & Nocedal 1989.
     """
 
-    keeps = ()
+    keeps, stepped = (), False
 
     def __init__(
         self,
@@ -547,10 +574,18 @@ class LBFGS(Base):
         line_search_fn=None,
     ):
         refuse(line_search_fn=line_search_fn)
-        super().__init__(params, {"lr": lr})
-        self.limits = max_iter, max_eval or max_iter * 5 // 4, history_size
-        self.tolerances = tolerance_grad, tolerance_change
-        self.steps, self.turns, self.count, self.last = [], [], 0, None
+        settings = {"lr": lr, "max_iter": max_iter, "history_size": history_size}
+        settings["max_eval"] = max_iter * 5 // 4 if max_eval is None else max_eval
+        settings |= {"tolerance_grad": tolerance_grad, "tolerance_change": tolerance_change}
+        super().__init__(params, settings)
+        if len(self.param_groups) > 1:
+            raise ValueError("LBFGS moves all parameters alike: give them in one group")
+
+    @property
+    def memory(self):
+        """What is remembered: the steps, the turns of the gradient, and what was last."""
+        kept = self.state[self.in_order()[0]]
+        return kept or (kept.update(steps=[], turns=[], count=0, last=None) or kept)
 
     def gradient(self):
         """All gradients, one behind the other."""
@@ -559,49 +594,53 @@ class LBFGS(Base):
 
     def direction(self, g):
         """Where to walk: the gradient times what is known of the inverse curvature."""
-        q, shares = -g, []
-        for s, y in reversed(list(zip(self.steps, self.turns))):
+        q, shares, (steps, turns) = -g, [], (self.memory[n] for n in ("steps", "turns"))
+        if not steps:
+            return q
+        for s, y in reversed(list(zip(steps, turns))):
             shares.append((s @ q) / (y @ s))
             q = q - shares[-1] * y
-        s, y = self.steps[-1], self.turns[-1]
+        s, y = steps[-1], turns[-1]
         q = q * ((y @ s) / (y @ y))
-        for (s, y), share in zip(zip(self.steps, self.turns), reversed(shares)):
+        for (s, y), share in zip(zip(steps, turns), reversed(shares)):
             q = q + s * (share - (y @ q) / (y @ s))
         return q
 
+    def remember(self, g):
+        """Keep the last step and how the gradient turned over it, if it did."""
+        memory, most = self.memory, self.param_groups[0]["history_size"]
+        memory["count"] += 1
+        if memory["last"] is not None:
+            s, y = memory["last"][1], g - memory["last"][0]
+            if y @ s > 1e-10:
+                memory["steps"] = [*memory["steps"], s][-most:]
+                memory["turns"] = [*memory["turns"], y][-most:]
+
     def step(self, closure):
         """Up to max_iter steps; -> the loss before the first one."""
+        group, self.stepped = self.param_groups[0], True
         with enable_grad():
             first = loss = closure()
         g, evaluations = self.gradient(), 1
-        most, most_evaluations, history = self.limits
-        for n in range(most):
-            if np.abs(g).max() <= self.tolerances[0]:
+        for n in range(group["max_iter"]):
+            if np.abs(g).max() <= group["tolerance_grad"]:
                 break
-            self.count += 1
-            if self.last is not None:
-                s, y = self.last[1], g - self.last[0]
-                if y @ s > 1e-10:
-                    self.steps, self.turns = (
-                        [*self.steps, s][-history:],
-                        [*self.turns, y][-history:],
-                    )
-            d = self.direction(g) if self.steps else -g
-            lr = self.param_groups[0]["lr"]
-            lr = lr * min(1.0, 1.0 / np.abs(g).sum()) if self.count == 1 else lr
-            slope = g @ d
-            if slope > -self.tolerances[1]:
+            self.remember(g)
+            d, lr = self.direction(g), plain(group["lr"])
+            lr = lr * min(1.0, 1.0 / np.abs(g).sum()) if self.memory["count"] == 1 else lr
+            self.memory["last"] = g, lr * d
+            if g @ d > -group["tolerance_change"]:
                 break
-            self.last = g, lr * d
             self.walk(lr * d)
-            if n + 1 == most or evaluations >= most_evaluations:
+            if n + 1 == group["max_iter"]:
                 break
             before = float(loss)
             with enable_grad():
                 loss = closure()
             g, evaluations = self.gradient(), evaluations + 1
-            small = np.abs(lr * d).max() <= self.tolerances[1]
-            if small or abs(float(loss) - before) < self.tolerances[1]:
+            enough = evaluations >= group["max_eval"]
+            small = np.abs(lr * d).max() <= group["tolerance_change"]
+            if enough or small or abs(float(loss) - before) < group["tolerance_change"]:
                 break
         return first
 
