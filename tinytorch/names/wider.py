@@ -159,7 +159,8 @@ def changing(name):
         result = own(x, other)
         if result.shape != x.shape:
             raise ValueError(f"{name}: the result is {result.shape} and does not fit {x.shape}")
-        return functions().to(result, x.dtype) if x.dtype.kind == "f" else result
+        wider = x.dtype.kind == "f" and result.dtype != x.dtype
+        return functions().to(result, x.dtype) if wider else result
 
     method.__name__, method.__doc__ = name, changing.__doc__
     return method
