@@ -1,6 +1,7 @@
 """Tensors from nothing, from other tensors, from NumPy and from PyTorch, and back."""
 
 import contextlib
+import functools
 import math
 import sys
 
@@ -48,14 +49,12 @@ empty = of_size("zeros")  # room for numbers holds 0, so that nothing depends on
 empty.__name__ = empty.__qualname__ = "empty"
 
 
-def empty_like(input, dtype=None, requires_grad=False, device=None, memory_format=None):
+def empty_like(input, dtype=None, requires_grad=False, device=None):
     """Room for numbers with the shape and dtype of input; it holds 0. See `zeros_like` for Args:"""
     return full_like(input, 0, dtype, requires_grad, device)
 
 
-def rand_like(
-    input, dtype=None, generator=None, requires_grad=False, device=None, memory_format=None
-):
+def rand_like(input, dtype=None, generator=None, requires_grad=False, device=None):
     """`rand` with the shape and dtype of input -> a new Tensor."""
     return rand(
         input.shape,
@@ -66,9 +65,7 @@ def rand_like(
     )
 
 
-def randn_like(
-    input, dtype=None, generator=None, requires_grad=False, device=None, memory_format=None
-):
+def randn_like(input, dtype=None, generator=None, requires_grad=False, device=None):
     """`randn` with the shape and dtype of input -> a new Tensor."""
     return randn(
         input.shape,
@@ -79,10 +76,11 @@ def randn_like(
     )
 
 
-def randint_like(input, low, high=None, dtype=None, generator=None):
+def randint_like(input, low, high=None, dtype=None, generator=None, device=None):
     """`randint` with the shape and dtype of input -> a new Tensor."""
     low, high = (0, low) if high is None else (low, high)
-    return to(randint(low, high, input.shape, generator=generator), dtype or input.dtype)
+    made = randint(low, high, input.shape, generator=generator, device=device)
+    return to(made, dtype or input.dtype)
 
 
 def normal(mean, std=1.0, size=None, *, generator=None, dtype=None, device=None):
@@ -145,9 +143,10 @@ def multinomial(input, num_samples, replacement=False, *, generator=None):
     return _core.multinomial(input, num_samples, generator, replacement)
 
 
-def logspace(start, end, steps, base=10.0, dtype=None):
+def logspace(start, end, steps, base=10.0, dtype=None, requires_grad=False, device=None):
     """base^start ... base^end: `steps` numbers with one factor between neighbours -> (steps,)."""
-    return wrap(np.logspace(start, end, steps, base=base).astype(dtype or float32))
+    array = np.logspace(plain(start), plain(end), steps, base=base)
+    return created(array, dtype or float32, requires_grad, device)
 
 
 def scalar_tensor(value, dtype=None, device=None):
@@ -169,7 +168,7 @@ def full(size, fill_value, dtype=None, requires_grad=False, device=None):
     return created(array, dtype, requires_grad, device)
 
 
-def zeros_like(input, dtype=None, requires_grad=False, device=None, memory_format=None):
+def zeros_like(input, dtype=None, requires_grad=False, device=None):
     """0 everywhere, with the shape and dtype of input.
 
     Args:
@@ -179,7 +178,7 @@ def zeros_like(input, dtype=None, requires_grad=False, device=None, memory_forma
     return full_like(input, 0, dtype, requires_grad, device)
 
 
-def ones_like(input, dtype=None, requires_grad=False, device=None, memory_format=None):
+def ones_like(input, dtype=None, requires_grad=False, device=None):
     """1 everywhere, with the shape and dtype of input.
 
     Args:
@@ -189,7 +188,7 @@ def ones_like(input, dtype=None, requires_grad=False, device=None, memory_format
     return full_like(input, 1, dtype, requires_grad, device)
 
 
-def full_like(input, fill_value, dtype=None, requires_grad=False, device=None, memory_format=None):
+def full_like(input, fill_value, dtype=None, requires_grad=False, device=None):
     """`fill_value` everywhere, with the shape and dtype of input.
 
     Args:
@@ -229,7 +228,10 @@ def linspace(start, end, steps, dtype=None, requires_grad=False, device=None):
     Raises:
         ValueError: steps is negative.
     """
-    array = np.linspace(plain(start), plain(end), steps)
+    start, end = plain(start), plain(end)
+    if dtype is not None and np.dtype(dtype).kind in "iu":  # whole numbers have whole ends
+        start, end = int(start), int(end)
+    array = np.linspace(start, end, steps)
     return created(array, dtype or float32, requires_grad, device)
 
 
@@ -290,6 +292,22 @@ def randperm(n, generator=None, dtype=None, device=None):
         raise ValueError(f"randperm: there are no {n} numbers")
     order = numpy_generator(generator).permutation(*one_tuple((n,)))
     return created(order, dtype, False, device)
+
+
+def hinted(function):
+    """The function, which also takes hints about memory; they change no number."""
+
+    @functools.wraps(function)
+    def make(*args, layout=None, pin_memory=False, memory_format=None, **named):
+        return function(*args, **named)
+
+    return make
+
+
+empty_like, rand_like, randn_like = map(hinted, (empty_like, rand_like, randn_like))
+zeros_like, ones_like, full_like = map(hinted, (zeros_like, ones_like, full_like))
+full, arange, linspace, logspace, eye = map(hinted, (full, arange, linspace, logspace, eye))
+randint, randint_like, randperm = map(hinted, (randint, randint_like, randperm))
 
 
 # ---------------------------------------------------------------- of the kind of another

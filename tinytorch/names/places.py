@@ -425,7 +425,7 @@ def index_fill(x, dim, index, value):
     if index.dtype in (int64, int32):  # here PyTorch counts from the end, too
         index = where(index < 0, index + n, index)
     shape = index_select(x, dim, index).shape
-    return index_copy(x, dim, index, expanded(value, shape))
+    return index_copy(x, dim, index, expanded(to(value, x.dtype), shape))
 
 
 # ---------------------------------------------------------------- turning and repeating
@@ -526,12 +526,10 @@ def movedim(x, source, destination):
     >>> movedim(Tensor([[[1, 2]]]), 0, -1).shape
     (1, 2, 1)
     """
-    order = np.moveaxis(np.empty((1,) * x.ndim + (0,)), source, destination).ndim - 1
-    places = np.arange(order)
-    source, destination = (
-        [d % order for d in (v if isinstance(v, (tuple, list)) else (v,))]
-        for v in (source, destination)
-    )
+    source, destination = dims_of(source, x.ndim), dims_of(destination, x.ndim)
+    if not len(set(source)) == len(source) == len(set(destination)) == len(destination):
+        raise ValueError(f"movedim: {source} to {destination} moves a dimension twice, or nowhere")
+    places = range(x.ndim)
     rest = iter(p for p in places if p not in source)
     wanted = dict(zip(destination, source))
     return permute(x, tuple(int(wanted[p] if p in wanted else next(rest)) for p in places))

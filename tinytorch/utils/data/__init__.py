@@ -149,6 +149,8 @@ class WeightedRandomSampler(Sampler):
     """Numbers drawn with weights. Args: weights, num_samples, replacement, generator."""
 
     def __init__(self, weights, num_samples, replacement=True, generator=None):
+        if not num_samples > 0:
+            raise ValueError(f"num_samples is a count of at least 1, not {num_samples!r}")
         weights = np.asarray(getattr(weights, "array", weights), np.float64)
         self.shares, self.count = weights / weights.sum(), num_samples
         self.replacement, self.generator = replacement, generator
