@@ -979,7 +979,9 @@ def gaussian_nll_loss(input, target, var, full=False, eps=1e-6, reduction="mean"
         input, target: means and what was seen. var: the variances, at least eps.
         full: add log(2 pi) / 2.
     """
-    var = where(var < eps, eps, var) if isinstance(var, Tensor) else max(var, eps)
-    log = var.log() if isinstance(var, Tensor) else math.log(var)
-    values = 0.5 * ((input - target) ** 2 / var + log)
+    var = var if isinstance(var, Tensor) else wrap(np.array(var, input.dtype))
+    if var.array.min(initial=0) < 0:
+        raise ValueError("gaussian_nll_loss: a variance is negative")
+    var = var + (var.clamp(min=eps) - var).detach()  # raised outside the graph
+    values = 0.5 * ((input - target) ** 2 / var + var.log())
     return reduced(values + 0.5 * math.log(2 * math.pi) if full else values, reduction)
