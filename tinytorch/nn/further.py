@@ -412,8 +412,6 @@ class GroupNorm(Module):
         made(self, device, dtype)
 
     def forward(self, x):
-        if x.ndim < 2 or x.shape[1] != self.num_channels:
-            raise ValueError(f"the input {x.shape} should be (N, {self.num_channels}, ...)")
         return F.group_norm(x, self.num_groups, self.weight, self.bias, self.eps)
 
 
