@@ -101,7 +101,7 @@ class TestActivationModules:
         found = [repr(module) for module in (Softmax(1), LogSoftmax(), Flatten())]
         assert found == [
             "Softmax(dim=1)",
-            "LogSoftmax(dim=-1)",
+            "LogSoftmax(dim=None)",
             "Flatten(start_dim=1, end_dim=-1)",
         ]
 

@@ -1,7 +1,7 @@
 """Layers and losses under the names, and with the arguments, that PyTorch gives them."""
 
 from ..attention import MultiHeadAttention
-from ..layers import GELU, Module, ModuleList, Sequential, Tanh
+from ..layers import GELU, Module, ModuleList, Tanh
 from ..names import unknown
 from . import functional, init, tree, utils
 from .course import (
@@ -15,6 +15,7 @@ from .course import (
     MSELoss,
     Parameter,
     ReLU,
+    Sequential,
 )
 from .further import (
     CELU,

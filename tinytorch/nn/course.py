@@ -84,6 +84,21 @@ class Linear(layers.Linear, metaclass=Twin):
         renewed(self, drawn)
 
 
+class Sequential(layers.Sequential, metaclass=Twin):
+    """Modules one after the other: `net[1:]` keeps the names of its parts, as in PyTorch.
+
+    Args:
+        modules: the modules in order; or one dictionary name -> module.
+    """
+
+    twin = layers.Sequential
+
+    def __getitem__(self, index):
+        if not isinstance(index, slice):
+            return super().__getitem__(index)
+        return type(self)(dict(list(self.named_children())[index]))
+
+
 class Embedding(embeddings.Embedding, metaclass=Twin):
     """A table with a row of numbers for every id: (...) -> (..., embedding_dim).
 
@@ -233,7 +248,7 @@ class CrossEntropyLoss(losses.CrossEntropyLoss, metaclass=Twin):
     ):
         reduction = F.old_words(size_average, reduce, reduction)
         super().__init__(ignore_index, label_smoothing, reduction)
-        self.weight = weight
+        self.register_buffer("weight", weight)
 
     def forward(self, logits, targets):
         settings = {"ignore_index": self.ignore_index, "reduction": self.reduction}
@@ -282,7 +297,8 @@ class BCEWithLogitsLoss(losses.BCEWithLogitsLoss, metaclass=Twin):
         if isinstance(weight, str):
             weight, reduction = None, weight
         super().__init__(F.old_words(size_average, reduce, reduction))
-        self.weight, self.pos_weight = weight, pos_weight
+        self.register_buffer("weight", weight)
+        self.register_buffer("pos_weight", pos_weight)
 
     def forward(self, logits, targets):
         return F.binary_cross_entropy_with_logits(

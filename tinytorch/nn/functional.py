@@ -457,6 +457,7 @@ def batch_norm(
 
     Source: Ioffe & Szegedy 2015.
     """
+    need_channels("batch_norm", x, running_mean, running_var, weight, bias)
     others = tuple(d for d in range(x.ndim) if d != 1)
     column = (1, -1) + (1,) * (x.ndim - 2)
     if training:
@@ -476,6 +477,13 @@ def batch_norm(
     y = (x - mean) / (variance + eps).sqrt()
     y = y if weight is None else y * weight.reshape(column)
     return y if bias is None else y + bias.reshape(column)
+
+
+def need_channels(name, x, *tensors):
+    """Refuse tensors that have not one number for each channel of x, dimension 1."""
+    for tensor in tensors:
+        if tensor is not None and (x.ndim < 2 or tensor.shape != x.shape[1:2]):
+            raise ValueError(f"{name}: {tensor.shape} is not one for each channel of {x.shape}")
 
 
 def one_hot(x, num_classes=-1):
@@ -558,6 +566,7 @@ def group_norm(x, num_groups, weight=None, bias=None, eps=1e-5):
     if x.ndim < 2 or x.shape[1] % num_groups:
         told = f"dimension 1 of {x.shape} into {num_groups} groups"
         raise ValueError(f"group_norm cannot cut {told} of one size")
+    need_channels("group_norm", x, weight, bias)
     size = math.prod(x.shape[1:]) // num_groups
     if x.shape[0] * size == 1:
         raise ValueError(f"one number for each group has no variance: {x.shape}")
@@ -979,7 +988,9 @@ def gaussian_nll_loss(input, target, var, full=False, eps=1e-6, reduction="mean"
         input, target: means and what was seen. var: the variances, at least eps.
         full: add log(2 pi) / 2.
     """
-    var = where(var < eps, eps, var) if isinstance(var, Tensor) else max(var, eps)
-    log = var.log() if isinstance(var, Tensor) else math.log(var)
-    values = 0.5 * ((input - target) ** 2 / var + log)
+    var = var if isinstance(var, Tensor) else wrap(np.array(var, input.dtype))
+    if var.array.min(initial=0) < 0:
+        raise ValueError("gaussian_nll_loss: a variance is negative")
+    var = var + (var.clamp(min=eps) - var).detach()  # raised outside the graph
+    values = 0.5 * ((input - target) ** 2 / var + var.log())
     return reduced(values + 0.5 * math.log(2 * math.pi) if full else values, reduction)

@@ -4,10 +4,10 @@ import math
 
 import numpy as np
 
-from ..activations import log_softmax, sigmoid, softmax
+from ..activations import sigmoid
 from ..layers import Module
 from ..names.maths import einsum
-from ..tensor import flatten, ones, rand, randn, stack, wrap, zeros
+from ..tensor import Tensor, flatten, ones, rand, randn, stack, wrap, zeros
 from . import functional as F
 from .course import Parameter, made
 
@@ -30,38 +30,27 @@ class Softmax(Module):
     """softmax along `dim`, as a module.
 
     Args:
-        dim: the dimension whose numbers shall sum to 1.
+        dim: the dimension whose numbers shall sum to 1; None is the last one of at most two.
 
     Any shape -> the same shape; IndexError at the first use if there is no such dimension.
     """
 
-    def __init__(self, dim=-1):
+    function = staticmethod(F.softmax)
+
+    def __init__(self, dim=None):
         self.dim = dim
 
     def forward(self, x):
-        return softmax(x, self.dim)
+        return self.function(x, self.dim)
 
     def extra_repr(self):
         return f"dim={self.dim}"
 
 
-class LogSoftmax(Module):
-    """log_softmax along `dim`, as a module.
+class LogSoftmax(Softmax):
+    """log_softmax along `dim`, as a module: any shape -> the same shape. Args: as `Softmax`."""
 
-    Args:
-        dim: the dimension whose exponentials shall sum to 1.
-
-    Any shape -> the same shape; IndexError at the first use if there is no such dimension.
-    """
-
-    def __init__(self, dim=-1):
-        self.dim = dim
-
-    def forward(self, x):
-        return log_softmax(x, self.dim)
-
-    def extra_repr(self):
-        return f"dim={self.dim}"
+    function = staticmethod(F.log_softmax)
 
 
 class Identity(Module):
@@ -188,14 +177,18 @@ def as_module(name, function, **usual):
             if unknown or len(args) > len(usual):
                 told = ", ".join(usual) or "nothing"
                 raise TypeError(f"{name}() takes {told}, not {args or sorted(unknown)}")
-            self.settings = {**usual, **dict(zip(usual, args)), **settings}
+            for word, value in {**usual, **dict(zip(usual, args)), **settings}.items():
+                if isinstance(value, Tensor):
+                    self.register_buffer(word, value)
+                else:
+                    setattr(self, word, value)
 
-        def forward(self, x):
-            return function(x, **self.settings)
+        def forward(self, x, *others):
+            return function(x, *others, **{word: getattr(self, word) for word in usual})
 
         def extra_repr(self):
-            told = {word: value for word, value in self.settings.items() if word != "inplace"}
-            return ", ".join(f"{word}={value}" for word, value in told.items())
+            told = [word for word in usual if word != "inplace"]
+            return ", ".join(f"{word}={getattr(self, word)}" for word in told)
 
     Curve.__name__ = Curve.__qualname__ = name
     Curve.__doc__ = f"`F.{function.__name__}` as a module: any shape -> the same shape."
@@ -216,7 +209,7 @@ Hardsigmoid = as_module("Hardsigmoid", F.hardsigmoid, inplace=False)
 Hardswish = as_module("Hardswish", F.hardswish, inplace=False)
 GLU = as_module("GLU", F.glu, dim=-1)
 CELU = as_module("CELU", F.celu, alpha=1.0, inplace=False)
-Softmin = as_module("Softmin", F.softmin, dim=-1)
+Softmin = as_module("Softmin", F.softmin, dim=None)
 Softshrink = as_module("Softshrink", F.softshrink, lambd=0.5)
 Hardshrink = as_module("Hardshrink", F.hardshrink, lambd=0.5)
 Tanhshrink = as_module("Tanhshrink", F.tanhshrink)
@@ -264,18 +257,15 @@ class Bilinear(Module):
 
 def as_loss(name, function, **usual):
     """A module that calls a loss with its settings: see `as_module`."""
-    Curve = as_module(name, function, **usual)
-
-    class Loss(Curve):
-        def forward(self, input, *others):
-            return function(input, *others, **self.settings)
-
-    Loss.__name__ = Loss.__qualname__ = name
+    Loss = as_module(name, function, **usual)
     Loss.__doc__ = f"`F.{function.__name__}` as a module: (input, target) -> the loss."
     return Loss
 
 
-NLLLoss = as_loss("NLLLoss", F.nll_loss, weight=None, ignore_index=-100, reduction="mean")
+NLLLoss = as_loss(
+    "NLLLoss", F.nll_loss, weight=None, size_average=None, ignore_index=-100, reduce=None,
+    reduction="mean",
+)  # fmt: skip
 BCELoss = as_loss(
     "BCELoss", F.binary_cross_entropy, weight=None, size_average=None, reduce=None, reduction="mean"
 )
@@ -286,10 +276,8 @@ SmoothL1Loss = as_loss(
 KLDivLoss = as_loss(
     "KLDivLoss", F.kl_div, size_average=None, reduce=None, reduction="mean", log_target=False
 )
-CosineEmbeddingLoss = as_loss(
-    "CosineEmbeddingLoss", F.cosine_embedding_loss, margin=0.0, reduction="mean"
-)
 OLD = {"size_average": None, "reduce": None, "reduction": "mean"}
+CosineEmbeddingLoss = as_loss("CosineEmbeddingLoss", F.cosine_embedding_loss, margin=0.0, **OLD)
 HingeEmbeddingLoss = as_loss("HingeEmbeddingLoss", F.hinge_embedding_loss, margin=1.0, **OLD)
 MarginRankingLoss = as_loss("MarginRankingLoss", F.margin_ranking_loss, margin=0.0, **OLD)
 SoftMarginLoss = as_loss("SoftMarginLoss", F.soft_margin_loss, **OLD)
@@ -355,7 +343,8 @@ class BatchNorm1d(Module):
     Args:
         num_features: C.
         eps: keeps the root away from 0.
-        momentum: the share of the new batch in the running averages.
+        momentum: the share of the new batch in the running averages; None for the plain average
+            of all batches.
         affine: whether there are a weight and a bias.
         track_running_stats: whether there are running averages.
 
@@ -375,16 +364,16 @@ class BatchNorm1d(Module):
         self.num_features, self.eps, self.momentum = num_features, eps, momentum
         self.weight = Parameter(ones(num_features)) if affine else None
         self.bias = Parameter(zeros(num_features)) if affine else None
-        self.running_mean = self.running_var = None
-        if track_running_stats:
-            self.register_buffer("running_mean", zeros(num_features))
-            self.register_buffer("running_var", ones(num_features))
-            self.register_buffer("num_batches_tracked", wrap(np.array(0)))
+        kept = track_running_stats
+        self.register_buffer("running_mean", zeros(num_features) if kept else None)
+        self.register_buffer("running_var", ones(num_features) if kept else None)
+        self.register_buffer("num_batches_tracked", wrap(np.array(0)) if kept else None)
         made(self, device, dtype)
 
     def reset_parameters(self):
         """Weight 1 and bias 0 again, and averages as at the start."""
         fresh = {"weight": 1, "bias": 0, "running_mean": 0, "running_var": 1}
+        fresh["num_batches_tracked"] = 0
         for name, value in fresh.items():
             if getattr(self, name) is not None:
                 getattr(self, name).data.fill_(value)
@@ -392,14 +381,12 @@ class BatchNorm1d(Module):
     def forward(self, x):
         if x.ndim not in (2, 3) or x.shape[1] != self.num_features:
             raise ValueError(f"the input {x.shape} should be (N, {self.num_features}) or (N, C, L)")
-        averages = self.running_mean, self.running_var
-        if self.training and x.numel() == self.num_features:
-            raise ValueError(f"one number for each channel has no variance: {x.shape}")
+        averages, momentum = (self.running_mean, self.running_var), self.momentum
+        training = self.training or self.running_mean is None
         if self.training and self.running_mean is not None:
             self.num_batches_tracked.array += 1
-        return F.batch_norm(
-            x, *averages, self.weight, self.bias, self.training, self.momentum, self.eps
-        )
+            momentum = 1 / self.num_batches_tracked.item() if momentum is None else momentum
+        return F.batch_norm(x, *averages, self.weight, self.bias, training, momentum, self.eps)
 
     def extra_repr(self):
         return f"{self.num_features}, eps={self.eps}, momentum={self.momentum}"
@@ -429,20 +416,37 @@ class GroupNorm(Module):
 
 
 class InstanceNorm1d(Module):
-    """(x - mean) / sqrt(variance + eps) for every channel of every sample, (N, C, L).
+    """(x - mean) / sqrt(variance + eps) for every channel of every sample, (N, C, L) or (C, L).
 
     Args:
         num_features: C. eps: keeps the root away from 0. momentum: without effect.
-        affine: whether there are a weight and a bias, (C,).
+        affine: whether there are a weight and a bias, (C,). track_running_stats: False.
     """
 
-    def __init__(self, num_features, eps=1e-5, momentum=0.1, affine=False):
+    def __init__(
+        self,
+        num_features,
+        eps=1e-5,
+        momentum=0.1,
+        affine=False,
+        track_running_stats=False,
+        device=None,
+        dtype=None,
+    ):
+        if track_running_stats:
+            raise ValueError("InstanceNorm1d knows no track_running_stats: leave it out")
         self.num_features, self.eps = num_features, eps
         self.weight = Parameter(ones(num_features)) if affine else None
         self.bias = Parameter(zeros(num_features)) if affine else None
+        made(self, device, dtype)
 
     def forward(self, x):
-        return F.group_norm(x, self.num_features, self.weight, self.bias, self.eps)
+        rows = x.unsqueeze(0) if x.ndim == 2 else x
+        if rows.ndim != 3 or rows.shape[1] != self.num_features or rows.shape[2] == 1:
+            sizes = f"(N, {self.num_features}, L) or ({self.num_features}, L), L above 1"
+            raise ValueError(f"the input {x.shape} should be {sizes}")
+        y = F.group_norm(rows, self.num_features, self.weight, self.bias, self.eps)
+        return y.reshape(x.shape)
 
 
 class EmbeddingBag(Module):
@@ -450,22 +454,49 @@ class EmbeddingBag(Module):
 
     Args:
         num_embeddings, embedding_dim: V and D. mode: "mean", "sum" or "max".
-        sparse, padding_idx: False and None.
+        max_norm, scale_grad_by_freq, include_last_offset, padding_idx: not known: leave them out.
     """
 
-    def __init__(self, num_embeddings, embedding_dim, mode="mean", sparse=False, padding_idx=None):
-        if mode not in ("mean", "sum", "max") or padding_idx is not None:
-            raise ValueError("EmbeddingBag knows mode='mean', 'sum' or 'max', and no padding_idx")
-        self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
-        self.mode, self.weight = mode, Parameter(randn(num_embeddings, embedding_dim))
+    def __init__(
+        self,
+        num_embeddings,
+        embedding_dim,
+        max_norm=None,
+        norm_type=2.0,
+        scale_grad_by_freq=False,
+        mode="mean",
+        sparse=False,
+        _weight=None,
+        include_last_offset=False,
+        padding_idx=None,
+        device=None,
+        dtype=None,
+    ):
+        unknown = max_norm, scale_grad_by_freq or None, include_last_offset or None, padding_idx
+        if mode not in ("mean", "sum", "max") or any(value is not None for value in unknown):
+            told = "no max_norm, scale_grad_by_freq, include_last_offset or padding_idx"
+            raise ValueError(f"EmbeddingBag knows mode='mean', 'sum' or 'max', and {told}")
+        self.num_embeddings, self.embedding_dim, self.mode = num_embeddings, embedding_dim, mode
+        drawn = randn(num_embeddings, embedding_dim) if _weight is None else _weight
+        self.weight = Parameter(drawn)
+        made(self, device, dtype)
 
     def forward(self, input, offsets=None, per_sample_weights=None):
+        if (input.ndim == 1) == (offsets is None):
+            raise ValueError("EmbeddingBag takes ids (B, N), or ids (N,) and where each bag starts")
+        rows = self.weight[input]
+        if per_sample_weights is not None:
+            if self.mode != "sum" or per_sample_weights.shape != input.shape:
+                raise ValueError("per_sample_weights are for mode='sum', one for each id")
+            rows = rows * per_sample_weights.unsqueeze(-1)
         if offsets is None:
-            return self.bag(self.weight[input], 1)
-        ends = [*offsets.tolist()[1:], len(input)]
-        parts = [input[a:b] for a, b in zip(offsets.tolist(), ends)]
-        empty = zeros(self.embedding_dim)
-        return stack([self.bag(self.weight[ids], 0) if len(ids) else empty for ids in parts])
+            return self.bag(rows, 1)
+        starts = offsets.tolist()
+        if starts[:1] != [0] or starts != sorted(starts) or starts[-1] > len(input):
+            raise ValueError(f"offsets rise from 0 to at most {len(input)}, and are {starts}")
+        parts = [rows[a:b] for a, b in zip(starts, [*starts[1:], len(input)])]
+        empty = zeros(self.embedding_dim, dtype=rows.dtype)
+        return stack([self.bag(part, 0) if len(part) else empty for part in parts])
 
     def bag(self, rows, dim):
         """Rows into one."""
@@ -502,6 +533,8 @@ class ParameterList(Module):
         return sum(name.isdigit() for name in vars(self))
 
     def __getitem__(self, index):
+        if isinstance(index, slice):
+            return type(self)(self[i] for i in range(len(self))[index])
         return getattr(self, str(range(len(self))[index]))
 
     def __setitem__(self, index, value):

@@ -58,6 +58,8 @@ def ones_(tensor):
 def trunc_normal_(tensor, mean=0.0, std=1.0, a=-2.0, b=2.0, generator=None):
     """Overwrite with normal random numbers; those outside [a, b] are drawn again."""
     rng, shape = numpy_generator(generator), tensor.shape
+    if not (a < b and a - 4 * std < mean < b + 4 * std):
+        raise ValueError(f"trunc_normal_: hardly a number of {mean=}, {std=} is within [{a}, {b}]")
     numbers = rng.normal(mean, std, shape)
     while (outside := (numbers < a) | (numbers > b)).any():
         numbers[outside] = rng.normal(mean, std, int(outside.sum()))
@@ -76,6 +78,8 @@ def orthogonal_(tensor, gain=1.0, generator=None):
 
     Source: Saxe et al. 2013.
     """
+    if tensor.ndim < 2:
+        raise ValueError(f"orthogonal_ needs two dimensions or more, not {tensor.shape}")
     rows, columns = tensor.shape[0], math.prod(tensor.shape[1:])
     flat = numpy_generator(generator).standard_normal((max(rows, columns), min(rows, columns)))
     q, r = np.linalg.qr(flat)

@@ -1,5 +1,7 @@
 """What PyTorch keeps in `torch.nn.utils`."""
 
+import math
+
 import numpy as np
 
 from .. import optimizers
@@ -30,7 +32,10 @@ def clip_grad_norm_(parameters, max_norm, norm_type=2.0, error_if_nonfinite=Fals
     if error_if_nonfinite and not all(np.isfinite(g.array).all() for g in gradients):
         raise RuntimeError("a gradient holds inf or nan, so its norm does too: nothing was clipped")
     if float(norm_type) == 2:
-        return optimizers.clip_grad_norm_(parameters, max_norm)
+        total = optimizers.clip_grad_norm_(parameters, max_norm)
+        for g in gradients if math.isnan(total.item()) else ():
+            g.mul_(math.nan)  # as in PyTorch: one nan, and all are nan
+        return total
     total = get_total_norm(gradients, norm_type)
     clip_grads_with_norm_(parameters, max_norm, total)
     return total
@@ -39,12 +44,16 @@ def clip_grad_norm_(parameters, max_norm, norm_type=2.0, error_if_nonfinite=Fals
 def get_total_norm(tensors, norm_type=2.0, error_if_nonfinite=False, foreach=None):
     """The length of all tensors together -> a 0-d Tensor. Args: as `clip_grad_norm_`."""
     norms = [norm(t.detach(), norm_type) for t in optimizers.listed(tensors)]
-    return norm(stack(norms), norm_type) if norms else zeros(())
+    total = norm(stack(norms), norm_type) if norms else zeros(())
+    if error_if_nonfinite and not np.isfinite(total.array):
+        raise RuntimeError(f"the norm of all tensors together is {total.item()}, not finite")
+    return total
 
 
 def clip_grads_with_norm_(parameters, max_norm, total_norm, foreach=None):
     """Scale all gradients by max_norm / total_norm, if that is below 1, in place."""
-    share = min(1.0, max_norm / (float(total_norm) + 1e-6))
+    share = max_norm / (float(total_norm) + 1e-6)
+    share = 1.0 if share > 1 else share  # nan stays nan
     for p in optimizers.listed(parameters):
         if p.grad is not None:
             p.grad.mul_(share)

@@ -5,6 +5,7 @@ work, `nn.MultiHeadAttention` and `tinytorch.transformers` are the ones to read.
 """
 
 import copy
+import functools
 import math
 
 import numpy as np
@@ -23,6 +24,22 @@ def as_added(mask, dtype):
     if mask.dtype.kind != "b":
         raise TypeError(f"a mask is boolean, True = may not attend, or real; not {mask.dtype}")
     return where(mask, wrap(np.array(-np.inf, dtype)), wrap(np.array(0.0, dtype)))
+
+
+def added_masks(mask, padding, shape, dtype):
+    """Both masks as one that is added to scores of `shape`, (B, H, T, S), or None."""
+    B, H, T, S = shape
+    if mask is not None and mask.shape not in ((T, S), (B * H, T, S)):
+        raise ValueError(f"attn_mask {mask.shape} should be {(T, S)} or {(B * H, T, S)}")
+    if padding is not None and padding.shape != (B, S):
+        raise ValueError(f"key_padding_mask of {padding.shape} should be (B, S) = {(B, S)}")
+    mask, padding = as_added(mask, dtype), as_added(padding, dtype)
+    if mask is not None and mask.ndim == 3:
+        mask = mask.view(shape)
+    if padding is None:
+        return mask
+    padding = padding.reshape(B, 1, 1, S)
+    return padding if mask is None else mask + padding
 
 
 def hinted(is_causal, mask, name):
@@ -116,17 +133,20 @@ class MultiheadAttention(Module):
         elif not self.batch_first:
             query, key, value = (t.transpose(0, 1) for t in (query, key, value))
         q, k, v = self.projected(query, key, value)  # (B, H, T, d)
-        scores = q @ k.transpose(-1, -2) * (1 / math.sqrt(q.shape[-1]))  # (B, H, T, S)
-        if attn_mask is not None:
-            added = as_added(attn_mask, scores.dtype)
-            scores = scores + (added.view(scores.shape) if added.ndim == 3 else added)
-        if key_padding_mask is not None:
-            added = as_added(key_padding_mask, scores.dtype)
-            scores = scores + added.reshape(scores.shape[0], 1, 1, scores.shape[-1])
-        weights = F.dropout(F.softmax(scores, -1), self.dropout, self.training)
-        y = (weights @ v).transpose(1, 2).reshape(query.shape)  # (B, H, T, d) -> (B, T, D)
+        shape = (*q.shape[:3], k.shape[2])  # of the scores: (B, H, T, S)
+        if single and key_padding_mask is not None:
+            key_padding_mask = key_padding_mask.unsqueeze(0)
+        added, dropped = added_masks(attn_mask, key_padding_mask, shape, q.dtype), self.dropout
+        if need_weights:
+            scores = q @ k.transpose(-1, -2) * (1 / math.sqrt(q.shape[-1]))
+            weights = F.softmax(scores if added is None else scores + added, -1)
+            weights = F.dropout(weights, dropped, self.training)
+            mixed, weights = weights @ v, weights.mean(1) if average_attn_weights else weights
+        else:
+            share, weights = dropped if self.training else 0.0, None
+            mixed = F.scaled_dot_product_attention(q, k, v, added, share)
+        y = mixed.transpose(1, 2).reshape(query.shape)  # (B, H, T, d) -> (B, T, D)
         y = self.out_proj(y)
-        weights = (weights.mean(1) if average_attn_weights else weights) if need_weights else None
         if single:
             return y[0], weights if weights is None else weights[0]
         return (y if self.batch_first else y.transpose(0, 1)), weights
@@ -367,11 +387,12 @@ class Transformer(Module):
         form = d_model, nhead, dim_feedforward, dropout, activation, layer_norm_eps, batch_first
         form, self.d_model, self.nhead = (*form, norm_first, bias), d_model, nhead
         self.batch_first = batch_first
+        norm = functools.partial(LayerNorm, d_model, layer_norm_eps, bias=bias)
         self.encoder = custom_encoder or TransformerEncoder(
-            TransformerEncoderLayer(*form), num_encoder_layers, LayerNorm(d_model, layer_norm_eps)
+            TransformerEncoderLayer(*form), num_encoder_layers, norm()
         )
         self.decoder = custom_decoder or TransformerDecoder(
-            TransformerDecoderLayer(*form), num_decoder_layers, LayerNorm(d_model, layer_norm_eps)
+            TransformerDecoderLayer(*form), num_decoder_layers, norm()
         )
         for p in self.parameters():
             if p.ndim > 1:

@@ -1,24 +1,76 @@
 """Methods of PyTorch's Module that no lesson needs; `attach` gives them to the Module of 03."""
 
 import sys
+import types
 import warnings
+from collections import UserDict
 
 import numpy as np
 
-from ..layers import HookHandle, Module, ModuleList, Tree, overlooked
+from ..layers import HookHandle, Module, ModuleList, Tree, dotted, overlooked
 from ..names.custom import register_full_backward_hook
 from ..names.devices import no_gpu
 from ..tensor import Tensor
 from .course import Parameter
 
 core = sys.modules[Tensor.__module__]  # `tinytorch.tensor` is a function
+OWNED = core.Parameter, Tree
 
 
 def register_parameter(self, name, param):
     """The same as `self.name = param`, for a name that is computed; None is allowed."""
     if param is not None and not isinstance(param, Parameter):
         raise TypeError(f"{name} should be a Parameter or None, not a {type(param).__name__}")
+    if not isinstance(vars(self).get(name), Parameter):
+        need_free(self, name)
     setattr(self, name, param)
+
+
+def need_free(self, name):
+    """Refuse a name that hides another attribute, or that no full name can have."""
+    if not name or "." in name or hasattr(self, name):
+        told = "a name has no dot" if "." in name else "there is such an attribute already"
+        raise KeyError(f"{type(self).__name__} cannot register {name!r}: {told}")
+
+
+def set_attribute(self, name, value):
+    """`self.name = value`; TypeError where a parameter, part or buffer would be lost by mistake."""
+    old = vars(self).get(name)
+    if name in self.buffer_names or name in vars(self).get("empty_buffers", ()):
+        if not (value is None or isinstance(value, Tensor)):
+            told = f"is a buffer: assign a Tensor or None, not a {type(value).__name__}"
+            raise TypeError(f"{type(self).__name__}.{name} {told}")
+        filled(self, name, value)
+    elif not (value is None or isinstance(value, OWNED)) and owned(self, name, old):
+        word = "Parameter" if isinstance(old, core.Parameter) else "Module"
+        told = f"is a {word}: assign a {word} or None, not a {type(value).__name__}"
+        raise TypeError(f"{type(self).__name__}.{name} {told}")
+    object.__setattr__(self, name, value)
+
+
+def owned(self, name, old):
+    """True if `old` is a parameter or part of this name, which no other kind of value replaces.
+
+    A method may be replaced, and the parameters of the lessons' own modules.
+    """
+    home = type(self).__module__
+    lesson = home.startswith("tinytorch.") and not home.startswith("tinytorch.nn.")
+    return isinstance(old, OWNED) and not (lesson or hasattr(type(self), name))
+
+
+def filled(self, name, value):
+    """Note whether a buffer is empty: an empty one is not saved."""
+    names, empty = dict(self.buffer_names), dict(vars(self).get("empty_buffers", ()))
+    persistent = names.pop(name, None) if name in names else empty.pop(name)
+    (empty if value is None else names)[name] = persistent
+    vars(self).update(buffer_names=names, empty_buffers=empty)
+
+
+def delete_attribute(self, name):
+    """`del self.name`: a buffer is forgotten as well."""
+    object.__delattr__(self, name)
+    if name in self.buffer_names:
+        self.buffer_names = {n: kept for n, kept in self.buffer_names.items() if n != name}
 
 
 def register_module(self, name, module):
@@ -95,37 +147,43 @@ def refilled(modules, parts):
     return modules.extend(parts)
 
 
-def forward_pre_hook(self, hook):
+def forward_pre_hook(self, hook, *, prepend=False, with_kwargs=False):
     """Call hook(module, inputs) before each forward; what it returns replaces the inputs.
+
+    With with_kwargs it is hook(module, inputs, named inputs), and returns both, or None.
 
     Returns:
         A handle whose `remove()` takes the hook away.
     """
-    run = self.forward
-
-    def forward(*args, **kwargs):
-        changed = hook(self, args)
-        if changed is not None:
-            args = changed if isinstance(changed, tuple) else (changed,)
-        return run(*args, **kwargs)
-
+    if "pre_hooks" not in vars(self):
+        self.pre_hooks, self.unhooked = [], self.forward
+        self.forward = types.MethodType(hooked_forward, self)  # a deep copy calls its own
     handle = PreHook(self, hook)
-    handle.before, handle.after = vars(self).get("forward"), forward
-    self.forward = forward
+    handle.with_kwargs = with_kwargs
+    self.pre_hooks.insert(0 if prepend else len(self.pre_hooks), handle)
     return handle
+
+
+def hooked_forward(self, *args, **kwargs):
+    """forward, after the hooks before it."""
+    for handle in list(self.pre_hooks):
+        if handle.with_kwargs:
+            changed = handle.hook(self, args, kwargs)
+            args, kwargs = (args, kwargs) if changed is None else changed
+        else:
+            changed = handle.hook(self, args)
+            changed = args if changed is None else changed
+            args = changed if isinstance(changed, tuple) else (changed,)
+    return self.unhooked(*args, **kwargs)
 
 
 class PreHook(HookHandle):
     """A hook before forward, to be taken away with `remove()`."""
 
     def remove(self):
-        """Take the hook away; RuntimeError if another came after it and is still there."""
-        if vars(self.module).get("forward") is not self.after:
-            raise RuntimeError("take away the hooks in the reverse order: the last one first")
-        if self.before is None:
-            del self.module.forward
-        else:
-            self.module.forward = self.before
+        """Take the hook away."""
+        if self in self.module.pre_hooks:
+            self.module.pre_hooks.remove(self)
 
 
 def to_type(self, dst_type):
@@ -151,17 +209,34 @@ class Listed(list):
 
 
 def own_values(self, kind):
-    """The pairs (name, value) of a module's own attributes of a kind, each value once."""
-    return list({v: (n, v) for n, v in vars(self).items() if isinstance(v, kind)}.values())
+    """The pairs (name, value) of a module's own attributes of a kind."""
+    return [(n, v) for n, v in vars(self).items() if isinstance(v, kind)]
+
+
+def each_once(pairs):
+    """Pairs (name, value) with every value once, under its first name."""
+    first = {}
+    for name, value in pairs:
+        first.setdefault(id(value), (name, value))
+    return Listed(first.values())
 
 
 def listed_parts(usual):
-    """`children()` and the like as a `Listed`."""
+    """`modules()` and the like as a `Listed`."""
 
     def method(self):
         return Listed(usual(self))
 
     return named_after(method, usual)
+
+
+def listed_children(usual):
+    """`children()`, each once; only a list of modules goes through all its places."""
+
+    def children(self):
+        return Listed(usual(self) if isinstance(self, ModuleList) else dict.fromkeys(usual(self)))
+
+    return named_after(children, usual)
 
 
 def listed_modules(usual):
@@ -170,19 +245,28 @@ def listed_modules(usual):
     def named_modules(self, memo=None, prefix="", remove_duplicate=True):
         if isinstance(memo, str):
             memo, prefix = None, memo
-        return Listed(usual(self, prefix))
+        found = usual(self, prefix) if remove_duplicate else all_modules(self, prefix)
+        return Listed((name, module) for name, module in found if not memo or module not in memo)
 
     return named_after(named_modules, usual)
+
+
+def all_modules(self, prefix):
+    """This module and all parts of parts, one with several names under each of them."""
+    yield prefix, self
+    for name, part in self.named_children():
+        yield from all_modules(part, dotted(prefix, name))
 
 
 def listed_parameters(usual):
     """`named_parameters`, which knows recurse=False: only the module's own."""
 
     def named_parameters(self, prefix="", recurse=True, remove_duplicate=True):
-        if recurse:
+        if recurse and remove_duplicate:
             return Listed(usual(self, prefix))
-        lead = f"{prefix}." if prefix else ""
-        return Listed((lead + n, p) for n, p in own_values(self, core.Parameter))
+        parts = all_modules(self, prefix) if recurse else [(prefix, self)]
+        found = [(dotted(at, n), p) for at, m in parts for n, p in own_values(m, core.Parameter)]
+        return each_once(found) if remove_duplicate else Listed(found)
 
     return named_after(named_parameters, usual)
 
@@ -203,10 +287,10 @@ def listed_buffers(usual):
     """`named_buffers`, which knows recurse=False."""
 
     def named_buffers(self, prefix="", recurse=True, remove_duplicate=True):
-        if recurse:
-            return Listed(usual(self, prefix))
-        lead = f"{prefix}." if prefix else ""
-        return Listed((lead + n, getattr(self, n)) for n in self.buffer_names)
+        found = usual(self, prefix)
+        if not recurse:
+            found = [(dotted(prefix, n), getattr(self, n)) for n in self.buffer_names]
+        return each_once(found) if remove_duplicate else Listed(found)
 
     return named_after(named_buffers, usual)
 
@@ -234,11 +318,18 @@ def zero_grad_of(usual):
 
 
 def register_buffer_of(usual):
-    """`register_buffer`, which takes None: an empty place, which is not saved."""
+    """`register_buffer`, which takes None: an empty place, which is not saved until it is filled.
+
+    KeyError: the name is one of another attribute.
+    """
 
     def register_buffer(self, name, tensor, persistent=True):
+        if name not in self.buffer_names and name not in vars(self).get("empty_buffers", ()):
+            need_free(self, name)
         if tensor is None:
-            setattr(self, name, None)
+            vars(self)[name] = None
+            self.buffer_names = {**self.buffer_names, name: persistent}
+            filled(self, name, None)
         else:
             usual(self, name, tensor, persistent)
 
@@ -249,9 +340,13 @@ def forward_hook_of(usual):
     """`register_forward_hook` with PyTorch's further arguments."""
 
     def register_forward_hook(self, hook, *, prepend=False, with_kwargs=False, always_call=False):
+        if always_call:
+            raise ValueError("always_call=True: a hook is not called where forward failed")
         if with_kwargs:
-            told = hook
-            hook = lambda module, args, result: told(module, args, {}, result)  # noqa: E731
+            told, last = hook, {}
+            note = lambda module, args, kwargs: last.update(kwargs=kwargs)  # noqa: E731
+            self.register_forward_pre_hook(note, with_kwargs=True)
+            hook = lambda module, args, out: told(module, args, last["kwargs"], out)  # noqa: E731
         handle = usual(self, hook)
         if prepend:
             self.forward_hooks = (handle, *self.forward_hooks[:-1])
@@ -268,7 +363,7 @@ def named_after(method, usual):
 
 
 WIDER = {  # method of Tree or Module -> what makes the one with PyTorch's arguments
-    "children": listed_parts,
+    "children": listed_children,
     "named_children": listed_parts,
     "modules": listed_parts,
     "named_modules": listed_modules,
@@ -287,10 +382,30 @@ def get_name(self):
     return type(self).__name__
 
 
+class Part(UserDict):
+    """The parameters, buffers or parts of a module by name; what is written here it gets, too."""
+
+    def __init__(self, module, values, put):
+        self.module, self.data, self.put = module, dict(values), put
+
+    def __setitem__(self, name, value):
+        self.put(self.module, name, value)
+        self.data[name] = value
+
+    def __delitem__(self, name):
+        del self.data[name]
+        delattr(self.module, name)
+
+
+def own_buffers(self):
+    """The pairs (name, buffer) of a module's own buffers."""
+    return [(name, getattr(self, name)) for name in self.buffer_names]
+
+
 PROPERTIES = {
-    "_parameters": lambda self: dict(own_values(self, core.Parameter)),
-    "_buffers": lambda self: {name: getattr(self, name) for name in self.buffer_names},
-    "_modules": lambda self: dict(self.named_children()),
+    "_parameters": lambda self: Part(self, own_values(self, core.Parameter), setattr),
+    "_buffers": lambda self: Part(self, own_buffers(self), type(self).register_buffer),
+    "_modules": lambda self: Part(self, self.named_children(), setattr),
 }
 
 
@@ -314,6 +429,12 @@ def together(self, modules):
 def put(self, index, module):
     """Replace the module of that number."""
     setattr(self, self.named_children()[index][0], module)
+
+
+def copied(self, memo):
+    """A deep copy of a Parameter: without the gradient, as PyTorch's."""
+    memo[id(self)] = fresh = core.Parameter(self.detach().clone(), self.requires_grad)
+    return fresh
 
 
 LIST_METHODS = {"insert": insert, "pop": pop, "__delitem__": delete, "__iadd__": extended}
@@ -340,6 +461,8 @@ METHODS = {
 def attach():
     """Give Module and ModuleList these methods; what they have already gets PyTorch's arguments."""
     METHODS["_get_name"] = get_name
+    Module.__setattr__, Module.__delattr__ = set_attribute, delete_attribute
+    core.Parameter.__deepcopy__ = copied
     for owner, methods in ((Module, METHODS), (ModuleList, LIST_METHODS)):
         for name, function in methods.items():
             if not hasattr(owner, name):

@@ -14,6 +14,8 @@ def pad_sequence(sequences, batch_first=False, padding_value=0.0, padding_side="
         batch_first: put the batch first.
         padding_value: what fills the short ones up. padding_side: "right" or "left".
     """
+    if padding_side not in ("right", "left"):
+        raise ValueError(f"padding_side is 'right' or 'left', not {padding_side!r}")
     longest = max(len(t) for t in sequences)
     rows = []
     for t in sequences:
