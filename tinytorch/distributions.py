@@ -294,7 +294,7 @@ class MultivariateNormal(Distribution):
         self.batch_shape = np.broadcast_shapes(loc.shape[:-1], scale_tril.shape[:-2])
         self.event_shape = loc.shape[-1:]
         self.loc = loc.expand(self.batch_shape + self.event_shape)
-        self.scale_tril = scale_tril.expand(self.batch_shape + self.event_shape * 2)
+        self.scale_tril = scale_tril.tril().expand(self.batch_shape + self.event_shape * 2)
 
     variance = property(lambda self: (self.scale_tril**2).sum(-1))
     mean = property(lambda self: self.loc)

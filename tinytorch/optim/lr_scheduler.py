@@ -174,6 +174,7 @@ class LambdaLR(LRScheduler):
     >>> from tinytorch import optim, tensor
     >>> optimizer = optim.SGD([tensor([1.0], requires_grad=True)], lr=0.5)
     >>> schedule = LambdaLR(optimizer, lambda n: 0.1**n)
+    >>> optimizer.step()
     >>> schedule.step()
     >>> schedule.get_last_lr()
     [0.05]
@@ -207,6 +208,7 @@ class StepLR(Factored):
     >>> schedule = StepLR(optimizer, step_size=2, gamma=0.5)
     >>> for _ in range(3):
     ...     print(schedule.get_last_lr())
+    ...     optimizer.step()
     ...     schedule.step()
     [0.5]
     [0.5]
@@ -245,6 +247,7 @@ class CosineAnnealingLR(LRScheduler):
     >>> from tinytorch import optim, tensor
     >>> optimizer = optim.SGD([tensor([1.0], requires_grad=True)], lr=0.5)
     >>> schedule = CosineAnnealingLR(optimizer, T_max=2)
+    >>> optimizer.step()
     >>> schedule.step()
     >>> schedule.get_last_lr()
     [0.25]
@@ -288,6 +291,7 @@ class MultiStepLR(Factored):
     >>> from tinytorch import optim, tensor
     >>> optimizer = optim.SGD([tensor([1.0], requires_grad=True)], lr=0.5)
     >>> schedule = MultiStepLR(optimizer, milestones=[1], gamma=0.5)
+    >>> optimizer.step()
     >>> schedule.step()
     >>> schedule.get_last_lr()
     [0.25]
