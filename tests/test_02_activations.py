@@ -412,6 +412,13 @@ class TestGiven:
             0.8413447461, abs=1e-10
         )
 
+    @pytest.mark.parametrize("dtype", [np.uint8, np.bool_, np.int64], ids=lambda d: d.__name__)
+    @pytest.mark.parametrize("function", [*ELEMENTWISE[1:], softmax, log_softmax])
+    def test_whole_numbers_count_as_float32(self, function, dtype):
+        x = np.array([0, 1, 1], dtype)
+        result, want = function(Tensor(x)), function(Tensor(x.astype(np.float32)))
+        assert result.dtype == float32 and result.tolist() == want.tolist()
+
     def test_the_polynomial_of_erf_is_right_to_seven_digits(self):
         x = np.linspace(-6, 6, 30_001, dtype=np.float32)
         assert np.abs(erf(x) - [math.erf(v) for v in x.tolist()]).max() < 1.2e-7

@@ -22,7 +22,7 @@ import math
 import numpy as np
 
 from .curves import erf
-from .tensor import primitive, recording
+from .tensor import primitive, real, recording
 
 
 # %% relu
@@ -60,6 +60,7 @@ def sigmoid(x):
     >>> sigmoid(Tensor([-1000.0, 0.0, 1000.0]))
     tensor([0. , 0.5, 1. ])
     """
+    x = real(x)  # whole numbers become float32
     small = np.exp(-np.abs(x))
     return np.where(x >= 0, 1, small) / (1 + small)
 
@@ -72,7 +73,7 @@ def tanh(x):
     Args:
         x: any shape.
     """
-    return np.tanh(x)
+    return np.tanh(real(x))
 
 
 # %% silu
@@ -89,6 +90,7 @@ def silu(x):
     >>> silu(Tensor([0.0, 1.0]))
     tensor([0.    , 0.7311])
     """
+    x = real(x)  # whole numbers become float32
     return x * sigmoid.on_arrays(x)
 
 
@@ -124,6 +126,7 @@ def gelu(x):
     >>> gelu(Tensor([-1.0, 0.0, 1.0]))
     tensor([-0.1588,  0.    ,  0.8412])
     """
+    x = real(x)  # whole numbers become float32
     c = math.sqrt(2 / math.pi)
     gate = x * x  # in place, c (x + 0.044715 x^3) as x (c + c 0.044715 x^2), then the tanh of it
     gate *= c * 0.044715
@@ -146,6 +149,7 @@ def gelu_exact(x):
 
     Source: Hendrycks & Gimpel 2016.
     """
+    x = real(x)
     share = 0.5 * (1 + erf(x * math.sqrt(0.5)))  # P(Z < x)
     if not recording():
         return x * share
@@ -172,6 +176,7 @@ def softmax(x, dim=-1):
     tensor([[0.5, 0.5],
             [1. , 0. ]])
     """
+    x = real(x)  # whole numbers become float32
     exponentials = np.exp(x - x.max(axis=dim, keepdims=True))
     return exponentials / exponentials.sum(axis=dim, keepdims=True)
 
@@ -192,5 +197,6 @@ def log_softmax(x, dim=-1):
     >>> log_softmax(Tensor([[0.0, 200.0]]))
     tensor([[-200.,    0.]])
     """
+    x = real(x)  # whole numbers become float32
     shifted = x - x.max(axis=dim, keepdims=True)
     return shifted - np.log(np.exp(shifted).sum(axis=dim, keepdims=True))

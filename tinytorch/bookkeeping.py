@@ -36,7 +36,8 @@ def refuse_settings(settings):
         if not (isinstance(value, (int, float)) and 0 <= value < math.inf):
             raise ValueError(f"{name} is a number and at least 0, not {value!r}")
     betas = plain(settings.get("betas", (0, 0)))
-    if len(betas) != 2 or not all(0 <= beta < 1 for beta in betas):
+    two = isinstance(betas, (list, tuple)) and len(betas) == 2
+    if not (two and all(isinstance(b, (int, float)) and 0 <= b < 1 for b in betas)):
         raise ValueError(f"betas are two numbers, at least 0 and below 1, not {betas}")
     if settings.get("nesterov") and not settings.get("momentum"):
         raise ValueError("nesterov=True looks ahead along the momentum: give a momentum above 0")

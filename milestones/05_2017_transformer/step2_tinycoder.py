@@ -53,7 +53,7 @@ from tinytorch.transformers import GPT
 
 MERGES = 500  # byte pairs to learn
 SIGNS = [blank + sign for blank in ("", " ") for sign in "()[]{}'"]  # each a token of its own
-DROPOUT = 0.1  # the text is short: without it the model learns by heart
+DROPOUT = 0.05  # the text is short: without it the model learns by heart
 BEFORE = "\n\n"  # what stands before every prompt: a new line, after an empty one
 WRITTEN = 96  # tokens of a completion at most
 THRESHOLD = 0.6  # share of the completions that Python must be able to read
