@@ -436,6 +436,19 @@ class TestModules:
         second.remove()
         assert layer(Tensor([3.0])).tolist() == [3] and seen == [3]
 
+    def test_a_hook_that_wants_the_named_inputs_leaves_nothing_behind(self):
+        class Shifted(nn.Module):
+            def forward(self, x, by=0.0):
+                return x + by
+
+        layer, seen = Shifted(), []
+        told = lambda module, args, kwargs, result: seen.append(kwargs)  # noqa: E731
+        handle = layer.register_forward_hook(told, with_kwargs=True)
+        layer(Tensor([3.0]), by=2.0)
+        handle.remove()
+        layer(Tensor([3.0]), by=4.0)
+        assert seen == [{"by": 2.0}] and not layer.pre_hooks
+
     def test_cross_entropy_where_the_classes_could_be_anywhere(self):
         from tinytorch.nn import functional as F
 

@@ -142,7 +142,7 @@ def gelu(x):
 # %% gelu-exact
 @primitive
 def gelu_exact(x):
-    """gelu(x) = x * P(Z < x) = x/2 * (1 + erf(x / sqrt(2))), without an approximation.
+    """gelu(x) = x * P(Z < x) = x/2 * (1 + erf(x / sqrt(2))), the definition.
 
     Args:
         x: any shape.

@@ -3,10 +3,10 @@
     def forward(self, x):    ->    a body that Python can read
     import                   ->    import numpy as np
 
-The text is the package's own modules (not its folders, PyTorch's further names), and yours where
-you have written them. It is read and written again by Python's `ast`: the code alone, without
-docstrings, comments and imports of the standard library, and with '...' for every message (a string
-with a blank in it, or one that is formatted).
+The text is the package's own modules (not its folders: PyTorch's further names, and the tools that
+explain a program), and yours where you have written them. It is read and written again by Python's
+`ast`: the code alone, without docstrings, comments and imports of the standard library, and with
+'...' for every message (a string with a blank in it, or one that is formatted).
 Byte pairs turn it into tokens, but every bracket and quote stays a token of its own: what is open,
 and has to be closed, is then never hidden inside a longer token such as ")),".
 
@@ -66,7 +66,7 @@ IMPORTS = ("import ", "import numpy as np")
 def source_files():
     """{name: path} of the package's modules; of your own ones where you have written them.
 
-    Not of its folders: they hold PyTorch's further names, and those are all alike.
+    Not of its folders: they hold PyTorch's further names, which are all alike, and `explain`.
     """
     found = {}
     for path in sorted(Path(tinytorch.__file__).parent.glob("*.py")):

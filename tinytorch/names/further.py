@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from ..curves import erf as erf_of
 from ..functions import gather, norm, rule, to
 from ..tensor import (
     Tensor,
@@ -110,8 +111,7 @@ def inverse_erf(x):
     w = np.log((1 - x64) * (1 + x64)) / 2 + 2 / (math.pi * 0.147)
     y = np.sign(x64) * np.sqrt(np.sqrt(w * w - np.log((1 - x64) * (1 + x64)) / 0.147) - w)
     for _ in range(3):
-        erf = np.vectorize(math.erf, otypes=[np.float64])(y)
-        y -= (erf - x64) / (2 / math.sqrt(math.pi) * np.exp(-y * y))
+        y -= (erf_of(y) - x64) / (2 / math.sqrt(math.pi) * np.exp(-y * y))
     return np.where(np.abs(x64) == 1, x64 * math.inf, y).astype(x.dtype)
 
 

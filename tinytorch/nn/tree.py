@@ -345,9 +345,16 @@ def forward_hook_of(usual):
         if with_kwargs:
             told, last = hook, {}
             note = lambda module, args, kwargs: last.update(kwargs=kwargs)  # noqa: E731
-            self.register_forward_pre_hook(note, with_kwargs=True)
             hook = lambda module, args, out: told(module, args, last["kwargs"], out)  # noqa: E731
         handle = usual(self, hook)
+        if with_kwargs:
+            before, remove = self.register_forward_pre_hook(note, with_kwargs=True), handle.remove
+
+            def both():
+                before.remove()
+                remove()
+
+            handle.remove = both  # what it saw last is forgotten, too
         if prepend:
             self.forward_hooks = (handle, *self.forward_hooks[:-1])
         return handle
