@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import signal
-import statistics
 import subprocess
 import sys
 import time
@@ -44,7 +43,7 @@ def test_version(toy):
 
 
 def test_help_is_quick():
-    """Quicker than `import numpy`, by the median of several runs side by side."""
+    """Quicker than `import numpy`, by the best of several runs in turn."""
     env = os.environ | {"PYTHONPATH": str(ROOT)}
 
     def seconds(*argv):
@@ -53,7 +52,7 @@ def test_help_is_quick():
         return time.perf_counter() - begin
 
     pairs = [(seconds("-m", "tito", "--help"), seconds("-c", "import numpy")) for _ in range(7)]
-    assert statistics.median(help / numpy for help, numpy in pairs) < 1
+    assert min(help for help, _ in pairs) < min(numpy for _, numpy in pairs)
 
 
 def test_help_imports_nothing_heavy():
