@@ -658,6 +658,42 @@ class TestStepsOfOnesOwn:
         assert view.tolist() == [2.0, 4.0]
         assert "is not recorded" in raised(RuntimeError, x.__setitem__, 0, 1.0)
 
+    @pytest.mark.parametrize("sign", ["+=", "-=", "*=", "/="])
+    def test_an_augmented_assignment_changes_the_tensor_itself(self, sign):
+        x = leaf([1.0, 2.0])
+        names = {"y": x * 2, "x": x}
+        square = names["y"] * names["y"]  # what it was before stays in the graph
+        names["b"] = names["y"]
+        exec(f"y {sign} x", {}, names)
+        assert names["b"] is names["y"] and square.tolist() == [4, 16]
+        expected = {"+=": [3, 6], "-=": [1, 2], "*=": [2, 8], "/=": [2, 2]}[sign]
+        assert names["b"].tolist() == expected
+        (names["b"].sum() + square.sum()).backward()
+        slope = {"+=": [3, 3], "-=": [1, 1], "*=": [4, 8], "/=": [0, 0]}[sign]
+        assert x.grad.tolist() == [8 + slope[0], 16 + slope[1]]
+
+    def test_an_augmented_assignment_under_a_view(self):
+        x = leaf([1.0, 2.0])
+        z = x * 2
+        view = z[:1]
+        told = raised(RuntimeError, z.__iadd__, x)
+        assert told.startswith("+=: another tensor looks into these numbers")
+        assert view.tolist() == [2.0] and z.tolist() == [2.0, 4.0]
+        total = tinytorch.zeros(2)
+        rows = total[:1]
+        assert "another tensor" in raised(RuntimeError, total.__iadd__, x * 2)
+        assert rows.tolist() == [0.0] and not total.requires_grad
+        ids = tinytorch.tensor([1, 2])
+        assert raised(TypeError, ids.__imul__, x) == (
+            "*=: the result is float32 and does not fit int64: write t = t * value, a new tensor"
+        )
+
+    def test_whole_numbers_divided_by_zero(self):
+        for step in ("__floordiv__", "__mod__"):
+            told = raised(ZeroDivisionError, getattr(tinytorch.tensor([1, 2]), step), 0)
+            assert "whole numbers divided by 0" in told
+        assert (tinytorch.tensor([5, -5]) // 2).tolist() == [2, -3]
+
     def test_a_parameter_shares_its_numbers(self):
         numbers = tinytorch.ones(2)
         p = nn.Parameter(numbers)

@@ -62,6 +62,7 @@ __all__ = [
     "sub",
     "mul",
     "div",
+    "divisor",
     "floor_divide",
     "remainder",
     "tensor_pow",
@@ -867,16 +868,23 @@ def div(x, y):
     return x / y
 
 
+def divisor(name, x, y):
+    """y, unless it is 0 somewhere and the quotient would be a whole number, which has no inf."""
+    if np.result_type(x, y).kind != "f" and not np.all(y):
+        raise ZeroDivisionError(f"{name}: whole numbers divided by 0: use x.float(), or y.clamp(1)")
+    return y
+
+
 @elementwise
 def floor_divide(x, y):
-    """x / y rounded down, element by element."""
-    return x // y
+    """x / y rounded down, element by element; ZeroDivisionError for a whole number by 0."""
+    return x // divisor("floor_divide", x, y)
 
 
 @elementwise
 def remainder(x, y):
-    """What floor division leaves; it has the sign of y."""
-    return x % y
+    """What floor division leaves; it has the sign of y. ZeroDivisionError as in `floor_divide`."""
+    return x % divisor("remainder", x, y)
 
 
 @elementwise(name="pow")
@@ -1032,7 +1040,7 @@ def dims_of(dim, ndim):
     >>> dims_of(-1, 3), dims_of(None, 2), dims_of((0, -1), 3)
     ((2,), (0, 1), (0, 2))
     """
-    if dim is None or dim == ():
+    if dim is None or dim in ((), []):
         return tuple(range(ndim))
     dims = tuple(dim) if isinstance(dim, (tuple, list)) else (dim,)
     for d in dims:

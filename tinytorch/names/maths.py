@@ -16,6 +16,7 @@ from ..tensor import (
     common_dtype,
     dims_of,
     div,
+    divisor,
     elementwise,
     eq,
     int64,
@@ -225,13 +226,6 @@ def fmod(x, y):
     """
     with quiet():
         return np.fmod(x, divisor("fmod", x, y))
-
-
-def divisor(name, x, y):
-    """y, unless it is 0 somewhere and the quotient would be a whole number, which has no inf."""
-    if np.result_type(x, y).kind != "f" and not np.all(y):
-        raise ZeroDivisionError(f"{name}: whole numbers divided by 0: use x.float(), or y.clamp(1)")
-    return y
 
 
 @rule

@@ -151,16 +151,30 @@ def set_part(x, index, value):
     renewed(x, result)
 
 
-def changing(name):
-    """`x += other` as the lesson has it, but shape and dtype of x stay, recorded or not."""
+def changing(name, sign):
+    """`x += other`: x itself changes; if that is recorded, it becomes the result of one more step.
+
+    The shape and the dtype of x stay.
+    """
     own = getattr(core.Tensor, name)
 
     def method(x, other):
         result = own(x, other)
         if result.shape != x.shape:
             raise ValueError(f"{name}: the result is {result.shape} and does not fit {x.shape}")
-        wider = x.dtype.kind == "f" and result.dtype != x.dtype
-        return functions().to(result, x.dtype) if wider else result
+        if result is x:  # written already: nothing is recorded
+            return x
+        if result.dtype != x.dtype:
+            if x.dtype.kind != "f":
+                told = f"the result is {result.dtype} and does not fit {x.dtype}"
+                raise TypeError(f"{sign}: {told}: write t = t {sign[0]} value, a new tensor")
+            result = functions().to(result, x.dtype)
+        if not (functions().is_shared(x, result) and looked_into(x)):
+            return renewed(x, result)
+        if x.array.base is not None:  # a view, as in y[2] += 1: y.__setitem__ comes next
+            return result
+        told = "looks into these numbers, and would not change with them"
+        raise RuntimeError(f"{sign}: another tensor {told}: write t = t {sign[0]} value")
 
     method.__name__, method.__doc__ = name, changing.__doc__
     return method
@@ -217,4 +231,5 @@ METHODS = {
     "log_softmax": log_softmax_of, "div": core.calls("divided", "functions"),
     "divide": core.calls("divided", "functions"),
 }  # fmt: skip
-METHODS |= {name: changing(name) for name in ("__iadd__", "__isub__", "__imul__", "__itruediv__")}
+SIGNS = {"__iadd__": "+=", "__isub__": "-=", "__imul__": "*=", "__itruediv__": "/="}
+METHODS |= {name: changing(name, sign) for name, sign in SIGNS.items()}
