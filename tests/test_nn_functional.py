@@ -179,3 +179,11 @@ def test_attention_adds_a_mask_of_numbers():
     near(attend(x, x, x, Tensor(added, dtype=float64)), attend(x, x, x, is_causal=True))
     with pytest.raises(ValueError, match="a mask or is_causal=True, not both"):
         attend(x, x, x, Tensor(added, dtype=float64), is_causal=True)
+
+
+def test_gumbel_softmax_comes_near_a_draw_as_tau_falls():
+    manual_seed(0)
+    logits = Tensor(np.log(np.tile([0.2, 0.8], (4000, 1))), dtype=float64)
+    sharp, soft = F.gumbel_softmax(logits, tau=1e-3).array, F.gumbel_softmax(logits, tau=1e3).array
+    assert sharp.max(1).mean() > 0.99 and np.abs(soft - 0.5).max() < 0.01
+    assert abs(sharp.mean(0)[1] - 0.8) < 0.03  # drawn as often as the probabilities say

@@ -23,7 +23,7 @@ torch.linalg.norm(x, "fro"); torch.linalg.norm(x); torch.linalg.norm(v, 1); torc
 torch.norm(x.detach() * 100); torch.linalg.norm(x, 3, dim=1)
 # determinants and solutions
 torch.slogdet(s * 1e-3)[0].detach(); torch.logdet(big); torch.slogdet(-big)[1]
-torch.logdet(torch.diag(-v[1:]))
+torch.logdet(torch.diag(-v[1:])); torch.logdet(torch.zeros(2, 2))
 torch.linalg.solve(s, v[:3]); torch.linalg.solve(s3, s); torch.linalg.solve(s3, s3)
 torch.linalg.solve(s, s); torch.linalg.solve(s3, s3[:, :, :1]); torch.det(torch.diag(v))
 torch.det(s - s); torch.det(torch.stack([s, s - s])); torch.linalg.pinv(m, 0.5)

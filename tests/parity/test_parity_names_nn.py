@@ -36,6 +36,8 @@ F.kl_div(x, -p); F.kl_div(x, p, reduction="batchmean"); F.hinge_embedding_loss(x
 F.hinge_embedding_loss(x, yes - 1, 0.5, reduction="none"); F.cosine_embedding_loss(x, p, yes[:, 0])
 F.cosine_embedding_loss(x, p, sign[:, 0], 0.2, None, None, "sum")
 nn.CosineEmbeddingLoss(0.2, False)(x, p, sign[:, 0]); F.gaussian_nll_loss(z, p, x * x, eps=0.5)
+F.cross_entropy(x, p, w); F.cross_entropy(x[0], p[0], w); F.cross_entropy(b, b * 0.1, w, reduction="sum")
+F.cross_entropy(x, p, w, reduction="none", label_smoothing=0.3)
 m = nn.NLLLoss(w); m.reduction = "sum" => m(x, t), m.state_dict()
 m = nn.LeakyReLU(0.1); m.negative_slope = 0.5 => m(x)
 [nn.CrossEntropyLoss(w).state_dict(), nn.BCEWithLogitsLoss(pos_weight=w).state_dict()]
@@ -76,6 +78,8 @@ m = L(); h = m.register_forward_pre_hook(lambda q, i: i[0] + 1); m.register_forw
 m = L(); m.register_forward_pre_hook(lambda q, i: i[0] * 2); c = copy.deepcopy(m); c.bias.data.zero_(); m.weight.data.zero_() => c(x)
 # lengths
 q = x[:3].detach().clone().requires_grad_(); q.grad = odd.detach(); nn.utils.clip_grad_norm_([q], 1.0) => q.grad
+q = x.detach().clone().requires_grad_(); q.grad = p; nn.utils.clip_grads_with_norm_([q], 9.0, torch.tensor(1.0)) => q.grad
+q = x.detach().clone().requires_grad_(); q.grad = p; nn.utils.clip_grads_with_norm_([q], 0.5, torch.tensor(1.0)) => q.grad
 """  # noqa: E501
 
 REFUSED = """
@@ -190,3 +194,66 @@ def test_both_libraries_refuse(entry):
         evaluated(tinytorch, entry)
     with pytest.raises((*refusals, AssertionError, NotImplementedError)):
         evaluated(torch, entry)
+
+
+def bare(library, name):
+    """What the module of that name makes of its input, with no settings at all."""
+    known, _ = inputs(library)
+    kind = getattr(library.nn, name)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return kind().double().eval()(known["b"]).detach().numpy()
+
+
+def without_settings():
+    """The names of modules that PyTorch makes, and calls with one tensor, without a setting."""
+    asked = {"Softmax", "LogSoftmax", "Softmin"}  # for `dim`, which PyTorch guesses
+    for name, kind in vars(torch.nn).items():
+        module = isinstance(kind, type) and issubclass(kind, torch.nn.Module)
+        if module and name not in asked:
+            try:
+                bare(torch, name)
+            except Exception:  # it asks for settings, or for another input
+                continue
+            if hasattr(tinytorch.nn, name):
+                yield name
+
+
+@pytest.mark.parametrize("name", list(without_settings()))
+def test_modules_without_settings(name):
+    np.testing.assert_allclose(bare(tinytorch, name), bare(torch, name), rtol=1e-6, atol=1e-7)
+
+
+BEGINNINGS = """
+Linear(24,25) Linear(24,25,bias=False) Bilinear(24,25,26) Bilinear(24,25,26,bias=False)
+Embedding(24,25) Embedding(24,25,3) EmbeddingBag(24,25) PReLU(24) RMSNorm(24) GroupNorm(4,24)
+LayerNorm(24) LayerNorm(24,bias=False) BatchNorm1d(24) BatchNorm1d(24,affine=False)
+InstanceNorm1d(24,affine=True) MultiheadAttention(24,4) MultiheadAttention(24,4,kdim=8,vdim=9)
+TransformerEncoderLayer(24,4,40) TransformerDecoderLayer(24,4,40) Transformer(24,4,1,1,40)
+"""
+
+
+def beginnings(library, entry):
+    """name -> what it is at the start, 12 times."""
+    library.manual_seed(0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        made = [eval(f"nn.{entry}", {"nn": library.nn}).state_dict() for _ in range(12)]
+    return {name: np.stack([one[name].numpy() for one in made]) for name in made[0]}
+
+
+@pytest.mark.parametrize("entry", BEGINNINGS.split())
+def test_modules_begin_alike(entry):
+    """The same names and shapes; the same constants, or numbers spread alike."""
+    ours, theirs = beginnings(tinytorch, entry), beginnings(torch, entry)
+    assert list(ours) == list(theirs)
+    for name, other in theirs.items():
+        mine = ours[name]
+        assert (mine.shape, mine.dtype) == (other.shape, other.dtype)
+        if other.std() == 0:
+            assert (mine == other.flat[0]).all()
+        else:
+            share = 0.25 if mine.size < 1000 else 0.05
+            assert abs(mine.mean()) < 4 * other.std() / np.sqrt(mine.size)
+            assert mine.std() == pytest.approx(other.std(), rel=share)
+            assert np.abs(mine).max() == pytest.approx(np.abs(other).max(), rel=max(share, 0.15))

@@ -262,6 +262,8 @@ def answer(library, text):
     "D.kl_divergence(D.Categorical(T([0.0, 1.0])), D.Categorical(T([0.5, 0.5])))",
     "D.kl_divergence(D.Bernoulli(T([0.0, 1, 0.5])), D.Bernoulli(T([0.5, 0.5, 0.0])))",
     "D.kl_divergence(N(), N())", "D.Uniform(T([0.0]), 1.0).log_prob(T([[0.5], [1.0], [0.0]]))",
+    "D.Categorical(T([[0.5, 1.5], [3.0, 1.0]])).probs", "D.Uniform(2.0, T([5.0])).log_prob(T(3.0))",
+    "D.Categorical(T([0.5, 1.5])).log_prob(T([0, 1]))", "D.Uniform(2.0, 5.0).entropy()",
     "D.Normal(T([0.5]).double(), 2.0).entropy()", "D.Normal(0.0, -1.0, validate_args=False).mean",
 ])  # fmt: skip
 def test_distributions(text):
@@ -293,3 +295,20 @@ def test_refused_distributions(text, word):
 def test_draws_of_whole_parameters_differ():
     normal = tinytorch.distributions.Normal(tinytorch.tensor([0] * 9), tinytorch.ones(9))
     assert normal.sample().array.any()
+
+
+@pytest.mark.parametrize("text", [
+    "D.Uniform(T([2.0]), 5.0)", "D.Normal(T([2.0]), 0.5)", "D.Exponential(T([4.0]))",
+    "D.Bernoulli(T([0.3]))", "D.Independent(D.Normal(T([1.0]), 3.0), 1)",
+    "D.MultivariateNormal(T([0.0, 1.0]), P)",
+])  # fmt: skip
+def test_draws_are_spread_as_they_say(text):
+    """Mean and variance of 20,000 draws are those that PyTorch's distribution names."""
+    tinytorch.manual_seed(0)
+    room = {"D": tinytorch.distributions, "T": tinytorch.tensor}
+    exec(ROOM, room)
+    drawn = eval(text, room).sample((20_000,)).numpy()
+    for told in ("mean", "variance"):
+        want = answer(torch, f"{text}.{told}")
+        found = drawn.mean(0) if told == "mean" else drawn.var(0)
+        np.testing.assert_allclose(found, want, rtol=0.04, atol=0.02)

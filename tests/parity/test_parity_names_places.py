@@ -27,10 +27,12 @@ torch.logcumsumexp(torch.tensor([-200.0, 0.0, 3.0, float("-inf")]), 0); x.logcum
 (50 * x).logcumsumexp(0); torch.digamma(torch.tensor([-10.3, -20.7, 0.3, -4.0, -0.01]))
 x.digamma(); (x - 9.5).digamma(); torch.lgamma(torch.tensor([-1.0, 0.0, 0.5, -2.5]))
 torch.erfinv(torch.tensor([1.0, -1.0, 0.99999, 2.0])); torch.erfinv(torch.zeros(0))
-n.byte().logit()
+n.byte().logit(); torch.cartesian_prod(v); torch.rot90(x, 5); torch.rot90(x, -1, (1, 0))
+torch.sinc(x * k); torch.cov(x.detach()[:, :2], correction=0); torch.cov(v.detach())
 (lambda t: [t.__iadd__(x), t][1])(torch.zeros(3, 4)); (lambda t: [t.__itruediv__(y), t][1])(x * 2)
 (lambda t: [t.__isub__(v), t][1])(x * 2); (lambda t: [t.__imul__(v), t][1])(x.exp() + y)
 (lambda t: [t.__iadd__(v).__imul__(2), t][1])(torch.zeros(3, 4)); x.sum([]); x.mean(dim=[])
+close(x, x.T.contiguous().T); jacobian(lambda v: v[:2] * x[0, :2], v)
 torch.trapezoid(x[:, :2], x=torch.tensor([0.0, 1.0, 3.0]), dim=0); torch.trapezoid(x, x)
 torch.heaviside(odd, torch.tensor(0.5)); n.copysign(-1.0); torch.cov(x.detach(), correction=9)
 torch.bincount(i, i); torch.histc(v.detach(), 4, 1, 1); k.diff(); n.byte().diff()
@@ -49,6 +51,8 @@ x.repeat(1, 1); x.tile((2, 1)); torch.rot90(x, 4); torch.diff(x, n=0); torch.ran
 """
 
 REFUSED = """
+jacobian(lambda v: y[0, :1] * 2, v, strict=True)
+close(x, x.T.contiguous().T, check_stride=True)
 n // 0; n % (n * 0); 7 // (n * 0)
 x.masked_select(n); x.masked_scatter(k, y[0, :1]); x.masked_scatter(n, y)
 x.index_select(0, k[:, 0])
