@@ -1322,7 +1322,7 @@ class TestViewsAndWrites:
             nonlocal ids
             ids += 0.5
 
-        told = "the result is float32 and does not fit int64: write t = t + value, a new tensor"
+        told = "the result is float32 and does not fit int64: use a new name for the result"
         assert raised(TypeError, add_half) == f"+=: {told}"
         assert ids.tolist() == [1, 2] and ids.version == [0]
         x = zeros(3)

@@ -685,8 +685,19 @@ class TestStepsOfOnesOwn:
         assert rows.tolist() == [0.0] and not total.requires_grad
         ids = tinytorch.tensor([1, 2])
         assert raised(TypeError, ids.__imul__, x) == (
-            "*=: the result is float32 and does not fit int64: write t = t * value, a new tensor"
+            "*=: the result is float32 and does not fit int64: use a new name for the result"
         )
+        assert raised(TypeError, ids.sqrt_).endswith("does not fit int64: use t.sqrt(...)")
+        h = nn.Linear(2, 2)(tinytorch.ones(3, 2))  # itself a view, of its own making
+        first = h[0]
+        assert "another tensor" in raised(RuntimeError, h.__iadd__, 1.0) and first.requires_grad
+        layer = nn.Linear(2, 2)
+        h = layer(tinytorch.ones(3, 2))
+        h[1] += 1.0
+        h[...] += 1.0
+        h.sum().backward()
+        moved = h.detach() - layer(tinytorch.ones(3, 2)).detach()
+        assert tinytorch.allclose(moved, tinytorch.tensor([[1.0], [2.0], [1.0]]))
 
     def test_whole_numbers_divided_by_zero(self):
         for step in ("__floordiv__", "__mod__"):

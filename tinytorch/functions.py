@@ -41,6 +41,7 @@ from .tensor import (
     rand,
     randn,
     recording,
+    require_kind,
     reshape,
     squeeze,
     sub,
@@ -504,9 +505,8 @@ def rewritten(x, result, what, instead):
         raise RuntimeError(
             f"{what} is not recorded, {told}: use {instead}, or write under no_grad()"
         )
+    require_kind(x, result, what, instead)
     if result.dtype != x.dtype:
-        if not np.can_cast(result.dtype, x.dtype, "same_kind"):
-            raise TypeError(f"{what}: the result is {result.dtype} and does not fit {x.dtype}")
         result = cast(result, x.dtype)
     from .names.wider import renewed
 

@@ -56,6 +56,7 @@ __all__ = [
     "shared_version",
     "clash",
     "write_result",
+    "require_kind",
     "from_numpy_call",
     "real",
     "add",
@@ -788,10 +789,15 @@ def clash(name, shapes):
 
 def write_result(tensor, result, what, instead):
     """Write `result` over the numbers of `tensor`, unless its kind of number would be lost."""
-    if not np.can_cast(result.dtype, tensor.dtype, "same_kind"):
-        why = f"the result is {result.dtype} and does not fit {tensor.dtype}"
-        raise TypeError(f"{what}: {why}: write t = t {what[0]} value, a new tensor")
+    require_kind(tensor, result, what, instead)
     return tensor._write(what, instead, ..., result)
+
+
+def require_kind(tensor, result, what, instead):
+    """Refuse a result whose kind of number `tensor` cannot hold, with a TypeError."""
+    if not np.can_cast(result.dtype, tensor.dtype, "same_kind"):
+        told = f"the result is {result.dtype} and does not fit {tensor.dtype}"
+        raise TypeError(f"{what}: {told}: use {instead}")
 
 
 def from_numpy_call(ufunc, method, inputs, kwargs):

@@ -143,7 +143,7 @@ def set_part(x, index, value):
 
     value = value if isinstance(value, Tensor) else core.wrap(core.to_array(value, x.dtype))
     result = put_part(x, functions().to(value, x.dtype), index)
-    if looked_into(x):
+    if onlookers(x):
         told = "a view looks into these numbers: use a clone(), or write under no_grad()"
         raise RuntimeError(
             f"t[index] = value is not recorded, and a gradient would be lost: {told}"
@@ -164,17 +164,16 @@ def changing(name, sign):
             raise ValueError(f"{name}: the result is {result.shape} and does not fit {x.shape}")
         if result is x:  # written already: nothing is recorded
             return x
+        core.require_kind(x, result, sign, "a new name for the result")
         if result.dtype != x.dtype:
-            if x.dtype.kind != "f":
-                told = f"the result is {result.dtype} and does not fit {x.dtype}"
-                raise TypeError(f"{sign}: {told}: write t = t {sign[0]} value, a new tensor")
             result = functions().to(result, x.dtype)
-        if not (functions().is_shared(x, result) and looked_into(x)):
+        others = onlookers(x) if functions().is_shared(x, result) else []
+        if not others:
             return renewed(x, result)
-        if x.array.base is not None:  # a view, as in y[2] += 1: y.__setitem__ comes next
-            return result
+        if x.array.base is not None and any(t.array.size >= x.array.size for t in others):
+            return result  # x is a part, as in y[2] += 1: y.__setitem__ comes next
         told = "looks into these numbers, and would not change with them"
-        raise RuntimeError(f"{sign}: another tensor {told}: write t = t {sign[0]} value")
+        raise RuntimeError(f"{sign}: another tensor {told}: use t = t {sign[0]} value")
 
     method.__name__, method.__doc__ = name, changing.__doc__
     return method
@@ -189,14 +188,14 @@ def renewed(x, result):
     return x
 
 
-def looked_into(x):
-    """True if another Tensor shares the numbers of x.
+def onlookers(x):
+    """The other Tensors that share the numbers of x.
 
     Views share the counter of writes; Python's collector knows who holds it.
     """
     if sys.getrefcount(x.version) <= 2:
-        return False
-    return any(isinstance(t, Tensor) and t is not x for t in gc.get_referrers(x.version))
+        return []
+    return [t for t in gc.get_referrers(x.version) if isinstance(t, Tensor) and t is not x]
 
 
 # ---------------------------------------------------------------- the graph
