@@ -11,6 +11,10 @@
 Each library has a fresh process of its own. They take turns, block by block, so that whatever else
 the machine does hits both; a ratio is the median over the turns. Both start from the same weights
 and see the same batches, and their losses are compared before anything is timed.
+
+Every library picks its own kernels for the processor, as it does where it is installed: variables
+that tie one to others, such as OPENBLAS_CORETYPE, are taken from its process, and named, unless
+`--as-set` is given.
 """
 
 import argparse
@@ -39,6 +43,8 @@ SCALED = {"B": 4, "T": 64, "D": 64, "L": 2, "H": 4, "V": 80}  # where each size 
 LR = 3e-4
 AGREE = 1e-5  # relative difference of losses
 GROWN = 8  # MB that the peak of memory may grow from the first turn to the last
+TIES = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "NPY_DISABLE_CPU_FEATURES")  # NumPy's kernels
+TIES += ("MKL_ENABLE_INSTRUCTIONS", "ONEDNN_MAX_CPU_ISA", "ATEN_CPU_CAPABILITY")  # PyTorch's
 SLOWER = 1.2  # how much slower the last steps of a long run may be than its first
 
 
@@ -250,17 +256,29 @@ def peak_memory():
     return peak / (2**20 if sys.platform == "darwin" else 2**10)
 
 
+def untie(as_set):
+    """Let every process to come pick its own kernels, and say what stood in the way."""
+    tied = [name for name in TIES if name in os.environ and not as_set]
+    for name in tied:
+        print(f"left out: {name}={os.environ.pop(name)} (--as-set keeps it)", file=sys.stderr)
+
+
+def environment(threads):
+    """The environment of a worker: so many threads, and this library first."""
+    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    names = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+    own = {"PYTHONPATH": os.pathsep.join(paths)} | dict.fromkeys(names, str(threads))
+    return os.environ | own
+
+
 class Worker:
     """The process of a library, seen from outside."""
 
     def __init__(self, library, sizes, threads, prepare=None):
         words = [sys.executable, __file__, "--worker", library, json.dumps(sizes)]
         words += ["--threads", str(threads), *(["--prepare", str(prepare)] if prepare else [])]
-        paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-        names = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
-        own = {"PYTHONPATH": os.pathsep.join(paths)} | dict.fromkeys(names, str(threads))
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-        self.process = subprocess.Popen(words, env=os.environ | own, **pipes)
+        self.process = subprocess.Popen(words, env=environment(threads), **pipes)
 
     def ask(self, question, amount):
         try:
@@ -417,6 +435,7 @@ def read_flags():
     flags.add_argument("--scaling", action="store_true", help="how time and memory grow")
     flags.add_argument("--long", action="store_true", help="2 million tokens of W1")
     flags.add_argument("--prepare", help="a Python file that TinyTorch's process runs first")
+    flags.add_argument("--as-set", action="store_true", help="keep variables that tie kernels")
     flags.add_argument("--worker", nargs=2, help=argparse.SUPPRESS)
     found = flags.parse_args()
     found.workloads = found.workloads.split(",")
@@ -430,6 +449,7 @@ def main():
     if flags.worker:
         library, sizes = flags.worker
         return work(library, json.loads(sizes), flags.threads, flags.prepare)
+    untie(flags.as_set)
     if flags.long:
         return long_run(flags)
     if flags.readme:

@@ -8,7 +8,8 @@
 `--vs torch` trains two models on the same text with the same settings (4 layers, 4 heads, width
 128, windows of 64, 12 of them a step, 2,000 steps): step 3 with `--preset nanogpt`, and a GPT after
 nanoGPT's design in PyTorch eager. Each has a process of its own; they take turns of 50 steps, so
-that a busy machine meets both. The ratio is the median over the turns.
+that a busy machine meets both. The ratio is the median over the turns. Both pick their own kernels,
+unless `--as-set` is given: see `gpt.py`.
 """
 
 import argparse
@@ -22,6 +23,8 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+
+from gpt import environment, untie
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "milestones" / "05_2017_transformer"
@@ -261,10 +264,8 @@ class Worker:
     def __init__(self, library, flags):
         words = [sys.executable, __file__, "--worker", library, "--data", str(flags.data)]
         words += ["--steps", str(flags.steps), "--threads", str(flags.threads)]
-        names = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
-        own = dict.fromkeys(names, str(flags.threads))
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-        self.process = subprocess.Popen(words, env=os.environ | own, **pipes)
+        self.process = subprocess.Popen(words, env=environment(flags.threads), **pipes)
 
     def ask(self, count):
         self.process.stdin.write(f"{count}\n")
@@ -477,6 +478,7 @@ def read_flags():
     flags.add_argument("--at-most", type=float, default=math.inf, help="fail above this ratio")
     flags.add_argument("--tables", action="store_true", help="the sums behind")
     flags.add_argument("--short", type=int, default=300, help="steps in --tables (default: 300)")
+    flags.add_argument("--as-set", action="store_true", help="keep variables that tie kernels")
     flags.add_argument("--worker", choices=list(LIBRARIES), help=argparse.SUPPRESS)
     found = flags.parse_args()
     found.only = found.only.split(",")
@@ -492,6 +494,7 @@ def main():
     flags = read_flags()
     if flags.worker:
         return work(flags.worker, flags.data, flags.steps, flags.threads)
+    untie(flags.as_set)
     if flags.tables:
         return tables(flags)
     return beside_torch(flags) if flags.vs else all_scripts(flags)
