@@ -13,7 +13,7 @@ import numpy as np
 __all__ = ["boolean", "fits", "in_blocks", "rule_in_blocks", "scores_shape"]
 
 BLOCK = 64  # queries
-LONG = 4 * BLOCK  # a shorter text is computed in one piece
+LONG = 2 * BLOCK  # a shorter text is computed in one piece
 
 
 class Blocks(list):
