@@ -535,6 +535,7 @@ class TestInBlocks:
         """Result and gradients, in blocks of 3 and in one piece."""
         found = []
         monkeypatch.setattr(blocks, "BLOCK", 3)
+        monkeypatch.setattr(blocks, "MANY", 1)
         for long in (4, 10**9):
             monkeypatch.setattr(blocks, "LONG", long)
             inputs = tensors(*shapes, requires_grad=True)
@@ -573,6 +574,7 @@ class TestInBlocks:
     def test_a_walk_counts_writes_into_what_it_needs(self, monkeypatch):
         monkeypatch.setattr(blocks, "BLOCK", 3)
         monkeypatch.setattr(blocks, "LONG", 4)
+        monkeypatch.setattr(blocks, "MANY", 1)
         query, key, value = tensors((8, 4), (8, 4), (8, 4), requires_grad=True)
         key = key * 1
         mixed = scaled_dot_product_attention(query, key, value, None, True).sum()
@@ -586,7 +588,7 @@ class TestInBlocks:
 
         @blocks.in_blocks
         def told(query, key, value, mask, is_causal, dropout, scale):
-            calls.append((query.shape, key.shape, mask.shape))
+            calls.append((query.shape, key.shape, np.shape(mask)))
             return query, None
 
         x = np.zeros((512, 4))
@@ -597,6 +599,9 @@ class TestInBlocks:
         near = np.abs(np.subtract.outer(np.arange(512), np.arange(512))) < 10  # a band
         told(x, x, x, near)
         assert calls[4] == ((64, 4), (82, 4), (64, 82))
+        calls.clear()
+        told(x[:256], x[:256], x[:256], None, True)  # too few scores to be worth it
+        assert len(calls) == 1
 
 
 @pytest.mark.exercise("attention.split_heads")

@@ -7,6 +7,7 @@ shapes and masks stand here as well.
 """
 
 import functools
+import math
 
 import numpy as np
 
@@ -14,6 +15,7 @@ __all__ = ["boolean", "fits", "in_blocks", "rule_in_blocks", "scores_shape"]
 
 BLOCK = 64  # queries
 LONG = 2 * BLOCK  # a shorter text is computed in one piece
+MANY = 2**18  # scores: with fewer, calling NumPy more often takes longer than it saves
 
 
 class Blocks(list):
@@ -98,11 +100,12 @@ def fits(shape, target):
 
 
 def is_long(query, key, value, mask, is_causal):
-    """Whether there are many queries, and a mask that fits; what does not fit is refused later."""
+    """Whether there is much to compute, and a mask that fits; what does not is refused later."""
     if query.ndim < 2 or query.shape[-2] < LONG or (mask is None and not is_causal):
         return False
     try:
-        return mask is None or fits(boolean(mask).shape, scores_shape(query, key, value))
+        shape = scores_shape(query, key, value)
+        return math.prod(shape) >= MANY and (mask is None or fits(boolean(mask).shape, shape))
     except (ValueError, TypeError):
         return False
 
