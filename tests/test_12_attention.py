@@ -757,8 +757,11 @@ class TestInHeads:
             return [part.array for part in attention.heads(*zip(layers, tokens))]
 
         expected = heads(x, x, x)
-        heads(x, other, other)
-        assert len(calls) == 1  # the tokens that answer are others
+        assert len(calls) == 1
+        mixed, answering = heads(x, other, other), heads(other, other, other)
+        for part, was in zip(mixed, [expected[0], *answering[1:]], strict=True):
+            np.testing.assert_allclose(part, was, atol=1e-6)
+        assert len(calls) == 4  # one for the query, one for key and value together
 
         class Loud(Linear):
             def forward(self, x):
@@ -768,14 +771,14 @@ class TestInHeads:
         hook = attention.key.register_forward_hook(lambda *event: seen.append(1))
         for part, was in zip(heads(x, x, x), expected, strict=True):
             np.testing.assert_allclose(part, was, atol=1e-6)
-        assert seen == [1] and len(calls) == 1
+        assert seen == [1] and len(calls) == 4
         hook.remove()
         attention.value, plain = Loud(8, 8), attention.value
         attention.value.load_state_dict(plain.state_dict())
         np.testing.assert_allclose(heads(x, x, x)[2], 2 * expected[2], atol=1e-5)
         attention.value, attention.key.bias = plain, None
         heads(x, x, x)
-        assert len(calls) == 1
+        assert len(calls) == 4
 
 
 @pytest.mark.exercise("attention.MultiHeadAttention.forward")

@@ -96,7 +96,10 @@ def norm_by_definition(row, weight, bias, eps):
 def test_row_mean_is_the_mean_of_the_last_dimension(shape, seed):
     x = normal(*shape, seed=seed)
     near(row_mean(x), x.mean(axis=-1, keepdims=True))
-    assert row_mean(x.astype(np.float32)).dtype == np.float32
+    weight = np.random.default_rng(seed + 1).standard_normal(shape[-1])
+    near(row_mean(x, weight), (x * weight).mean(axis=-1, keepdims=True))
+    x, weight = x.astype(np.float32), weight.astype(np.float32)
+    assert row_mean(x).dtype == row_mean(x, weight).dtype == np.float32
 
 
 # -- layer_norm

@@ -430,12 +430,14 @@ class MultiHeadAttention(Module):
     def heads(self, *layers):
         """For each pair (layer, tokens) the layer's result, split into heads: (B, H, T, D/H).
 
-        Linear layers that all read the same tokens are computed in one product, see `in_heads`.
+        Linear layers that read the same tokens are computed in one product, see `in_heads`.
         """
         modules, (first, *others) = zip(*layers)
+        if any(other is not first for other in others):
+            return [*self.heads(layers[0]), *self.heads(*layers[1:])]
         biases = [layer.bias for layer in modules if getattr(layer, "bias", None) is not None]
         plain = all(type(layer) is Linear and not layer.forward_hooks for layer in modules)
-        if plain and len(biases) in (0, len(layers)) and all(other is first for other in others):
+        if plain and len(biases) in (0, len(layers)):
             weights = [layer.weight for layer in modules]
             return in_heads((first, *weights, *biases), self.num_heads)
         return [split_heads(layer(tokens), self.num_heads) for layer, tokens in layers]

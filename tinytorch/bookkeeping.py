@@ -104,6 +104,8 @@ class Pack:
         }
         self.parts = states
         self.share()
+        self.param = np.concatenate([p.array for p in params], axis=None)
+        self.pieces = self.cut(self.param)
 
     def cut(self, long):
         """Views into a long array, one for each parameter, in its shape."""
@@ -122,13 +124,13 @@ class Pack:
 
     def move(self, update, settings):
         """One step for all of them."""
-        param = np.concatenate([p.array for p in self.params], axis=None)
+        np.concatenate([p.array for p in self.params], axis=None, out=self.param)
         grad = np.concatenate([p.grad.array for p in self.params], axis=None)
         names = set(self.state)
-        update(param, grad, self.state, **settings)
+        update(self.param, grad, self.state, **settings)
         if names != set(self.state):
             self.share()
-        for p, moved in zip(self.params, self.cut(param)):
+        for p, moved in zip(self.params, self.pieces):
             p.array[...] = moved
         numbers = {n: v for n, v in self.state.items() if not isinstance(v, np.ndarray)}
         for part in self.parts:

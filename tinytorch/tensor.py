@@ -1519,13 +1519,15 @@ def multinomial(probabilities, num_samples=1, generator=None, replacement=False)
         (..., num_samples), int64.
     """
     p = plain(probabilities).astype(float64)
-    if not np.isfinite(p).all() or (p < 0).any() or not (p.sum(axis=-1) > 0).all():
+    steps = p.cumsum(axis=-1)  # (..., C)
+    totals = steps[..., -1:]
+    positive = p.shape[-1] > 0 and p.min(initial=0) >= 0 and totals.min(initial=1) > 0
+    if not (positive and totals.max(initial=1) < math.inf):  # false for nan, too
         raise ValueError("multinomial: weights must be finite, not negative, and not all 0")
     rng = numpy_generator(generator)
     if replacement or num_samples == 1:
-        steps = p.cumsum(axis=-1)[..., None, :]  # (..., 1, C)
-        draws = rng.random((*p.shape[:-1], num_samples, 1))  # (..., num_samples, 1)
-        return wrap((draws >= steps / steps[..., -1:]).sum(axis=-1))
+        draws = rng.random((*p.shape[:-1], num_samples, 1))
+        return wrap((draws < (steps / totals)[..., None, :]).argmax(axis=-1))  # first step above
     if ((p > 0).sum(axis=-1) < num_samples).any():
         raise ValueError(f"multinomial: {num_samples} draws need as many positive weights in a row")
     waiting = rng.exponential(size=p.shape) / np.maximum(p, 1e-300)  # with weight 0, for ever

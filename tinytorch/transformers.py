@@ -51,13 +51,14 @@ from .tensor import Parameter, Tensor, multinomial, ones, primitive, wrap, zeros
 
 
 # %% row_mean
-def row_mean(x):
-    """mean[...] = sum_i x[..., i] / D over the last dimension, which stays as size 1.
+def row_mean(x, weight=None):
+    """mean[...] = sum_i x[..., i] * weight[i] / D over the last dimension, which stays as size 1.
 
-    The same as `x.mean(axis=-1, keepdims=True)`, and faster: the sum is a product with ones.
+    The same as `(x * weight).mean(axis=-1, keepdims=True)`, and faster: a sum is a product.
 
     Args:
         x: array (..., D) of real numbers.
+        weight: array (D,); ones if None.
 
     Returns:
         Array (..., 1) of the same dtype.
@@ -67,14 +68,14 @@ def row_mean(x):
            [1.]])
     """
     width = x.shape[-1]
-    mean = x.reshape(-1, width) @ averaging(width, x.dtype)  # (N, D) @ (D,) -> (N,)
-    return mean.reshape(*x.shape[:-1], 1)
+    shares = averaging(width, x.dtype) if weight is None else weight[:, None] / width  # (D, 1)
+    return x.reshape(-1, width).dot(shares).reshape(*x.shape[:-1], 1)  # (N, D) . (D, 1)
 
 
 @functools.cache  # made once for every width
 def averaging(width, dtype):
-    """An array (width,) of 1 / width."""
-    return np.full(width, 1 / width, dtype)
+    """A column (width, 1) of 1 / width."""
+    return np.full((width, 1), 1 / width, dtype)
 
 
 def over_tokens(x):
@@ -108,10 +109,10 @@ def layer_norm(x, weight, bias, eps=1e-5):
     """
     if x.shape[-1:] != weight.shape:
         raise ValueError(f"x of shape {x.shape} should end with the weight's size, {weight.shape}")
-    centered = x - row_mean(x)
-    variance = row_mean(centered * centered)
+    normal = x - row_mean(x)
+    variance = row_mean(normal * normal)
     inverse = 1 / np.sqrt(variance + eps)
-    normal = centered * inverse
+    normal *= inverse
     y = normal * weight
     y += bias
     return y, (normal, inverse)
@@ -141,11 +142,12 @@ def layer_norm_rule(g, weight, note):
     tensor([[ 1.,  3., -2., -2.]])
     """
     normal, inverse = note
-    h = g * weight
-    g_x = h - row_mean(h)
-    g_x -= normal * row_mean(h * normal)
+    product = g * normal
+    g_x = g * weight
+    g_x -= row_mean(g, weight)
+    g_x -= normal * row_mean(product, weight)
     g_x *= inverse
-    return g_x, over_tokens(g * normal), over_tokens(g)
+    return g_x, over_tokens(product), over_tokens(g)
 
 
 # %% layer_norm_class

@@ -131,9 +131,8 @@ def digest_of(value):
 
 def memory_of(array):
     """A number for the memory an array looks into: the same for an array and all its views."""
-    base = array.base
-    while isinstance(base, np.ndarray):
-        array, base = base, base.base
+    while isinstance(array.base, np.ndarray):
+        array = array.base
     return id(array)
 
 
