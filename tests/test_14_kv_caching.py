@@ -346,8 +346,12 @@ def test_block_of_rows_is_the_block(norm_first, activation):
     x, cache = normal(2, 4, 6), KVCache(1, 2, 2, 4, 3, np.float64)
     mask = wrap(np.tri(4, dtype=bool))
     with no_grad():
-        got = CachedBlock(block)(x.reshape(8, 6), 0, cache)
-        near(got, block(wrap(x), mask).array.reshape(8, 6))
+        cached, want = CachedBlock(block), block(wrap(x), mask).array
+        near(cached(x.reshape(8, 6), 0, cache), want.reshape(8, 6))
+        keys = cache.keys.copy()
+        cache.keys[...] = 0
+        near(cached(x.reshape(8, 6), 0, cache, last=True), want[:, -1])
+        assert np.array_equal(cache.keys, keys)
 
 
 # -- embed_at
@@ -397,8 +401,9 @@ class TestRead:
         assert got.dtype == np.float32
         near(got, full_logits(model, text), 1e-5)
 
-    def test_the_last_position_alone(self):
-        model, text = tiny(), ids(3, 6)
+    @pytest.mark.parametrize("norm_first", [True, False])
+    def test_the_last_position_alone(self, norm_first):
+        model, text = tiny(norm_first=norm_first), ids(3, 6)
         reader, want = CachedGPT(model), full_logits(model, text)
         cache = reader.new_cache(3)
         for start, end in ((0, 4), (4, 5), (5, 6)):
@@ -755,9 +760,9 @@ class TestAllSettings:
     def test_beams_read_each_token_once(self, monkeypatch):
         rows, wide = [], CachedBlock.__call__
 
-        def counted(self, x, layer, cache):
+        def counted(self, x, layer, cache, **how):
             rows.append(len(x))
-            return wide(self, x, layer, cache)
+            return wide(self, x, layer, cache, **how)
 
         monkeypatch.setattr(CachedBlock, "__call__", counted)
         generate_cached(tiny(num_layers=1, max_length=40), ids(2, 10), 6, num_beams=3)
@@ -797,9 +802,9 @@ def test_each_token_is_read_once(monkeypatch):
     read = []
     wide = CachedBlock.__call__
 
-    def counted(self, x, layer, cache):
+    def counted(self, x, layer, cache, **how):
         read.append(len(x))
-        return wide(self, x, layer, cache)
+        return wide(self, x, layer, cache, **how)
 
     monkeypatch.setattr(CachedBlock, "__call__", counted)
     generate_cached(tiny(num_layers=1, max_length=40), ids(1, 10), 30)

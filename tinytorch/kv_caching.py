@@ -25,13 +25,18 @@ __all__ = [
 
 
 # %% imports
+import functools
 import math
 
 import numpy as np
 
 from . import messages
 from .activations import softmax
-from .attention import MultiHeadAttention, causal_mask
+from .attention import (
+    MultiHeadAttention,
+    causal_mask,  # noqa: F401 - for an attend_last by hand
+    scaled_dot_product_attention,
+)
 from .autograd import no_grad
 from .embeddings import TokenAndPosition, at_least, check_lookup
 from .generation import settings_of, written_by
@@ -191,11 +196,12 @@ def attend_last(query, keys, values):
     array([[15.],
            [30.]])
     """
-    T, S, d = query.shape[2], keys.shape[2], query.shape[3]
-    scores = (query * (1 / math.sqrt(d))) @ keys.swapaxes(-1, -2)  # (B, H, T, S)
+    T, d = query.shape[2:]
     if T > 1:
-        scores = np.where(causal_mask(T, S).array, scores, -np.inf)
-    return softmax.on_arrays(scores, -1) @ values  # (B, H, T, S) @ (B, H, S, d)
+        mixed, _ = scaled_dot_product_attention.on_arrays(query, keys, values, None, True)
+        return mixed
+    scores = (query * (1 / math.sqrt(d))) @ keys.swapaxes(-1, -2)  # (B, H, 1, S)
+    return softmax.on_arrays(scores, -1) @ values  # (B, H, 1, S) @ (B, H, S, d)
 
 
 # %% plain
@@ -250,7 +256,9 @@ class PlainLinear:
 
     def __call__(self, x):
         """(N, in) -> (N, out)."""
-        return x.dot(self.weight) + self.bias
+        y = x.dot(self.weight)
+        y += self.bias
+        return y
 
 
 class PlainNorm:
@@ -269,16 +277,20 @@ class PlainNorm:
         weight, bias = known(norm, LayerNorm).weight.array, norm.bias.array
         self.weight, self.bias = weight[None].copy(), bias[None].copy()  # rows (1, D)
         self.averages = np.full((len(weight), 1), 1 / len(weight), weight.dtype)
-        self.eps = np.full((1, 1), norm.eps, weight.dtype)  # quicker to add than a Python number
-        self.folded = folded
+        self.eps, self.folded = norm.eps, folded
 
     def __call__(self, x):
         """(N, D) -> (N, D)."""
         if not self.folded:
             x = x - x.dot(self.averages)  # (N, D) - (N, 1)
-        variance = (x * x).dot(self.averages)
-        normal = x / np.sqrt(variance + self.eps)
+        normal = x / self.deviation(x)
         return normal if self.folded else normal * self.weight + self.bias
+
+    def deviation(self, x):
+        """sqrt(mean of x^2 + eps) of every row, (N, 1); for a single row one Python number."""
+        if len(x) == 1:
+            return math.sqrt(x[0].dot(x[0]) / x.shape[1] + self.eps)
+        return np.sqrt((x * x).dot(self.averages) + self.eps)
 
 
 def rows_to_heads(rows, batch, num_heads):
@@ -321,16 +333,17 @@ class CachedBlock:
         self.narrow = PlainLinear(mlp.narrow, centered=folded)
         self.activation = mlp.activation.on_arrays
 
-    def attend(self, x, layer, cache):
+    def attend(self, x, layer, cache, last=False):
         """Attention of the new tokens to all tokens so far, themselves included.
 
         Args:
             x: rows (B * T, D), the new tokens; T rows of a text follow one another.
             layer: the number of this block, from 0.
             cache: KVCache for B texts; this layer's part of it gets the new keys and values.
+            last: whether only the last token of each text asks.
 
         Returns:
-            Rows (B * T, D).
+            Rows (B * T, D); with `last` (B, D).
 
         >>> block = CachedBlock(TransformerBlock(8, 2))
         >>> cache = KVCache(num_layers=1, batch=1, num_heads=2, max_length=5, head_width=4)
@@ -338,6 +351,8 @@ class CachedBlock:
         (3, 8)
         """
         query, key, value = rows_to_heads(self.query_key_value(x), cache.batch, self.num_heads)
+        if last:
+            query = query[:, :, -1:]
         keys, values = cache.append(layer, key, value)  # (B, H, T, d) -> (B, H, S, d)
         mixed = attend_last(query, keys, values)  # (B, H, T, d)
         return self.output(heads_to_rows(mixed))
@@ -347,12 +362,13 @@ class CachedBlock:
         wide = self.widen(x)  # (N, 4 D)
         return self.narrow(self.activation(wide))
 
-    def __call__(self, x, layer, cache):
-        """Rows (B * T, D) -> rows (B * T, D); see `attend`."""
+    def __call__(self, x, layer, cache, last=False):
+        """Rows (B * T, D) -> rows (B * T, D), or with `last` (B, D); see `attend`."""
+        rows = x.reshape(cache.batch, -1, x.shape[1])[:, -1] if last else x  # those that go on
         if self.norm_first:
-            x = x + self.attend(self.norm1(x), layer, cache)
+            x = rows + self.attend(self.norm1(x), layer, cache, last)
             return x + self.think(self.norm2(x))
-        x = self.norm1(x + self.attend(x, layer, cache))
+        x = self.norm1(rows + self.attend(x, layer, cache, last))
         return self.norm2(x + self.think(x))
 
 
@@ -410,6 +426,7 @@ class CachedGPT:
         tables = embed.tokens.weight.array * scale, embed.positions.weight.array.copy()
         self.tokens, self.positions = map(without_mean, tables) if folded else tables
         self.blocks = [CachedBlock(block, folded) for block in model.blocks]
+        self.blocks_for_last = [*self.blocks[:-1], functools.partial(self.blocks[-1], last=True)]
         self.norm = PlainNorm(model.norm, folded)
         self.head = PlainLinear(model.head, after=model.norm if folded else None)
         self.max_length = model.max_length
@@ -448,14 +465,16 @@ class CachedGPT:
         """
         ids = self.checked(ids, cache)
         B, T = ids.shape
+        blocks = self.blocks if all_positions or T == 1 else self.blocks_for_last
         x = embed_at(self.tokens, self.positions, ids, cache.length)  # (B, T, D)
         x = x.reshape(B * T, -1)  # a row for every new token
-        for layer, block in enumerate(self.blocks):
+        for layer, block in enumerate(blocks):
             x = block(x, layer, cache)
         cache.length += T
-        if not all_positions:
-            return self.head(self.norm(x[T - 1 :: T]))  # the last row of each text: (B, V)
-        return self.head(self.norm(x)).reshape(B, T, -1)
+        if all_positions:
+            return self.head(self.norm(x)).reshape(B, T, -1)
+        last_rows = x.reshape(B, -1, x.shape[1])[:, -1]
+        return self.head(self.norm(last_rows))  # (B, D) -> (B, V)
 
 
 # %% unread

@@ -33,8 +33,10 @@ def attend_last(query, keys, values):
 
 
 @solution("kv_caching.CachedBlock.attend")
-def attend(self, x, layer, cache):
+def attend(self, x, layer, cache, last=False):
     query, key, value = rows_to_heads(self.query_key_value(x), cache.batch, self.num_heads)
+    if last:
+        query = query[:, :, -1:]
     so_far = cache.append(
         layer, key, value
     )  # all keys, all values: (B, H, S, d) each, the new ones last
@@ -53,18 +55,20 @@ def embed_at(tokens, positions, ids, start):
 def read(self, ids, cache, all_positions=False):
     ids = self.checked(ids, cache)
     B, T = ids.shape
+    blocks = self.blocks if all_positions or T == 1 else self.blocks_for_last
     before = (
         cache.length
     )  # this many places are filled; it must stay so until every block has written
     x = embed_at(self.tokens, self.positions, ids, before).reshape(
         B * T, -1
     )  # (B, T, D) -> (B * T, D)
-    for layer, block in enumerate(self.blocks):
+    for layer, block in enumerate(blocks):
         x = block(x, layer, cache)
     cache.length = before + T
-    if not all_positions:
-        return self.head(self.norm(x[T - 1 :: T]))  # the last row of each text: (B, V)
-    return self.head(self.norm(x)).reshape(B, T, -1)
+    if all_positions:
+        return self.head(self.norm(x)).reshape(B, T, -1)
+    last_rows = x.reshape(B, -1, x.shape[1])[:, -1]
+    return self.head(self.norm(last_rows))
 
 
 @solution("kv_caching.unread")

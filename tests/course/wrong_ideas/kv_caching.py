@@ -134,28 +134,36 @@ def attend_last(query, keys, values):
 
 
 @wrong("kv_caching.CachedBlock.attend", "attends to the new tokens alone")
-def attend(self, x, layer, cache):
+def attend(self, x, layer, cache, last=False):
     query, key, value = rows_to_heads(self.query_key_value(x), cache.batch, self.num_heads)
+    if last:
+        query = query[:, :, -1:]
     cache.append(layer, key, value)
     return self.output(heads_to_rows(attend_last(query, key, value)))
 
 
 @wrong("kv_caching.CachedBlock.attend", "keeps nothing")
-def attend(self, x, layer, cache):
+def attend(self, x, layer, cache, last=False):
     query, key, value = rows_to_heads(self.query_key_value(x), cache.batch, self.num_heads)
+    if last:
+        query = query[:, :, -1:]
     return self.output(heads_to_rows(attend_last(query, key, value)))
 
 
 @wrong("kv_caching.CachedBlock.attend", "uses the cache of layer 0 everywhere")
-def attend(self, x, layer, cache):
+def attend(self, x, layer, cache, last=False):
     query, key, value = rows_to_heads(self.query_key_value(x), cache.batch, self.num_heads)
+    if last:
+        query = query[:, :, -1:]
     keys, values = cache.append(0, key, value)
     return self.output(heads_to_rows(attend_last(query, keys, values)))
 
 
 @wrong("kv_caching.CachedBlock.attend", "attends to what was there before, and appends afterwards")
-def attend(self, x, layer, cache):
+def attend(self, x, layer, cache, last=False):
     query, key, value = rows_to_heads(self.query_key_value(x), cache.batch, self.num_heads)
+    if last:
+        query = query[:, :, -1:]
     if cache.length:
         keys, values = (part[layer, :, :, : cache.length] for part in (cache.keys, cache.values))
         alone = [attend_last(query[:, :, [t]], keys, values) for t in range(query.shape[2])]
@@ -167,15 +175,19 @@ def attend(self, x, layer, cache):
 
 
 @wrong("kv_caching.CachedBlock.attend", "swaps keys and values")
-def attend(self, x, layer, cache):
+def attend(self, x, layer, cache, last=False):
     query, key, value = rows_to_heads(self.query_key_value(x), cache.batch, self.num_heads)
+    if last:
+        query = query[:, :, -1:]
     values, keys = cache.append(layer, key, value)
     return self.output(heads_to_rows(attend_last(query, keys, values)))
 
 
 @wrong("kv_caching.CachedBlock.attend", "keeps the query in the place of the key")
-def attend(self, x, layer, cache):
+def attend(self, x, layer, cache, last=False):
     query, key, value = rows_to_heads(self.query_key_value(x), cache.batch, self.num_heads)
+    if last:
+        query = query[:, :, -1:]
     mixed = attend_last(query, key, value)
     cache.append(layer, query, value)
     return self.output(heads_to_rows(mixed))
@@ -210,90 +222,104 @@ def embed_at(tokens, positions, ids, start):
 def read(self, ids, cache, all_positions=False):
     ids = self.checked(ids, cache)
     B, T = ids.shape
+    blocks = self.blocks if all_positions or T == 1 else self.blocks_for_last
     x = embed_at(self.tokens, self.positions, ids, cache.length).reshape(B * T, -1)
-    for layer, block in enumerate(self.blocks):
+    for layer, block in enumerate(blocks):
         x = block(x, layer, cache)
-    if not all_positions:
-        return self.head(self.norm(x[T - 1 :: T]))
-    return self.head(self.norm(x)).reshape(B, T, -1)
+    if all_positions:
+        return self.head(self.norm(x)).reshape(B, T, -1)
+    last_rows = x.reshape(B, -1, x.shape[1])[:, -1]
+    return self.head(self.norm(last_rows))
 
 
 @wrong("kv_caching.CachedGPT.read", "moves length in every layer")
 def read(self, ids, cache, all_positions=False):
     ids = self.checked(ids, cache)
     B, T = ids.shape
+    blocks = self.blocks if all_positions or T == 1 else self.blocks_for_last
     x = embed_at(self.tokens, self.positions, ids, cache.length).reshape(B * T, -1)
-    for layer, block in enumerate(self.blocks):
+    for layer, block in enumerate(blocks):
         x = block(x, layer, cache)
         cache.length += T
-    if not all_positions:
-        return self.head(self.norm(x[T - 1 :: T]))
-    return self.head(self.norm(x)).reshape(B, T, -1)
+    if all_positions:
+        return self.head(self.norm(x)).reshape(B, T, -1)
+    last_rows = x.reshape(B, -1, x.shape[1])[:, -1]
+    return self.head(self.norm(last_rows))
 
 
 @wrong("kv_caching.CachedGPT.read", "counts one place for several tokens")
 def read(self, ids, cache, all_positions=False):
     ids = self.checked(ids, cache)
     B, T = ids.shape
+    blocks = self.blocks if all_positions or T == 1 else self.blocks_for_last
     x = embed_at(self.tokens, self.positions, ids, cache.length).reshape(B * T, -1)
-    for layer, block in enumerate(self.blocks):
+    for layer, block in enumerate(blocks):
         x = block(x, layer, cache)
     cache.length += 1
-    if not all_positions:
-        return self.head(self.norm(x[T - 1 :: T]))
-    return self.head(self.norm(x)).reshape(B, T, -1)
+    if all_positions:
+        return self.head(self.norm(x)).reshape(B, T, -1)
+    last_rows = x.reshape(B, -1, x.shape[1])[:, -1]
+    return self.head(self.norm(last_rows))
 
 
 @wrong("kv_caching.CachedGPT.read", "gives all blocks the cache of layer 0")
 def read(self, ids, cache, all_positions=False):
     ids = self.checked(ids, cache)
     B, T = ids.shape
+    blocks = self.blocks if all_positions or T == 1 else self.blocks_for_last
     x = embed_at(self.tokens, self.positions, ids, cache.length).reshape(B * T, -1)
-    for block in self.blocks:
+    for block in blocks:
         x = block(x, 0, cache)
     cache.length += T
-    if not all_positions:
-        return self.head(self.norm(x[T - 1 :: T]))
-    return self.head(self.norm(x)).reshape(B, T, -1)
+    if all_positions:
+        return self.head(self.norm(x)).reshape(B, T, -1)
+    last_rows = x.reshape(B, -1, x.shape[1])[:, -1]
+    return self.head(self.norm(last_rows))
 
 
 @wrong("kv_caching.CachedGPT.read", "gives every block the same input")
 def read(self, ids, cache, all_positions=False):
     ids = self.checked(ids, cache)
     B, T = ids.shape
+    blocks = self.blocks if all_positions or T == 1 else self.blocks_for_last
     x = embed_at(self.tokens, self.positions, ids, cache.length).reshape(B * T, -1)
-    for layer, block in enumerate(self.blocks):
+    for layer, block in enumerate(blocks):
         y = block(x, layer, cache)
     cache.length += T
-    if not all_positions:
-        return self.head(self.norm(y[T - 1 :: T]))
-    return self.head(self.norm(y)).reshape(B, T, -1)
+    if all_positions:
+        return self.head(self.norm(y)).reshape(B, T, -1)
+    last_rows = y.reshape(B, -1, y.shape[1])[:, -1]
+    return self.head(self.norm(last_rows))
 
 
 @wrong("kv_caching.CachedGPT.read", "begins at position 0 every time")
 def read(self, ids, cache, all_positions=False):
     ids = self.checked(ids, cache)
     B, T = ids.shape
+    blocks = self.blocks if all_positions or T == 1 else self.blocks_for_last
     x = embed_at(self.tokens, self.positions, ids, 0).reshape(B * T, -1)
-    for layer, block in enumerate(self.blocks):
+    for layer, block in enumerate(blocks):
         x = block(x, layer, cache)
     cache.length += T
-    if not all_positions:
-        return self.head(self.norm(x[T - 1 :: T]))
-    return self.head(self.norm(x)).reshape(B, T, -1)
+    if all_positions:
+        return self.head(self.norm(x)).reshape(B, T, -1)
+    last_rows = x.reshape(B, -1, x.shape[1])[:, -1]
+    return self.head(self.norm(last_rows))
 
 
 @wrong("kv_caching.CachedGPT.read", "counts the new places before the blocks write")
 def read(self, ids, cache, all_positions=False):
     ids = self.checked(ids, cache)
     B, T = ids.shape
+    blocks = self.blocks if all_positions or T == 1 else self.blocks_for_last
     x = embed_at(self.tokens, self.positions, ids, cache.length).reshape(B * T, -1)
     cache.length += T
-    for layer, block in enumerate(self.blocks):
+    for layer, block in enumerate(blocks):
         x = block(x, layer, cache)
-    if not all_positions:
-        return self.head(self.norm(x[T - 1 :: T]))
-    return self.head(self.norm(x)).reshape(B, T, -1)
+    if all_positions:
+        return self.head(self.norm(x)).reshape(B, T, -1)
+    last_rows = x.reshape(B, -1, x.shape[1])[:, -1]
+    return self.head(self.norm(last_rows))
 
 
 @wrong("kv_caching.unread", "reads the newest token alone from the start")
@@ -378,8 +404,10 @@ def attend_last(query, keys, values):
 
 
 @wrong("kv_caching.CachedBlock.attend", "moves the length itself")
-def attend(self, x, layer, cache):
+def attend(self, x, layer, cache, last=False):
     query, key, value = rows_to_heads(self.query_key_value(x), cache.batch, self.num_heads)
+    if last:
+        query = query[:, :, -1:]
     keys, values = cache.append(layer, key, value)
     mixed = attend_last(query, keys, values)
     cache.length += key.shape[2]
@@ -387,8 +415,10 @@ def attend(self, x, layer, cache):
 
 
 @wrong("kv_caching.CachedBlock.attend", "returns the mix before the given line")
-def attend(self, x, layer, cache):
+def attend(self, x, layer, cache, last=False):
     query, key, value = rows_to_heads(self.query_key_value(x), cache.batch, self.num_heads)
+    if last:
+        query = query[:, :, -1:]
     keys, values = cache.append(layer, key, value)
     return attend_last(query, keys, values)
 
@@ -397,14 +427,16 @@ def attend(self, x, layer, cache):
 def read(self, ids, cache, all_positions=False):
     ids = self.checked(ids, cache)
     B, T = ids.shape
+    blocks = self.blocks if all_positions or T == 1 else self.blocks_for_last
     x = embed_at(self.tokens, self.positions, ids, cache.length).reshape(B * T, -1)
-    for layer, block in enumerate(self.blocks):
+    for layer, block in enumerate(blocks):
         x = block(x, layer, cache)
     cache.length += T
     x = self.norm(x)
-    if not all_positions:
-        return self.head(self.norm(x[T - 1 :: T]))
-    return self.head(self.norm(x)).reshape(B, T, -1)
+    if all_positions:
+        return self.head(self.norm(x)).reshape(B, T, -1)
+    last_rows = x.reshape(B, -1, x.shape[1])[:, -1]
+    return self.head(self.norm(last_rows))
 
 
 @wrong("kv_caching.unread", "counts from the length of the cache")
