@@ -461,8 +461,8 @@ def test_ctrl_c_before_the_script_has_begun(tmp_path):
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_tinycoder_writes_what_parses():
-    """After half of its steps; `python benchmarks/milestones.py --only step2` takes all."""
-    code, out, err = run(STEP2, "--steps", 1000)
+    """With all of its steps: after half of them the share moves by some 10 % with the text."""
+    code, out, err = run(STEP2)
     assert code == 0, out + err
     assert float(out.split("completions that parse ")[1].split("%")[0]) >= 60
     assert "PASSED: 'import ' goes on as 'import numpy as np'" in out
