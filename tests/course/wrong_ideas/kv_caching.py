@@ -133,6 +133,38 @@ def attend_last(query, keys, values):
     return softmax.on_arrays(scores, -1) @ values
 
 
+@wrong("kv_caching.attend_last", "returns module 12's pair")
+def attend_last(query, keys, values):
+    if query.shape[2] > 1:
+        return scaled_dot_product_attention.on_arrays(query, keys, values, None, True)
+    scores = (query * (1 / math.sqrt(query.shape[3]))) @ keys.swapaxes(-1, -2)
+    return softmax.on_arrays(scores, -1) @ values
+
+
+@wrong("kv_caching.attend_last", "does not divide by the root for a single query")
+def attend_last(query, keys, values):
+    if query.shape[2] > 1:
+        return scaled_dot_product_attention.on_arrays(query, keys, values, None, True)[0]
+    return softmax.on_arrays(query @ keys.swapaxes(-1, -2), -1) @ values
+
+
+@wrong("kv_caching.attend_last", "is float64 for a single query")
+def attend_last(query, keys, values):
+    if query.shape[2] > 1:
+        return scaled_dot_product_attention.on_arrays(query, keys, values, None, True)[0]
+    scores = (query / np.sqrt(query.shape[3])) @ keys.swapaxes(-1, -2)
+    return softmax.on_arrays(scores, -1) @ values
+
+
+@wrong("kv_caching.attend_last", "returns a Tensor for several queries")
+def attend_last(query, keys, values):
+    if query.shape[2] > 1:
+        query, keys, values = (wrap(array) for array in (query, keys, values))
+        return scaled_dot_product_attention(query, keys, values, None, True)
+    scores = (query * (1 / math.sqrt(query.shape[3]))) @ keys.swapaxes(-1, -2)
+    return softmax.on_arrays(scores, -1) @ values
+
+
 @wrong("kv_caching.CachedBlock.attend", "attends to the new tokens alone")
 def attend(self, x, layer, cache, last=False):
     query, key, value = rows_to_heads(self.query_key_value(x), cache.batch, self.num_heads)
