@@ -4,6 +4,7 @@ import copy
 import functools
 import json
 import math
+import pickle
 
 import numpy as np
 import pytest
@@ -496,6 +497,19 @@ class TestPacks:
                 params[1].array[...] = 7
 
         assert self.same(KINDS["momentum"], monkeypatch, disturb)
+
+    @pytest.mark.parametrize("kind", KINDS)
+    @pytest.mark.parametrize("copied", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
+    def test_a_copy_goes_on_as_the_original_does(self, kind, copied):
+        network = small_network()
+        optimizer = KINDS[kind](network.parameters())
+        steps(network, optimizer, 3)
+        twin, its_optimizer = copied((network, optimizer))
+        want, got = steps(network, optimizer, 4, 3), steps(twin, its_optimizer, 4, 3)
+        assert np.array_equal(got, want)
+        states = [o.state_dict()["state"] for o in (optimizer, its_optimizer)]
+        for entries, others in zip(*(state.values() for state in states), strict=True):
+            assert all(np.array_equal(entries[name], others[name]) for name in entries | others)
 
     def test_they_do_travel_together(self, monkeypatch):
         lengths = []

@@ -213,14 +213,14 @@ def topological_order(root):
     >>> [getattr(node, "primitive", "leaf") for node in topological_order((x * x + x).made_by)]
     ['leaf', 'mul', 'add']
     """
-    order, seen, todo = [], set(), [root]
+    order, seen, todo = [], set(), [(root, False)]
     while todo:
-        node = todo.pop()
-        if node is None:  # the inputs of the node below are listed
-            order.append(todo.pop())
+        node, inputs_listed = todo.pop()
+        if inputs_listed:
+            order.append(node)
         elif node not in seen:
             seen.add(node)
-            todo += [node, None, *inputs_of(node)]
+            todo += [(node, True), *[(source, False) for source in inputs_of(node)]]
     return order
 
 

@@ -104,8 +104,10 @@ class Pack:
         }
         self.parts = states
         self.share()
-        self.param = np.concatenate([p.array for p in params], axis=None)
-        self.pieces = self.cut(self.param)
+
+    def __reduce__(self):
+        """A copy, or one from a file, gathers its own arrays: copied views would look elsewhere."""
+        return Pack, (self.params, self.parts)
 
     def cut(self, long):
         """Views into a long array, one for each parameter, in its shape."""
@@ -124,13 +126,13 @@ class Pack:
 
     def move(self, update, settings):
         """One step for all of them."""
-        np.concatenate([p.array for p in self.params], axis=None, out=self.param)
+        param = np.concatenate([p.array for p in self.params], axis=None)
         grad = np.concatenate([p.grad.array for p in self.params], axis=None)
         names = set(self.state)
-        update(self.param, grad, self.state, **settings)
+        update(param, grad, self.state, **settings)
         if names != set(self.state):
             self.share()
-        for p, moved in zip(self.params, self.pieces):
+        for p, moved in zip(self.params, self.cut(param)):
             p.array[...] = moved
         numbers = {n: v for n, v in self.state.items() if not isinstance(v, np.ndarray)}
         for part in self.parts:

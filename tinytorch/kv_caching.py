@@ -12,6 +12,7 @@ __all__ = [
     "PlainLinear",
     "PlainNorm",
     "rows_to_heads",
+    "last_rows",
     "heads_to_rows",
     "CachedBlock",
     "embed_at",
@@ -300,6 +301,11 @@ def rows_to_heads(rows, batch, num_heads):
     return split.transpose(2, 0, 3, 1, 4)  # (B, T, 3, H, d) -> (3, B, H, T, d), a view
 
 
+def last_rows(rows, batch):
+    """Of rows (B * T, D) the last one of each of B texts: (B, D)."""
+    return rows.reshape(batch, -1, rows.shape[1])[:, -1]
+
+
 def heads_to_rows(heads):
     """(B, H, T, d) -> rows (B * T, H d), the heads of a token side by side."""
     B, H, T, d = heads.shape
@@ -364,7 +370,7 @@ class CachedBlock:
 
     def __call__(self, x, layer, cache, last=False):
         """Rows (B * T, D) -> rows (B * T, D), or with `last` (B, D); see `attend`."""
-        rows = x.reshape(cache.batch, -1, x.shape[1])[:, -1] if last else x  # those that go on
+        rows = last_rows(x, cache.batch) if last else x  # those that go on
         if self.norm_first:
             x = rows + self.attend(self.norm1(x), layer, cache, last)
             return x + self.think(self.norm2(x))
@@ -473,8 +479,7 @@ class CachedGPT:
         cache.length += T
         if all_positions:
             return self.head(self.norm(x)).reshape(B, T, -1)
-        last_rows = x.reshape(B, -1, x.shape[1])[:, -1]
-        return self.head(self.norm(last_rows))  # (B, D) -> (B, V)
+        return self.head(self.norm(last_rows(x, B)))  # (B, D) -> (B, V)
 
 
 # %% unread

@@ -67,8 +67,7 @@ def read(self, ids, cache, all_positions=False):
     cache.length = before + T
     if all_positions:
         return self.head(self.norm(x)).reshape(B, T, -1)
-    last_rows = x.reshape(B, -1, x.shape[1])[:, -1]
-    return self.head(self.norm(last_rows))
+    return self.head(self.norm(last_rows(x, B)))
 
 
 @solution("kv_caching.unread")

@@ -260,8 +260,7 @@ def read(self, ids, cache, all_positions=False):
         x = block(x, layer, cache)
     if all_positions:
         return self.head(self.norm(x)).reshape(B, T, -1)
-    last_rows = x.reshape(B, -1, x.shape[1])[:, -1]
-    return self.head(self.norm(last_rows))
+    return self.head(self.norm(last_rows(x, B)))
 
 
 @wrong("kv_caching.CachedGPT.read", "moves length in every layer")
@@ -275,8 +274,7 @@ def read(self, ids, cache, all_positions=False):
         cache.length += T
     if all_positions:
         return self.head(self.norm(x)).reshape(B, T, -1)
-    last_rows = x.reshape(B, -1, x.shape[1])[:, -1]
-    return self.head(self.norm(last_rows))
+    return self.head(self.norm(last_rows(x, B)))
 
 
 @wrong("kv_caching.CachedGPT.read", "counts one place for several tokens")
@@ -290,8 +288,7 @@ def read(self, ids, cache, all_positions=False):
     cache.length += 1
     if all_positions:
         return self.head(self.norm(x)).reshape(B, T, -1)
-    last_rows = x.reshape(B, -1, x.shape[1])[:, -1]
-    return self.head(self.norm(last_rows))
+    return self.head(self.norm(last_rows(x, B)))
 
 
 @wrong("kv_caching.CachedGPT.read", "gives all blocks the cache of layer 0")
@@ -305,8 +302,7 @@ def read(self, ids, cache, all_positions=False):
     cache.length += T
     if all_positions:
         return self.head(self.norm(x)).reshape(B, T, -1)
-    last_rows = x.reshape(B, -1, x.shape[1])[:, -1]
-    return self.head(self.norm(last_rows))
+    return self.head(self.norm(last_rows(x, B)))
 
 
 @wrong("kv_caching.CachedGPT.read", "gives every block the same input")
@@ -320,8 +316,7 @@ def read(self, ids, cache, all_positions=False):
     cache.length += T
     if all_positions:
         return self.head(self.norm(y)).reshape(B, T, -1)
-    last_rows = y.reshape(B, -1, y.shape[1])[:, -1]
-    return self.head(self.norm(last_rows))
+    return self.head(self.norm(last_rows(y, B)))
 
 
 @wrong("kv_caching.CachedGPT.read", "begins at position 0 every time")
@@ -335,8 +330,7 @@ def read(self, ids, cache, all_positions=False):
     cache.length += T
     if all_positions:
         return self.head(self.norm(x)).reshape(B, T, -1)
-    last_rows = x.reshape(B, -1, x.shape[1])[:, -1]
-    return self.head(self.norm(last_rows))
+    return self.head(self.norm(last_rows(x, B)))
 
 
 @wrong("kv_caching.CachedGPT.read", "counts the new places before the blocks write")
@@ -350,8 +344,7 @@ def read(self, ids, cache, all_positions=False):
         x = block(x, layer, cache)
     if all_positions:
         return self.head(self.norm(x)).reshape(B, T, -1)
-    last_rows = x.reshape(B, -1, x.shape[1])[:, -1]
-    return self.head(self.norm(last_rows))
+    return self.head(self.norm(last_rows(x, B)))
 
 
 @wrong("kv_caching.unread", "reads the newest token alone from the start")
@@ -467,8 +460,7 @@ def read(self, ids, cache, all_positions=False):
     x = self.norm(x)
     if all_positions:
         return self.head(self.norm(x)).reshape(B, T, -1)
-    last_rows = x.reshape(B, -1, x.shape[1])[:, -1]
-    return self.head(self.norm(last_rows))
+    return self.head(self.norm(last_rows(x, B)))
 
 
 @wrong("kv_caching.unread", "counts from the length of the cache")
