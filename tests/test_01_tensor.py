@@ -1610,7 +1610,7 @@ class TestRandom:
         assert abs(second - 0.75) < 0.05
 
     def test_multinomial_refuses_what_has_no_meaning(self):
-        for weights in ([0.0, 0.0], [-1.0, 2.0], [math.nan, 1.0], [math.inf, 1.0]):
+        for weights in ([0.0, 0.0], [-1.0, 2.0], [math.nan, 1.0], [math.inf, 1.0], []):
             assert "multinomial: weights must be" in raised(
                 ValueError, multinomial, Tensor(weights)
             )

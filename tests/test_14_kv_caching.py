@@ -354,6 +354,15 @@ def test_block_of_rows_is_the_block(norm_first, activation):
         assert np.array_equal(cache.keys, keys)
 
 
+@pytest.mark.exercise("kv_caching")
+def test_for_the_last_logits_the_last_block_thinks_about_the_last_tokens_alone():
+    reader = CachedGPT(tiny(num_layers=2))
+    cache, x = reader.new_cache(batch=3), normal(12, reader.tokens.shape[1])
+    with no_grad():
+        shapes = [b(x, n, cache).shape[0] for n, b in enumerate(reader.blocks_for_last)]
+    assert shapes == [12, 3]
+
+
 # -- embed_at
 @pytest.mark.exercise("kv_caching.embed_at")
 class TestEmbedAt:
