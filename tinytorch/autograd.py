@@ -75,13 +75,14 @@ import functools
 import inspect
 import math
 import weakref
+from sys import getrefcount
 
 import numpy as np
 
 from .activations import sigmoid
 from .explain.checking import fault
 from .explain.gradients import explain_grad, pairs_everything  # noqa: F401
-from .explain.tracing import arrays_in, memory_of
+from .explain.tracing import memory_of
 from .tensor import PRIMITIVES, RULES, SLOTS, Call, Tensor, _switch, dims_of, wrap
 
 
@@ -238,16 +239,16 @@ def local_gradients(call, g, retain_graph=False):
         shape and dtype of its source, and memory that nobody else looks into.
     """
     if call.primitive == "part":  # of a call with several results, which wants a list
-        pairs, taken = [(call.inputs[0], Parts.with_one(call, g))], {memory_of(np.asarray(g))}
+        pairs = [(call.inputs[0], Parts.with_one(call, g))]
     else:
-        pairs, taken = [], set(map(memory_of, arrays_in(call.kept.values())))
-        g = g.complete(call) if isinstance(g, Parts) else np.asarray(g)
-        for source, answer in zip(call.inputs, answers_of(call, g)):
+        pairs, g = [], g.complete(call) if isinstance(g, Parts) else np.asarray(g)
+        answers = answers_of(call, g)
+        for i, source in enumerate(call.inputs):
             if source is not None:
-                pairs.append((source, owned(fitted(answer, source, call), taken)))
+                pairs.append((source, owned(answers, i, g, pairs)))
     result = call.result and call.result()
     if result is not None:  # it asked with retain_grad()
-        pairs.append((result, owned(np.asarray(g), taken)))
+        pairs.append((result, np.array(g)))
     if not retain_graph:
         call.kept, call.inputs, call.versions = FREED, (), ()
     return pairs
@@ -271,12 +272,11 @@ class Parts(list):
 
     def complete(self, call):
         """All of them: zeros for a result that nobody used."""
-        pairs = zip(self, call.shape)
-        return [np.zeros(shape, call.dtype) if g is None else g for g, shape in pairs]
+        return [np.zeros(s, call.dtype) if g is None else g for g, s in zip(self, call.shape)]
 
 
 def answers_of(call, g):
-    """What the rule of a call answers: a gradient, or None, for every input."""
+    """A new list of what the rule of a call answers: for every input its gradient, or None."""
     name, function = call.primitive, RULES.get(call.primitive)
     if function is None:
         raise NotImplementedError(f"{name} has no slope, or nobody has written {name}_rule yet")
@@ -285,7 +285,8 @@ def answers_of(call, g):
     answers = answers if isinstance(answers, (tuple, list)) else (answers,)
     if len(answers) > count:
         raise ValueError(f"{name}_rule gave {len(answers)} gradients for {count} inputs")
-    return answers if len(answers) == count else (*answers, *[None] * (count - len(answers)))
+    pairs = zip((*answers, *[None] * (count - len(answers))), call.inputs)
+    return [None if source is None else fitted(answer, source, call) for answer, source in pairs]
 
 
 def told(call, name):
@@ -314,13 +315,16 @@ def fitted(answer, source, call):
     return g.astype(dtype, copy=False)
 
 
-def owned(array, taken):
-    """The array itself if nobody else looks into its memory, else a copy; `taken` grows."""
-    memory = memory_of(array)
-    if memory in taken or not array.flags.writeable:
-        return array.copy()
-    taken.add(memory)
-    return array
+def owned(answers, i, g, pairs):
+    """Answer i, if nobody else looks into its memory or it is the first to pass g on; else a copy.
+
+    Python counts who holds an array: `answers`, `array` and the question make 3.
+    """
+    array = answers[i]
+    alone = getrefcount(answers[i]) == 3 and (array.base is None or getrefcount(array.base) == 2)
+    if not alone and isinstance(g, np.ndarray) and memory_of(array) == memory_of(g):
+        alone = all(memory_of(part) != memory_of(g) for _, part in pairs)
+    return array if alone and array.flags.writeable else array.copy()
 
 
 # %% start

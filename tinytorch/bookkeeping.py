@@ -11,7 +11,7 @@ import numpy as np
 
 from .tensor import Tensor
 
-__all__ = ["SHORT", "Pack", "fit_together", "fitted", "listed", "plain"]
+__all__ = ["SHORT", "Pack", "fitted", "listed", "pack_for", "plain"]
 __all__ += ["refuse_parameters", "refuse_settings"]
 
 
@@ -104,6 +104,9 @@ class Pack:
         }
         self.parts = states
         self.share()
+        self.arrays = [p.array for p in params]
+        self.param = np.concatenate(self.arrays, axis=None)  # where they meet for a step
+        self.moved = self.cut(self.param)
 
     def __reduce__(self):
         """A copy, or one from a file, gathers its own arrays: copied views would look elsewhere."""
@@ -126,17 +129,31 @@ class Pack:
 
     def move(self, update, settings):
         """One step for all of them."""
-        param = np.concatenate([p.array for p in self.params], axis=None)
+        np.concatenate(self.arrays, axis=None, out=self.param)
         grad = np.concatenate([p.grad.array for p in self.params], axis=None)
         names = set(self.state)
-        update(param, grad, self.state, **settings)
+        update(self.param, grad, self.state, **settings)
         if names != set(self.state):
             self.share()
-        for p, moved in zip(self.params, self.cut(param)):
-            p.array[...] = moved
+        for array, moved in zip(self.arrays, self.moved):
+            array[...] = moved
         numbers = {n: v for n, v in self.state.items() if not isinstance(v, np.ndarray)}
         for part in self.parts:
             part.update(numbers)
+
+
+def pack_for(found, params, states):
+    """A Pack for parameters with these states; None if they cannot travel together.
+
+    Args:
+        found: the Pack of the step before, or None; it goes on if the states are those that it
+            shares, and the parameters still have the arrays that they had.
+    """
+    if found is not None:
+        same = [id(part) for part in found.parts] == [id(state) for state in states]
+        if same and all(p.array is array for p, array in zip(params, found.arrays)):
+            return found
+    return Pack(params, states) if fit_together(params, states) else None
 
 
 def fit_together(params, states):

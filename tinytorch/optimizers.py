@@ -25,10 +25,9 @@ import numpy as np
 from . import messages
 from .bookkeeping import (
     SHORT,
-    Pack,
-    fit_together,
     fitted,
     listed,
+    pack_for,
     plain,
     refuse_parameters,
     refuse_settings,
@@ -149,11 +148,8 @@ class Optimizer:
         if not self.elementwise or len(params) < 2:
             return None
         states = [self.state.setdefault(p, {}) for p in params]
-        found = self.packs.get(number)
-        if found is None or list(map(id, found.parts)) != list(map(id, states)):
-            found = Pack(params, states) if fit_together(params, states) else None
-            self.packs[number] = found
-        return found
+        self.packs[number] = pack_for(self.packs.get(number), params, states)
+        return self.packs[number]
 
     def update(self, param, grad, state, **settings):
         """Change one array in place; each kind of optimizer says how."""
