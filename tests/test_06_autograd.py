@@ -1402,6 +1402,33 @@ class TestRuleTable:
         assert x.grad.tolist() == [2, 3] and x.tolist() == [1, 2]
         assert not np.shares_memory(x.grad.array, x.array)
 
+    @pytest.mark.parametrize(
+        ("answer", "slope"),
+        [
+            (lambda always: always, 3),  # the list itself, from one walk to the next
+            (lambda always: tuple(array[:] for array in always), 3),
+            (lambda always: [np.broadcast_to(array.sum(), 2) for array in always], 6),
+            (lambda always: [always[0][::-1], always[0]], 3),
+        ],
+    )
+    def test_a_rule_that_keeps_what_it_answers(self, toy_table, answer, slope):
+        always = [np.full(2, 3.0, np.float32), np.full(2, 3.0, np.float32)]
+
+        @primitive
+        def both(x, y):
+            return x + y
+
+        @rule
+        def both_rule(g):
+            return answer(always)
+
+        x, y = leaf([1.0, 2.0]), leaf([1.0, 2.0])
+        z = both(x, y) + x + y
+        for walk in (1, 2, 3):
+            z.backward(np.ones(2), retain_graph=walk < 3)
+            assert [array.tolist() for array in always] == [[3, 3], [3, 3]]
+            assert x.grad.tolist() == y.grad.tolist() == [walk * (slope + 1)] * 2
+
     def test_a_rule_that_hands_one_array_to_two_inputs(self, toy_table):
         @primitive
         def both(x, y):
