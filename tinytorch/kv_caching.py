@@ -290,7 +290,7 @@ class PlainNorm:
     def deviation(self, x):
         """sqrt(mean of x^2 + eps) of every row, (N, 1); for a single row one Python number."""
         if len(x) == 1:
-            return math.sqrt(x[0].dot(x[0]) / x.shape[1] + self.eps)
+            return math.sqrt(np.vdot(x, x) / x.size + self.eps)
         return np.sqrt((x * x).dot(self.averages) + self.eps)
 
 
