@@ -1521,7 +1521,7 @@ def multinomial(probabilities, num_samples=1, generator=None, replacement=False)
     p = plain(probabilities).astype(float64)
     steps = p.cumsum(axis=-1)  # (..., C)
     totals = steps[..., -1:]
-    drawable = all([0 < total < math.inf for total in totals.ravel().tolist()])  # no nan, either
+    drawable = all(0 < total < math.inf for total in totals.ravel().tolist())  # no nan, either
     if not (p.shape[-1] > 0 and p.min(initial=0) >= 0 and drawable):
         raise ValueError("multinomial: weights must be finite, not negative, and not all 0")
     rng = numpy_generator(generator)
