@@ -27,7 +27,7 @@ The rules of the test, fixed beforehand:
 That code parses does not mean that it is right, or makes sense. `import ` is a demonstration, no
 test: the answer stands in the text.
 
-    python step2_tinycoder.py                             2 minutes on two free cores; 72 to 85 %
+    python step2_tinycoder.py                             2 minutes on two free cores; 63 to 86 %
                                                           parse (a model that counts: 28 %)
     python step2_tinycoder.py --prompt "def forward(self, x):" --temperature 0.8
     python step2_tinycoder.py --preset small              smaller and faster, with a larger loss
