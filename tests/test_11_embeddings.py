@@ -203,6 +203,15 @@ class TestEmbeddingRule:
         g = np.broadcast_to(1.0, (2, 3, 4))
         assert embedding_rule(g, (3, 4), ids, None)[:, 0].tolist() == [1, 3, 2]
 
+    @pytest.mark.parametrize("rows", [4, 400])
+    def test_nan_of_one_token_stays_in_its_row(self, rows):
+        g, ids = np.ones((3, 2), np.float32), np.array([1, 0, 1])
+        g[1] = np.nan, np.inf
+        back = embedding_rule(g, (rows, 2), ids, None)
+        assert np.isnan(back[0, 0]) and np.isinf(back[0, 1])
+        assert back[1].tolist() == [2, 2] and not back[2:].any()
+        assert np.isfinite(embedding_rule(g, (rows, 2), ids, 0)).all()
+
     @pytest.mark.parametrize("padding_idx", [None, 1])
     def test_backward_through_the_lookup(self, padding_idx):
         table = Tensor(TABLE, requires_grad=True)

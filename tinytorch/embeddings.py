@@ -103,13 +103,10 @@ def embedding_rule(g, x_shape, ids, padding_idx):
            [1., 3.]])
     """
     ids, g = ids.reshape(-1), g.reshape(-1, x_shape[1])  # (...) -> (N,), (..., D) -> (N, D)
-    if x_shape[0] <= 100:  # few rows: the product with one-hot rows is faster
-        back = np.eye(x_shape[0], dtype=g.dtype).take(ids, axis=0).T @ g  # (V, N) @ (N, D)
-    else:
-        order = ids.argsort(kind="stable")
-        used, starts = np.unique(ids[order], return_index=True)
-        back = np.zeros(x_shape, dtype=g.dtype)
-        back[used] = np.add.reduceat(g[order], starts)
+    order = ids.argsort(kind="stable")
+    used, starts = np.unique(ids[order], return_index=True)
+    back = np.zeros(x_shape, dtype=g.dtype)
+    back[used] = np.add.reduceat(g[order], starts)
     if padding_idx is not None:
         back[padding_idx] = 0
     return back
