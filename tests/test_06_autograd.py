@@ -1423,11 +1423,32 @@ class TestRuleTable:
             return answer(always)
 
         x, y = leaf([1.0, 2.0]), leaf([1.0, 2.0])
-        z = both(x, y) + x + y
+        z = both(x, y) + both(x, y)  # the second answer is added to the first
         for walk in (1, 2, 3):
             z.backward(np.ones(2), retain_graph=walk < 3)
             assert [array.tolist() for array in always] == [[3, 3], [3, 3]]
-            assert x.grad.tolist() == y.grad.tolist() == [walk * (slope + 1)] * 2
+            assert x.grad.tolist() == y.grad.tolist() == [walk * 2 * slope] * 2
+
+    @pytest.mark.parametrize(
+        "answer",
+        [lambda g: g * 2, lambda g: (g * 2).reshape(2), lambda g: g, lambda g: g[::-1]],
+    )
+    def test_what_nobody_else_holds_is_not_copied(self, toy_table, answer):
+        @primitive
+        def twice(x):
+            return x * 2
+
+        places = []
+
+        @rule
+        def twice_rule(g):
+            made = answer(g)
+            places.append(made.__array_interface__["data"][0])
+            return made
+
+        call = twice(leaf([1.0, 2.0])).made_by
+        [(_, part)] = local_gradients(call, np.ones(2, np.float32))
+        assert [part.__array_interface__["data"][0]] == places
 
     def test_a_rule_that_hands_one_array_to_two_inputs(self, toy_table):
         @primitive
