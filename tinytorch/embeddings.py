@@ -106,7 +106,7 @@ def embedding_rule(g, x_shape, ids, padding_idx):
     order = ids.argsort(kind="stable")
     used, starts = np.unique(ids[order], return_index=True)
     back = np.zeros(x_shape, dtype=g.dtype)
-    back[used] = np.add.reduceat(g[order], starts)
+    back[used] = np.add.reduceat(g.take(order, axis=0), starts)
     if padding_idx is not None:
         back[padding_idx] = 0
     return back
