@@ -1,6 +1,7 @@
 """PyTorch's further names: files, devices, switches, other libraries, writes, refusals."""
 
 import copy
+import inspect
 import io
 import json
 import math
@@ -785,3 +786,53 @@ def test_a_misspelt_setting_is_not_passed_over():
         tinytorch.utils.data.DataLoader([1, 2], bacth_size=2)
     with pytest.raises(TypeError, match="rtoll"):
         tinytorch.testing.assert_close(tinytorch.ones(1), tinytorch.zeros(1), rtoll=9)
+
+
+X = tinytorch.arange(6).float().reshape(2, 3)
+PLACES = tinytorch.zeros(2, 3).long()
+BESIDE = {  # what else these want
+    "cat": {"tensors": [X, X]},
+    "chunk": {"chunks": 2},
+    "concat": {"tensors": [X, X]},
+    "concatenate": {"tensors": [X, X]},
+    "cosine_similarity": {"x2": X},
+    "cross": {"other": X},
+    "gather": {"index": PLACES},
+    "index_add": {"index": PLACES[0], "source": X},
+    "index_copy": {"index": PLACES[0], "source": X},
+    "index_fill": {"index": PLACES[0], "value": 1.0},
+    "index_select": {"index": PLACES[0]},
+    "kthvalue": {"k": 1},
+    "narrow": {"start": 0, "length": 1},
+    "quantile": {"q": 0.5},
+    "renorm": {"p": 2, "maxnorm": 1.0},
+    "repeat_interleave": {"repeats": 2},
+    "scatter": {"index": PLACES, "value": 1.0},
+    "scatter_add": {"index": PLACES, "src": X},
+    "scatter_reduce": {"index": PLACES, "src": X, "reduce": "sum"},
+    "select": {"index": 0},
+    "split": {"split_size": 1},
+    "stack": {"tensors": [X, X]},
+    "take_along_dim": {"indices": PLACES},
+    "tensor_split": {"indices_or_sections": 2},
+    "topk": {"k": 1},
+    "unflatten": {"sizes": (2, 3)},
+}
+
+
+def along_a_dim():
+    """The names of all functions with a `dim`: of tinytorch, then of tinytorch.nn.functional."""
+    for home in (tinytorch, nn.functional):
+        for name in home.__all__ if hasattr(home, "__all__") else dir(home):
+            function = getattr(home, name)
+            if inspect.isfunction(function) and "dim" in inspect.signature(function).parameters:
+                yield pytest.param(function, id=f"{home.__name__}.{name}")
+
+
+@pytest.mark.parametrize("function", [*along_a_dim()])
+def test_a_dimension_that_is_not_there(function, request):
+    name = request.node.callspec.id.rsplit(".", 1)[1]
+    arguments = {"dim": 5, **BESIDE.get(name, {})}
+    first = [] if "tensors" in arguments else [X]
+    with pytest.raises(IndexError, match="dim 5 is out of range for"):
+        function(*first, **arguments)

@@ -179,7 +179,7 @@ def places_of(dim, index):
     """The full index of every place that `gather` picks: its own, but `index` along `dim`."""
     places = list(np.indices(index.shape, sparse=True))
     if places:
-        places[dim] = index
+        places[dims_of(dim, index.ndim)[0]] = index
     return tuple(places)
 
 
@@ -222,7 +222,10 @@ def tensor_max(x, dim=None, keepdim=False, axis=None, keepdims=False):
     if isinstance(dim, Tensor):
         return maximum(x, dim)
     dim, keepdim = axis if dim is None else dim, keepdim or keepdims
-    return amax(x, None, keepdim) if dim is None else picked(x, argmax(x, dim, True), dim, keepdim)
+    if dim is None:
+        return amax(x, None, keepdim)
+    dims_of(dim, x.ndim)  # refuses what x has not
+    return picked(x, argmax(x, dim, True), dim, keepdim)
 
 
 def tensor_min(x, dim=None, keepdim=False, axis=None, keepdims=False):
@@ -232,6 +235,7 @@ def tensor_min(x, dim=None, keepdim=False, axis=None, keepdims=False):
     dim, keepdim = axis if dim is None else dim, keepdim or keepdims
     if dim is None:
         return turned(amax(turned(x), None, keepdim))
+    dims_of(dim, x.ndim)
     return picked(x, argmin(x, dim, True), dim, keepdim)
 
 
@@ -359,7 +363,11 @@ def dim(x):
 
 def size(x, dim=None):
     """The shape, or the size of one dimension."""
-    return Size(x.shape) if dim is None else x.shape[dims_of(dim, x.ndim)[0]]
+    if dim is None:
+        return Size(x.shape)
+    if not x.ndim:
+        raise IndexError("a single number has no dimension, and so no size of one")
+    return x.shape[dims_of(dim, x.ndim)[0]]
 
 
 class Size(tuple):
@@ -425,9 +433,9 @@ def chunk(x, chunks, dim=0):
     """
     if chunks < 1:
         raise ValueError(f"chunk: into at least 1 part, not {chunks}")
-    if not x.shape[dim]:
+    if not size(x, dim):
         return split(x, [0] * chunks, dim)
-    return split(x, -(-x.shape[dim] // chunks), dim)
+    return split(x, -(-size(x, dim) // chunks), dim)
 
 
 # ---------------------------------------------------------------- methods: other dtypes

@@ -20,9 +20,10 @@ from pathlib import Path
 import pytest
 from test_transformer import FOLDER, environment, listen_to_ctrl_c, run
 
-from tinytorch import download
+import tinytorch
+from tinytorch import download, runs
 from tinytorch.training import save_safetensors
-from tinytorch.transformers import GPT
+from tinytorch.transformers import GPT, generate_text
 
 STEP1, STEP2, STEP3 = (
     "step1_quick_validation.py",
@@ -217,8 +218,8 @@ def test_a_blank_at_the_end_of_a_prompt_belongs_to_the_next_token():
     class Model:
         """Writes what it is told."""
 
-    def written(model, tokenizer, prompts, temperature, seed):
-        assert prompts == ["import"]
+    def written(model, tokenizer, prompts, **how):
+        assert prompts == ["import"] and how["temperature"] == 0
         return [" numpy as np\nimport"]
 
     CODER.written_by_model, before = written, CODER.written_by_model
@@ -226,6 +227,37 @@ def test_a_blank_at_the_end_of_a_prompt_belongs_to_the_next_token():
         assert CODER.first_line(Model(), None, "import ") == "import numpy as np"
     finally:
         CODER.written_by_model = before
+
+
+# a, then b or c: greedily "ab", and what follows is anything; "ac" is rarer, and "d" always follows
+FORK = "ab1 ab2 ab3 ab4 ab5 ab6 " + "acd " * 5
+
+
+@pytest.mark.parametrize(("beams", "begins"), [(1, "b"), (4, "cd")])
+def test_both_models_are_searched_with_beams(beams, begins):
+    tokenizer = CODER.tokenizer_of("abcd123456 \n")
+    ids = tokenizer.encode(FORK)
+    counting = runs.NGram(ids, 2, tokenizer.vocab_size)
+
+    class Model(GPT):
+        """Knows what the counting model knows."""
+
+        def forward(self, ids):
+            logits = CODER.CountingText(counting).logits(ids.array)
+            return tinytorch.tensor(logits[:, None].astype("float32"))
+
+    prompts, before, length = ["a"], CODER.BEFORE, CODER.WRITTEN
+    CODER.BEFORE, CODER.WRITTEN = " ", 2
+    try:
+        [counted] = CODER.written_by_counting(counting, tokenizer, prompts, beams)
+        how = {"temperature": 0, "num_beams": beams}
+        model = Model(tokenizer.vocab_size, 8, 2, 1, 8)
+        CODER.generate_cached, cached = generate_text, CODER.generate_cached
+        [written] = CODER.written_by_model(model, tokenizer, prompts, **how)
+    finally:
+        CODER.BEFORE, CODER.WRITTEN = before, length
+        CODER.generate_cached = cached
+    assert counted == written and counted.startswith(begins)
 
 
 # -- Shakespeare's data
@@ -461,7 +493,7 @@ def test_ctrl_c_before_the_script_has_begun(tmp_path):
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_tinycoder_writes_what_parses():
-    """With all of its steps: after half of them the share moves by some 10 % with the text."""
+    """With all of its steps."""
     code, out, err = run(STEP2)
     assert code == 0, out + err
     assert float(out.split("completions that parse ")[1].split("%")[0]) >= 60

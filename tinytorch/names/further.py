@@ -13,6 +13,7 @@ from ..tensor import (
     add,
     cat,
     clone,
+    dims_of,
     int64,
     log,
     matmul,
@@ -169,6 +170,7 @@ def nextafter(x, other):
 
 def extremes_so_far(x, dim, largest):
     """The pair (values, indices) of the largest or smallest number so far."""
+    x.size(dim)  # refuses what x has not
     moved = np.moveaxis(x.array, dim, 0)
     best, places = moved[0].copy(), np.zeros(moved.shape[1:], int64)
     indices = np.zeros(moved.shape, int64)
@@ -213,6 +215,7 @@ def logcumsumexp_rule(g, x, dim, out):
 
 def mode(x, dim=-1, keepdim=False):
     """The most frequent value along `dim`, of several the smallest -> (values, indices)."""
+    x.size(dim)  # refuses what x has not
 
     def place(row):
         values, counts = np.unique(row, return_counts=True)
@@ -247,7 +250,7 @@ def trapezoid(y, x=None, *, dx=1.0, dim=-1):
     """The area under a line through the points -> without that dimension. Args: x, or dx."""
 
     def ends(t):
-        n = t.shape[dim]
+        n = t.size(dim)
         return t.narrow(dim, 1, n - 1), t.narrow(dim, 0, n - 1)
 
     if x is not None and x.ndim == 1:  # it says where the points of `dim` are
@@ -257,7 +260,8 @@ def trapezoid(y, x=None, *, dx=1.0, dim=-1):
 
 def renorm(x, p, dim, maxnorm):
     """The slices along `dim`, scaled to a length of at most maxnorm -> the shape of x."""
-    others = tuple(d for d in range(x.ndim) if d != dim % x.ndim)
+    [own] = dims_of(dim, x.ndim)
+    others = tuple(d for d in range(x.ndim) if d != own)
     lengths = norm(x, p, others, True)
     return mul(x, where(lengths > maxnorm, maxnorm / (lengths + 1e-7), 1.0))
 
@@ -284,7 +288,7 @@ def cross(x, other, dim=None):
     """The vector at right angles to both, of three numbers along `dim` -> the same shape."""
     if dim is None:
         dim = next((d for d in range(x.ndim) if x.shape[d] == 3), 0)
-    if x.ndim != other.ndim or not x.shape[dim] == other.shape[dim] == 3:
+    if x.ndim != other.ndim or not x.size(dim) == other.size(dim) == 3:
         raise ValueError(f"cross: dim {dim} has 3 sizes in both, not {x.shape} and {other.shape}")
     order = ((1, 2, 0), (2, 0, 1))
     a, b = ([t.index_select(dim, Tensor(list(o))) for o in order] for t in (x, other))

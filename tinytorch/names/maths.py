@@ -518,7 +518,7 @@ def median(x, dim=None, keepdim=False):
     """
     if dim is None:
         return median(reshape(x, (-1,)), 0).values
-    middle = ranked(x, (x.shape[dim] + 1) // 2, dim)
+    middle = ranked(x, (x.size(dim) + 1) // 2, dim)
     lost = np.isnan(x.array)
     first = np.argmax(lost, axis=dim, keepdims=True)
     return picked(x, where(lost.any(axis=dim, keepdims=True), first, middle), dim, keepdim)
@@ -535,8 +535,8 @@ def kthvalue(x, k, dim=-1, keepdim=False):
 
 def ranked(x, k, dim):
     """Where the k-th smallest is; nan counts as the largest."""
-    if not 1 <= k <= x.shape[dim]:
-        raise ValueError(f"kthvalue: k={k} is not between 1 and the size {x.shape[dim]} of {dim=}")
+    if not 1 <= k <= x.size(dim):
+        raise ValueError(f"kthvalue: k={k} is not between 1 and the size {x.size(dim)} of {dim=}")
     return wrap(np.argsort(x.array, axis=dim, kind="stable").take([k - 1], axis=dim))
 
 
@@ -555,7 +555,7 @@ def quantile(x, q, dim=None, keepdim=False):
     if not 0 <= float(q) <= 1:
         raise ValueError(f"quantile: q is a share from 0 to 1, not {q!r}")
     flat, along = (reshape(x, (-1,)), 0) if dim is None else (x, dim)
-    place = float(q) * (flat.shape[along] - 1)
+    place = float(q) * (flat.size(along) - 1)
     ends = (math.floor(place) + 1, math.ceil(place) + 1)
     low, high = (kthvalue(flat, k, along, keepdim).values for k in ends)
     lost = np.isnan(flat.array).any(axis=along, keepdims=keepdim)

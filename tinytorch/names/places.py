@@ -46,6 +46,7 @@ def argsort(x, dim=-1, descending=False, stable=False):
     keys = x.array.astype("int8") if x.dtype == bool_ else x.array
     if not x.shape:
         return wrap(np.zeros((), int64))
+    dim = dims_of(dim, x.ndim)[0]
     if not descending:
         return wrap(np.asarray(np.argsort(keys, axis=dim, kind="stable")))
     keys = np.flip(keys, dim)  # backwards twice, so that equal ones stay in their order
@@ -74,7 +75,8 @@ def unique(x, sorted=True, return_inverse=False, return_counts=False, dim=None):
         A Tensor; or a tuple: the elements, for each place in x which one, and how often each is.
     """
     wanted = {"return_inverse": return_inverse, "return_counts": return_counts}
-    found = np.unique(x.array, **wanted, axis=dim, equal_nan=False)
+    axis = None if dim is None else dims_of(dim, x.ndim)[0]
+    found = np.unique(x.array, **wanted, axis=axis, equal_nan=False)
     if not isinstance(found, tuple):
         return wrap(found)
     return tuple(wrap(part) for part in found)
@@ -230,7 +232,7 @@ def narrow(x, dim, start, length):
     >>> narrow(Tensor([1, 2, 3]), 0, 1, 2)
     tensor([2, 3])
     """
-    start, n = int(start), x.shape[dim]
+    start, n = int(start), x.size(dim)
     start += n if start < 0 else 0
     if not 0 <= start <= start + length <= n:
         raise IndexError(f"narrow: {start} to {start + length} is not within 0 to {n}")
@@ -243,7 +245,7 @@ def unbind(x, dim=0):
     >>> unbind(Tensor([1, 2]))
     (tensor(1), tensor(2))
     """
-    return tuple(select(x, dim, i) for i in range(x.shape[dim]))
+    return tuple(select(x, dim, i) for i in range(x.size(dim)))
 
 
 @primitive
@@ -516,7 +518,7 @@ def repeat_interleave(x, repeats, dim=None):
     x, dim = (reshape(x, (-1,)), 0) if dim is None else (x, dim)
     if np.asarray(plain(repeats)).dtype.kind not in "iu":
         raise TypeError(f"repeat_interleave: repeats are whole numbers, not {repeats!r:.60}")
-    numbers = np.repeat(np.arange(x.shape[dim]), plain(repeats))
+    numbers = np.repeat(np.arange(x.size(dim)), plain(repeats))
     return index_select(x, dim, wrap(numbers))
 
 
@@ -612,7 +614,7 @@ def tensor_split(x, indices_or_sections, dim=0):
     >>> [t.tolist() for t in tensor_split(Tensor([1, 2, 3]), 2)]
     [[1, 2], [3]]
     """
-    n = x.shape[dim]
+    n = x.size(dim)
     if isinstance(indices_or_sections, int):
         return split(x, [len(p) for p in np.array_split(np.arange(n), indices_or_sections)], dim)
     ends = [0, *indices_or_sections, n]
@@ -737,7 +739,7 @@ def isin(elements, test_elements):
 def stride(x, dim=None):
     """How many elements lie between neighbours of each dimension, a tuple; or of one."""
     steps = tuple(n // x.array.itemsize for n in x.array.strides)
-    return steps if dim is None else steps[dim]
+    return steps if dim is None else steps[dims_of(dim, x.ndim)[0]]
 
 
 def is_contiguous(x):
@@ -847,7 +849,7 @@ def diff(x, n=1, dim=-1):
     tensor([3, 5])
     """
     for _ in range(n):
-        size = x.shape[dim]
+        size = x.size(dim)
         ends = narrow(x, dim, 1, size - 1), narrow(x, dim, 0, size - 1)
         x = ne(*ends) if x.dtype == bool_ else sub(*ends)
     return x if n else clone(x)

@@ -357,7 +357,7 @@ def hardswish(x, inplace=False):
 
 def glu(x, dim=-1):
     """a * sigmoid(b), where a and b are the halves of x along `dim`: (..., 2n) -> (..., n)."""
-    if x.shape[dim] % 2:
+    if x.size(dim) % 2:
         raise ValueError(f"glu: dimension {dim} of {x.shape} has no two equal halves")
     a, b = x.chunk(2, dim)
     return a * activations.sigmoid(b)
