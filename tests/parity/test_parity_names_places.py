@@ -27,6 +27,8 @@ torch.logcumsumexp(torch.tensor([-200.0, 0.0, 3.0, float("-inf")]), 0); x.logcum
 (50 * x).logcumsumexp(0); torch.digamma(torch.tensor([-10.3, -20.7, 0.3, -4.0, -0.01]))
 x.digamma(); (x - 9.5).digamma(); torch.lgamma(torch.tensor([-1.0, 0.0, 0.5, -2.5]))
 torch.erfinv(torch.tensor([1.0, -1.0, 0.99999, 2.0])); torch.erfinv(torch.zeros(0))
+torch.lgamma(torch.tensor([float("inf"), float("-inf")])); torch.corrcoef(v.detach())
+torch.mode(torch.tensor(3.0)); torch.repeat_interleave(i); torch.histogram(v.detach()).hist
 n.byte().logit(); torch.cartesian_prod(v); torch.rot90(x, 5); torch.rot90(x, -1, (1, 0))
 torch.sinc(x * k); torch.cov(x.detach()[:, :2], correction=0); torch.cov(v.detach())
 (lambda t: [t.__iadd__(x), t][1])(torch.zeros(3, 4)); (lambda t: [t.__itruediv__(y), t][1])(x * 2)

@@ -68,7 +68,7 @@ def lanczos(x):
     """log(gamma(x)), number by number; inf at 0, -1, -2, ..."""
 
     def one(z):
-        return math.inf if z <= 0 and z == math.floor(z) else math.lgamma(z)
+        return math.inf if math.isinf(z) or (z <= 0 and z == math.floor(z)) else math.lgamma(z)
 
     return np.vectorize(one, otypes=[x.dtype])(x)
 
@@ -215,6 +215,8 @@ def logcumsumexp_rule(g, x, dim, out):
 
 def mode(x, dim=-1, keepdim=False):
     """The most frequent value along `dim`, of several the smallest -> (values, indices)."""
+    if not x.ndim:
+        return Pair(clone(x), wrap(np.zeros((), int64)))
     x.size(dim)  # refuses what x has not
 
     def place(row):
@@ -234,7 +236,7 @@ def dist(x, other, p=2):
 Histogram = collections.namedtuple("Histogram", "hist bin_edges")
 
 
-def histogram(x, bins, *, range=None, weight=None, density=False):
+def histogram(x, bins=100, *, range=None, weight=None, density=False):
     """How many elements lie in each part, and the edges -> the pair (hist, bin_edges).
 
     Args:
@@ -277,6 +279,8 @@ def cov(x, *, correction=1):
 def corrcoef(x):
     """The correlations of the rows: (n, m) -> (n, n)."""
     found = cov(x)
+    if not found.ndim:  # of one row: nothing to compare it with
+        return found / found
     spread = found.diagonal().sqrt()
     return found / (spread.unsqueeze(0) * spread.unsqueeze(1))
 

@@ -509,12 +509,16 @@ def tile(x, *dims):
     return repeated(x, (1,) * (x.ndim - len(dims)) + dims)
 
 
-def repeat_interleave(x, repeats, dim=None):
+def repeat_interleave(x, repeats=None, dim=None):
     """Each element repeated on the spot: a number, or for each slice its own.
+
+    Without `repeats` x says how often each of 0, 1, 2, ... stands there.
 
     >>> repeat_interleave(Tensor([1, 2]), 2)
     tensor([1, 1, 2, 2])
     """
+    if repeats is None:
+        x, repeats = wrap(np.arange(len(x))), x
     x, dim = (reshape(x, (-1,)), 0) if dim is None else (x, dim)
     if np.asarray(plain(repeats)).dtype.kind not in "iu":
         raise TypeError(f"repeat_interleave: repeats are whole numbers, not {repeats!r:.60}")
