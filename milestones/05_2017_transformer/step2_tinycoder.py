@@ -214,14 +214,17 @@ def written_by_model(model, tokenizer, prompts, **how):
 
 
 class CountingText:
-    """What a beam search asks for, answered by the model that counts."""
+    """What a beam search asks for, answered by the model that counts: each question once."""
 
     def __init__(self, model):
-        self.model = model
+        self.model, self.answers = model, {}  # the last tokens -> log-probabilities of the next
 
     def logits(self, ids):
         """Texts (B, N) -> log-probabilities of their next token, (B, V)."""
-        return np.log([self.model.probabilities(row) for row in ids[:, -ORDER:].tolist()])
+        ends = [tuple(row) for row in ids[:, 1 - self.model.order :].tolist()]
+        for end in set(ends) - self.answers.keys():
+            self.answers[end] = np.log(self.model.probabilities(end))
+        return np.array([self.answers[end] for end in ends])
 
     def select(self, rows):
         """From now on row i continues what was row rows[i]; nothing is kept here, so nothing."""
