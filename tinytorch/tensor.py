@@ -162,9 +162,9 @@ def broadcast_shape(first, second):
 
 # %% tables
 class _Switch(threading.local):
-    """Recording on or off, for each thread on its own; and a generator, if it has its own."""
+    """Recording on or off, for each thread on its own; its generator; and if `explain` watches."""
 
-    on, generator = True, None
+    on, generator, watched = True, None, False
 
 
 _switch = _Switch()

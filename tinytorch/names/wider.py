@@ -6,7 +6,7 @@ Without these arguments a call goes straight on to the lesson's own function.
 import gc
 import sys
 
-from ..tensor import Tensor, recording
+from ..tensor import Tensor, _switch, recording
 
 core = sys.modules[Tensor.__module__]  # `tinytorch.tensor` is a function
 
@@ -154,11 +154,13 @@ def set_part(x, index, value):
 def changing(name, sign):
     """`x += other`: x itself changes; if that is recorded, it becomes the result of one more step.
 
-    The shape and the dtype of x stay.
+    The shape and the dtype of x stay. A part of another tensor is changed where it has no name,
+    as in y[2] += 1, which Python ends with y.__setitem__; a view that has one is refused.
     """
     own = getattr(core.Tensor, name)
 
     def method(x, other):
+        nameless = sys.getrefcount(x) <= 3  # the caller's, `x` here, and the question
         result = own(x, other)
         if result.shape != x.shape:
             raise ValueError(f"{name}: the result is {result.shape} and does not fit {x.shape}")
@@ -170,8 +172,9 @@ def changing(name, sign):
         others = onlookers(x) if functions().is_shared(x, result) else []
         if not others:
             return renewed(x, result)
-        if x.array.base is not None and any(t.array.size >= x.array.size for t in others):
-            return result  # x is a part, as in y[2] += 1: y.__setitem__ comes next
+        part = (nameless or sys.gettrace()) and x.array.base is not None  # debuggers hold x, too
+        if part and any(t.array.size >= x.array.size for t in others):
+            return result  # y.__setitem__ comes next
         told = "looks into these numbers, and would not change with them"
         raise RuntimeError(f"{sign}: another tensor {told}: use t = t {sign[0]} value")
 
@@ -193,7 +196,7 @@ def onlookers(x):
 
     Views share the counter of writes; Python's collector knows who holds it.
     """
-    if sys.getrefcount(x.version) <= 2:
+    if _switch.watched or sys.getrefcount(x.version) <= 2:  # a Trace holds every view
         return []
     return [t for t in gc.get_referrers(x.version) if isinstance(t, Tensor) and t is not x]
 
