@@ -163,13 +163,11 @@ class TestExplainGrad:
             return h
 
         model = Net(between)
-        F.cross_entropy(model(IMAGES), LABELS).backward()
-        expected = {name: p.grad.tolist() for name, p in model.named_parameters()}
-        model.zero_grad()
         report = explained(None, model)
-        assert report.ok and len(expected) == 4
+        assert report.ok
         F.cross_entropy(model(IMAGES), LABELS).backward()
-        assert expected == {name: p.grad.tolist() for name, p in model.named_parameters()}
+        for name, p in model.named_parameters():
+            assert np.isclose(report[name].norm, np.linalg.norm(p.grad.array))
 
     def test_an_unused_parameter(self):
         model = Net(lambda h: h)
