@@ -802,6 +802,16 @@ def test_a_misspelt_setting_is_not_passed_over():
         tinytorch.testing.assert_close(tinytorch.ones(1), tinytorch.zeros(1), rtoll=9)
 
 
+def test_what_is_no_dtype_and_no_tensor():
+    x = tinytorch.ones(2)
+    for want in ("gpu", 5):
+        told = raised(TypeError, x.to, want)
+        assert told == (
+            f"to: {want!r} is no dtype, such as tinytorch.float32, and no device: there is only 'cpu'"
+        )
+    assert raised(TypeError, tinytorch.equal, x, 1).endswith("not one with 1: use ==")
+
+
 X = tinytorch.arange(6).float().reshape(2, 3)
 PLACES = tinytorch.zeros(2, 3).long()
 BESIDE = {  # what else these want

@@ -455,7 +455,11 @@ def to(x, *wanted, dtype=None, device=None, non_blocking=False, copy=False, memo
         elif str(want).split(":")[0] in ("cpu", "cuda", "mps", "xpu", "meta"):
             on_cpu(x, want)
         elif want is not None and not isinstance(want, bool):
-            dtype = np.dtype(want)
+            try:
+                dtype = np.dtype(want)
+            except TypeError:
+                told = f"to: {want!r} is no dtype, such as tinytorch.float32"
+                raise TypeError(f"{told}, and no device: there is only 'cpu'") from None
     if dtype is None or dtype == x.dtype:
         return clone(x) if copy else x
     return cast(x, dtype)

@@ -198,6 +198,8 @@ def equal(x, other):
     >>> equal(Tensor([1, 2]), Tensor([1, 2])), equal(Tensor([1, 2]), Tensor([1]))
     (True, False)
     """
+    if not isinstance(other, Tensor):
+        raise TypeError(f"equal compares two tensors, not one with {other!r:.40}: use ==")
     return x.shape == other.shape and bool(np.array_equal(x.array, other.array))
 
 
