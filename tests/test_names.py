@@ -807,7 +807,8 @@ def test_what_is_no_dtype_and_no_tensor():
     for want in ("gpu", 5):
         told = raised(TypeError, x.to, want)
         assert told == (
-            f"to: {want!r} is no dtype, such as tinytorch.float32, and no device: there is only 'cpu'"
+            f"to: {want!r} is no dtype, such as tinytorch.float32, "
+            "and no device: there is only 'cpu'"
         )
     assert raised(TypeError, tinytorch.equal, x, 1).endswith("not one with 1: use ==")
 

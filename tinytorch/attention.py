@@ -339,8 +339,8 @@ def in_heads_rule(g, tensors, needs):
     rows = np.empty((B, T, len(g), H, width), g[0].dtype)
     for k, part in enumerate(g):  # np.stack does the same, in twice the time
         rows[:, :, k] = part.swapaxes(1, 2)  # (B, H, T, D/H) -> (B, T, H, D/H)
-    rows = rows.reshape(B, T, len(weights))  # (B, T, K * D)
-    g_x, g_weights, g_biases = RULES["linear"](rows, x, weights, (needs[0], True, True))
+    rows, needs = rows.reshape(B, T, -1), (needs[0], True, True)  # (B, T, K * D)
+    g_x, g_weights, g_biases = RULES["linear"](rows, x, weights, needs)
     shares = g_weights.reshape(len(g), -1, x.shape[-1])  # (K * D, D) -> (K, D, D)
     return (g_x, *shares, *(() if biases is None else g_biases.reshape(len(g), -1)))
 

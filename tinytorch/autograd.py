@@ -357,7 +357,7 @@ def start(loss, gradient, create_graph):
 def hand_over(gradients):
     """Add each leaf's gradient to its .grad, now that all are known."""
     for leaf, g in gradients.items():
-        if isinstance(leaf, Tensor):
+        if isinstance(leaf, Tensor) and leaf.requires_grad:  # not frozen since
             if leaf.grad is None:
                 leaf.grad = wrap(compact(g))
             else:
@@ -748,8 +748,8 @@ def pow_rule(g, x, exponent, out, needs):
 @rule
 def maximum_rule(g, x, y, out):
     """The larger of the two; a tie shares."""
-    share = np.where(x == y, 0.5, x == out).astype(g.dtype)
-    return g * share, g * (1 - share)
+    tie, half, first = x == y, 0.5 * g, x == out
+    return np.where(tie, half, np.where(first, g, 0)), np.where(tie, half, np.where(first, 0, g))
 
 
 RULES["minimum"] = maximum_rule  # here too the gradient goes to the one that became the result
@@ -821,7 +821,7 @@ def amax_rule(g, x, dim, keepdim, out):
     """The largest over `dim`; equal ones share."""
     largest = x == sum_rule(out, x.shape, dim, keepdim)
     ties = largest.sum(axis=dims_of(dim, x.ndim), keepdims=True)  # they share the gradient
-    return sum_rule(g, x.shape, dim, keepdim) * (largest / ties).astype(g.dtype)
+    return np.where(largest, sum_rule(g, x.shape, dim, keepdim) / ties.astype(g.dtype), 0)
 
 
 # %% rules-shape
@@ -856,7 +856,7 @@ def cat_rule(g, shapes, dim):
 @rule
 def relu_rule(g, out):
     """z = max(x, 0); 0 at the corner."""
-    return g * (out > 0)
+    return np.where(out > 0, g, 0)  # and not g * (out > 0): infinity * 0 is nan
 
 
 @rule

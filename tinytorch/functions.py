@@ -85,7 +85,7 @@ def clamp_rule(g, x, min, max):
     inside = (x >= lower) & (x <= upper)
     below = (x < lower) & (lower < upper)
     above = (x > upper) | (upper < lower)  # bounds the wrong way round: `max` wins
-    return g * inside, g * below, g * above
+    return tuple(np.where(part, g, 0) for part in (inside, below, above))
 
 
 @primitive
@@ -458,6 +458,8 @@ def to(x, *wanted, dtype=None, device=None, non_blocking=False, copy=False, memo
             try:
                 dtype = np.dtype(want)
             except TypeError:
+                if not isinstance(want, str | int):
+                    raise
                 told = f"to: {want!r} is no dtype, such as tinytorch.float32"
                 raise TypeError(f"{told}, and no device: there is only 'cpu'") from None
     if dtype is None or dtype == x.dtype:

@@ -145,11 +145,11 @@ class Optimizer:
 
     def pack(self, number, params):
         """The Pack of these parameters of a group; None if each has to move by itself."""
+        before = self.packs.pop(number, None)  # gone for good if parameters move alone now, and age
         if not self.elementwise or len(params) < 2:
             return None
         states = [self.state.setdefault(p, {}) for p in params]
-        self.packs[number] = pack_for(self.packs.get(number), params, states)
-        return self.packs[number]
+        return self.packs.setdefault(number, pack_for(before, params, states))
 
     def update(self, param, grad, state, **settings):
         """Change one array in place; each kind of optimizer says how."""

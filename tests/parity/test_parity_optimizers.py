@@ -12,6 +12,7 @@ from hypothesis import given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 from hypothesis.extra import numpy as hnp  # noqa: E402
 
+import tinytorch  # noqa: E402
 from tinytorch import nn, optim, optimizers  # noqa: E402
 from tinytorch.tensor import Tensor  # noqa: E402
 
@@ -236,3 +237,36 @@ def test_a_parameter_frozen_half_way_stays_there(kind):
 
     race(ours, theirs, own, other, np.float64, 0, change)
     assert ours.state_dict()["param_groups"][0]["params"] == [0, 1]
+
+
+SKIPPED = [
+    ("Adam", {}),
+    ("Adam", {"amsgrad": True}),
+    ("AdamW", {}),
+    ("Adamax", {}),
+    ("RAdam", {}),
+    ("NAdam", {}),
+    ("Adadelta", {}),
+    ("Adagrad", {"lr_decay": 0.1}),
+    ("RMSprop", {"momentum": 0.5}),
+    ("SGD", {"momentum": 0.9}),
+]
+
+
+@pytest.mark.parametrize(("kind", "settings"), SKIPPED)
+def test_parameters_without_a_gradient_in_some_steps(kind, settings):
+    """Each counts its own steps, whoever else moves: small parameters move together, see Pack."""
+    draws = np.random.default_rng(0)
+    for count in (2, 3, 4):
+        moving = [np.flatnonzero(draws.random(count) < 0.6) for _ in range(8)]
+        ends = []
+        for library in (torch, tinytorch):
+            params = [library.nn.Parameter(library.ones(2, 2) * n) for n in range(count)]
+            optimizer = getattr(library.optim, kind)(params, lr=0.1, **settings)
+            for step, numbers in enumerate(moving):
+                optimizer.zero_grad()
+                for n in numbers:
+                    ((params[n] * (step + n)).sum() + (params[n] * params[n]).sum()).backward()
+                optimizer.step()
+            ends.append([p.detach().numpy() for p in params])
+        np.testing.assert_allclose(*ends, rtol=1e-4, atol=1e-5, err_msg=f"{count} {moving}")
