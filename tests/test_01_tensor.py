@@ -1407,7 +1407,7 @@ class TestIndexing:
         np.testing.assert_array_equal(t[:, Tensor([1, 1])].array, self.x[:, [1, 1]])
         np.testing.assert_array_equal(t[t > 0].array, self.x[self.x > 0])
         np.testing.assert_array_equal(t[Tensor(1)].array, self.x[1])
-        np.testing.assert_array_equal(t[[Tensor(1), Tensor(2)]].array, self.x[[1, 2]])
+        np.testing.assert_array_equal(t[[Tensor(1), Tensor(2)]].array, self.x[1, 2])  # as in PyTorch
 
     def test_one_number_is_still_a_view(self):
         x = Tensor([1.0, 2.0])

@@ -27,6 +27,13 @@ torch.logcumsumexp(torch.tensor([-200.0, 0.0, 3.0, float("-inf")]), 0); x.logcum
 (50 * x).logcumsumexp(0); torch.digamma(torch.tensor([-10.3, -20.7, 0.3, -4.0, -0.01]))
 x.digamma(); (x - 9.5).digamma(); torch.lgamma(torch.tensor([-1.0, 0.0, 0.5, -2.5]))
 torch.erfinv(torch.tensor([1.0, -1.0, 0.99999, 2.0])); torch.erfinv(torch.zeros(0))
+b[0, :, [1, 2]]; b[:, 0, [1, 2]]; b[0, None, [1, 0]]; b[0, ..., [1, 0]]; b[-1, :, torch.arange(2)]
+b[torch.tensor(1), :, [0, 1]]; b[[torch.tensor([0, 1]), torch.tensor([1, 0])]]; b[[[0, 1], [1, 0]]]
+b[[0, torch.tensor(1)]]; b[torch.tensor([1, 0], dtype=torch.uint8)]; b[None, 0, [1, 2]]
+b[0, :, torch.arange(b.shape[2]) > 0]; b[1, [0, 1], :][..., 1]; b[[slice(0, 1), 0]]
+(lambda t: [t.__setitem__((0, slice(None), [1, 0]), b[0, :, :2]), t][1])(b * 0)
+(lambda t: [t.__setitem__((0, slice(None), [1, 0]), b[0, :, :2] * 2), t][1])(b * 3)
+(lambda t: [t.__setitem__((1, 2), v[:1]), t][1])(torch.zeros(3, 4))
 torch.lgamma(torch.tensor([float("inf"), float("-inf")])); torch.corrcoef(v.detach())
 torch.mode(torch.tensor(3.0)); torch.repeat_interleave(i); torch.histogram(v.detach()).hist
 n.byte().logit(); torch.cartesian_prod(v); torch.rot90(x, 5); torch.rot90(x, -1, (1, 0))

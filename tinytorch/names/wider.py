@@ -6,6 +6,8 @@ Without these arguments a call goes straight on to the lesson's own function.
 import gc
 import sys
 
+import numpy as np
+
 from ..tensor import Tensor, _switch, recording
 
 core = sys.modules[Tensor.__module__]  # `tinytorch.tensor` is a function
@@ -126,7 +128,60 @@ def prod(x, dim=None, keepdim=False, *, dtype=None):
     return functions().to(maths.prod(converted("prod", x, dtype), dim, keepdim), dtype)
 
 
-# ---------------------------------------------------------------- writing into a part
+# ---------------------------------------------------------------- reading and writing a part
+
+
+def is_number(item):
+    """Whether it is one whole number: Python's, NumPy's, or a Tensor without dimensions."""
+    if isinstance(item, Tensor | np.generic | np.ndarray):
+        return item.ndim == 0 and item.dtype.kind in "iu"
+    return isinstance(item, int) and not isinstance(item, bool)
+
+
+def is_list(item):
+    """Whether it picks several places: a list, an array or a Tensor of numbers, or a mask."""
+    return isinstance(item, list) or getattr(item, "ndim", 0) > 0
+
+
+def index_of(x, index):
+    """An index as NumPy has to be told it, so that it means what it means in PyTorch.
+
+    A list with more than numbers in it stands for a tuple. Bytes are a mask. Beside lists and
+    masks, whole numbers are taken first: `x[0, :, [1, 2]]` is `x[0][:, [1, 2]]`.
+    """
+    if isinstance(index, list) and not all(isinstance(i, int | float | np.generic) for i in index):
+        index = tuple(index)
+    items = index if isinstance(index, tuple) else (index,)
+    if any(getattr(i, "dtype", None) == np.uint8 and i.ndim for i in items):
+        items = index = tuple(to_mask(i) for i in items)
+    mixed = any(is_number(i) for i in items) and any(is_list(i) for i in items)
+    if len(items) < 3 or not mixed or any(isinstance(i, bool) for i in items):
+        return index
+    numbers, rest = [], []
+    for item in items:
+        if is_number(item):
+            numbers.append(int(item))
+            continue
+        rest.append(core.plain(item))
+        if item is Ellipsis:
+            numbers.append(item)
+        elif item is not None:  # a mask stands for as many dimensions as it has
+            mask = is_list(item) and np.asarray(rest[-1]).dtype == bool
+            numbers += [slice(None)] * (np.ndim(rest[-1]) if mask else 1)
+    places = np.arange(x.array.size).reshape(x.shape)[tuple(numbers)][tuple(rest)]
+    return np.unravel_index(places, x.shape)
+
+
+def to_mask(item):
+    """The item, truth values if it is made of bytes."""
+    array = core.plain(item)
+    return array.astype(bool) if getattr(array, "dtype", None) == np.uint8 else item
+
+
+def part(x, index):
+    """`x[index]`, see `index_of`: a view for numbers and slices, a copy for lists and masks."""
+    usual = isinstance(index, int | slice)
+    return core.getitem(x, index if usual else index_of(x, index))
 
 
 def set_part(x, index, value):
@@ -135,6 +190,11 @@ def set_part(x, index, value):
     Raises:
         RuntimeError: x is a leaf that requires grad, or another tensor looks into its numbers.
     """
+    index = index_of(x, index)
+    if getattr(value, "ndim", 0):  # sizes of 1 in front are left out
+        ndim = x.array[core.plain(index)].ndim
+        while value.ndim > ndim and value.shape[0] == 1:
+            value = value[0]
     wants = x.requires_grad or getattr(value, "requires_grad", False)
     if not (recording() and wants) or (x.requires_grad and x.is_leaf):
         x._write("t[index] = value", "where(mask, value, t)", core.plain(index), value)
@@ -228,7 +288,8 @@ def next_functions(call):
 
 METHODS = {
     "sum": total, "mean": average, "add": add, "sub": sub, "subtract": sub,
-    "prod": prod, "__setitem__": set_part, "var": core.calls("variance", "functions"),
+    "prod": prod, "__getitem__": part, "__setitem__": set_part,
+    "var": core.calls("variance", "functions"),
     "softmax": softmax_of,
     "log_softmax": log_softmax_of, "div": core.calls("divided", "functions"),
     "divide": core.calls("divided", "functions"),
