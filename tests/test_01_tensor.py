@@ -1112,7 +1112,7 @@ class TestBesideNumPy:
     def test_comparisons_give_tensors_and_tensors_can_be_keys(self):
         t = Tensor([1.0, 2.0])
         assert (t == t).tolist() == [True, True] and (t != 1).tolist() == [False, True]
-        assert (t == None).tolist() == [False, False]  # noqa: E711
+        assert (t == None) is False and (t != None) is True  # noqa: E711, as in PyTorch
         two = Tensor([2.0, 2.0])
         assert (t >= two).tolist() == [False, True] and (t > 1).tolist() == [False, True]
         assert (t <= 1).tolist() == (t < two).tolist() == [True, False]
@@ -1407,7 +1407,7 @@ class TestIndexing:
         np.testing.assert_array_equal(t[:, Tensor([1, 1])].array, self.x[:, [1, 1]])
         np.testing.assert_array_equal(t[t > 0].array, self.x[self.x > 0])
         np.testing.assert_array_equal(t[Tensor(1)].array, self.x[1])
-        np.testing.assert_array_equal(t[[Tensor(1), Tensor(2)]].array, self.x[1, 2])  # as in PyTorch
+        np.testing.assert_array_equal(t[[Tensor(1), Tensor(2)]].array, self.x[1, 2])  # a tuple
 
     def test_one_number_is_still_a_view(self):
         x = Tensor([1.0, 2.0])

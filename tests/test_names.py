@@ -861,3 +861,35 @@ def test_a_dimension_that_is_not_there(function, request):
     first = [] if "tensors" in arguments else [X]
     with pytest.raises(IndexError, match="dim 5 is out of range for"):
         function(*first, **arguments)
+
+
+def test_what_holds_no_numbers_is_never_equal():
+    x = tinytorch.ones(2)
+    for other in (None, "a", [1, 1], (1, 1), {}):
+        assert (x == other) is False and (x != other) is True and (other == x) is False
+    assert (x == 1).tolist() == [True, True] and (x != x).tolist() == [False, False]
+
+
+def test_datasets_in_annotations():
+    from tinytorch.utils import data
+
+    class Numbers(data.Dataset[int]):
+        def __len__(self):
+            return 2
+
+        def __getitem__(self, n):
+            return n
+
+    assert isinstance(Numbers(), data.Dataset) and list(Numbers()) == [0, 1]
+    assert all(kind[int] for kind in (data.IterableDataset, data.Sampler, data.DataLoader))
+
+
+def test_a_step_size_may_be_a_whole_float():
+    schedule = optim.lr_scheduler.StepLR(optim.SGD([leaf([1.0])], lr=1.0), 2.0, gamma=0.5)
+    rates = []
+    for _ in range(4):
+        schedule.optimizer.step()
+        schedule.step()
+        rates += schedule.get_last_lr()
+    assert rates == [1.0, 0.5, 0.5, 0.25]
+    assert "not 1.5" in raised(ValueError, optim.lr_scheduler.StepLR, schedule.optimizer, 1.5)

@@ -1,6 +1,7 @@
 """A notebook of the course: its cells, and the exercises that they hold."""
 
 import ast
+import contextlib
 import io
 import json
 import re
@@ -16,6 +17,7 @@ BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 DIRECTIVE = re.compile(r"#\| (default_exp|export)(?: +(\S+))?")
 LIKE_DIRECTIVE = re.compile(r"#\s*\|")  # what nbdev takes for a directive at the top of a cell
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+WARNED = "Python warns of this, and the tests take it for a mistake:"
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
@@ -100,12 +102,21 @@ class Cell:
 
     @cached_property
     def tree(self):
-        """The cell's syntax tree. Raises SyntaxError, also for what Python only warns of."""
+        """The cell's syntax tree. Raises SyntaxError, also for what Python only warns of.
+
+        The tests of a module take a warning for a failure, so it is told where it stands.
+        """
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("error")
                 compile(self.source, self.id, "exec", dont_inherit=True)
                 return ast.parse(self.source)
+        except SyntaxError as error:
+            with contextlib.suppress(SyntaxError), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                compile(self.source, self.id, "exec", dont_inherit=True)
+                error.msg = f"{WARNED} {error.msg}"
+            raise
         except (ValueError, RecursionError, MemoryError) as error:  # a NUL, a thousand brackets
             why = str(error) or "an expression is too long or too deep"
             raise SyntaxError(why, (self.id, 1, 0, self.source)) from None

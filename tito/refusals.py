@@ -9,7 +9,7 @@ import re
 from collections import Counter
 
 from tito.course import NAMES, number_of
-from tito.notebook import BEGIN, DIRECTIVE, END, FUNCTIONS, Cell, Exercise, Problem
+from tito.notebook import BEGIN, DIRECTIVE, END, FUNCTIONS, WARNED, Cell, Exercise, Problem
 
 KNOWN = "this course knows `#| default_exp NAME` and `#| export`"
 _STRAY = re.compile(r"#\|\s*\w|#\s*\|\s*(export|default_exp|eval)\b")
@@ -116,7 +116,8 @@ def _code_faults(notebook, cell):
         at = error.lineno or 1
         code = cell.lines[at - 1].strip()
         jupyter = f"`{code}` works in Jupyter only and cannot be exported"
-        return [(at, jupyter if code[:1] in ("%", "!") else f"this is not Python: {error.msg}")]
+        told = error.msg if error.msg.startswith(WARNED) else f"this is not Python: {error.msg}"
+        return [(at, jupyter if code[:1] in ("%", "!") else told)]
     if not "".join(cell.lines[cell.top :]).strip():
         return [(1, "an exported cell without a line of code")]
     return [*_import_faults(notebook, tree), *_region_faults(notebook, cell)]

@@ -128,6 +128,17 @@ def prod(x, dim=None, keepdim=False, *, dtype=None):
     return functions().to(maths.prod(converted("prod", x, dtype), dim, keepdim), dtype)
 
 
+def comparing(name, function):
+    """`x == other` or `x != other`; what holds no numbers, such as None, is never equal."""
+
+    def method(x, other):
+        plain = other is None or isinstance(other, str | list | tuple | dict)
+        return NotImplemented if plain else core.calls(function).__get__(x)(other)
+
+    method.__name__, method.__doc__ = name, comparing.__doc__
+    return method
+
+
 # ---------------------------------------------------------------- reading and writing a part
 
 
@@ -296,3 +307,4 @@ METHODS = {
 }  # fmt: skip
 SIGNS = {"__iadd__": "+=", "__isub__": "-=", "__imul__": "*=", "__itruediv__": "/="}
 METHODS |= {name: changing(name, sign) for name, sign in SIGNS.items()}
+METHODS |= {"__eq__": comparing("__eq__", "eq"), "__ne__": comparing("__ne__", "ne")}

@@ -216,7 +216,7 @@ class StepLR(Factored):
     """
 
     def __init__(self, optimizer, step_size, gamma=0.1, last_epoch=-1, verbose=False):
-        if not (isinstance(step_size, int) and step_size > 0):
+        if not (isinstance(step_size, int | float) and step_size > 0 and step_size % 1 == 0):
             raise ValueError(f"step_size is a count of at least 1, not {step_size!r}")
         self.step_size, self.gamma = step_size, gamma
         super().__init__(optimizer, last_epoch)

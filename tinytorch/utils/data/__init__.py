@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import types
 
 import numpy as np
 
@@ -267,3 +268,7 @@ class DataLoader(Loader):
         if self.streamed:
             return ((self.collate_fn or collate)(samples) for samples in batches)
         return (fetch(self.dataset, np.asarray(b), self.collate_fn) for b in batches)
+
+
+for kind in (Dataset, IterableDataset, Sampler, Loader):  # annotations such as Dataset[int]
+    kind.__class_getitem__ = classmethod(types.GenericAlias)
