@@ -49,19 +49,30 @@ def run(module):
         return Export(old, False)
     sources = _sources(module)  # before it is read: a save from now on makes the export stale
     mix = mixed(module)
-    changed = not export.in_step(module, mix.text)
+    changed, once = not export.in_step(module, mix.text), []  # what is said now, and not again
     if changed:
         lost = sorted(set(old["yours"] if old else ()) - set(mix.yours))
-        if lost and module.exported.is_file():
+        by_hand = _by_hand(module, old)
+        if by_hand or (lost and module.exported.is_file()):
             folder = snapshot(workspace, f"export {module.label}", [module.exported])
             told = f"{', '.join(lost)}: yours in the export before this one, which is kept:"
-            mix.notes.append(f"{told} `tito undo {folder.name}` writes that file again")
+            if by_hand:
+                name = module.exported.relative_to(workspace.root).as_posix()
+                told = f"{name} was changed by hand, not in the notebook; that file is kept:"
+            once.append(f"{told} `tito undo {folder.name}` writes that file again")
         files.write(module.exported, mix.text)
     told = asdict(mix) | {"file": files.digest(mix.text), **sources}
     pieces = assembly.Source(told.pop("text"))
     told["pieces"] = {n: files.digest(pieces.code(n)) for n in (*mix.yours, *mix.given)}
     workspace.record(module.name, told)
-    return Export(told, changed)
+    return Export(told | {"notes": [*told["notes"], *once]}, changed)
+
+
+def _by_hand(module, entry):
+    """Whether the exported file is there, and is not what the last export wrote."""
+    if not module.exported.is_file():
+        return False
+    return entry is None or files.digest(module.exported.read_bytes()) != entry["file"]
 
 
 def refresh(module):

@@ -148,6 +148,23 @@ def test_an_exercise_that_an_export_loses_is_kept(desk):
     assert desk.exported().read_bytes() == before
 
 
+@pytest.mark.parametrize("notebook_too", [False, True])
+def test_a_file_that_was_changed_by_hand_is_kept(desk, notebook_too):
+    desk.answer("tensor.double", "return 2 * x")
+    desk.tito("export", "01")
+    edited = desk.exported().read_bytes() + b"MINE = 1\n"
+    desk.exported().write_bytes(edited)
+    if notebook_too:
+        desk.edit("double", "return 2 * x", "return x + x")
+    out = desk.tito("test", "01")[1]
+    number = re.search(r"changed by hand, not in the notebook.*`tito undo (\d+)`", out)
+    assert number and b"MINE" not in desk.exported().read_bytes(), out
+    assert "changed by hand" not in desk.tito("export", "01")[1]
+    assert "changed by hand" not in desk.tito("status")[1]
+    assert desk.tito("undo", number[1])[0] == 0
+    assert desk.exported().read_bytes() == edited
+
+
 @pytest.mark.parametrize(
     ("head", "words"),
     [
