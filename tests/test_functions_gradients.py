@@ -1,10 +1,12 @@
 """Gradients on request, further switches, and the rules of further operations."""
 
+import math
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
+import tinytorch
 from tinytorch.autograd import no_grad
 from tinytorch.functions import grad, inference_mode, is_grad_enabled, set_grad_enabled
 from tinytorch.tensor import Tensor, recording
@@ -96,3 +98,35 @@ def test_other_names():
     with inference_mode():
         assert not is_grad_enabled()
     assert is_grad_enabled()
+
+
+GATES = {  # behind each the root, whose slope at 0 is infinite
+    "relu": lambda x: x.relu(),
+    "clamp": lambda x: x.clamp(min=0.0),
+    "clamp at both ends": lambda x: (x - 0.0).clamp(0.0, 100.0),
+    "maximum": lambda x: tinytorch.maximum(x, tinytorch.zeros(3)),
+    "minimum": lambda x: -tinytorch.minimum(-x, tinytorch.zeros(3)),
+}
+
+
+@pytest.mark.parametrize("gate", GATES)
+def test_infinity_does_not_come_through_a_closed_gate(gate):
+    x = tinytorch.tensor([-1.0, -2.0, 4.0], requires_grad=True)
+    with np.errstate(divide="ignore"):
+        GATES[gate](x).sqrt().sum().backward()
+    assert x.grad.tolist() == [0.0, 0.0, 0.25]
+
+
+def test_infinity_goes_to_the_largest_alone():
+    x = tinytorch.tensor([-1.0, 0.0], requires_grad=True)
+    with np.errstate(divide="ignore"):
+        x.amax().sqrt().backward()
+    assert x.grad.tolist() == [0.0, math.inf]
+
+
+def test_a_leaf_that_was_frozen_after_its_use_gets_no_gradient():
+    frozen, moving = (tinytorch.ones(2, requires_grad=True) for _ in range(2))
+    loss = (frozen * moving).sum()
+    frozen.requires_grad_(False)
+    loss.backward()
+    assert frozen.grad is None and moving.grad.tolist() == [1.0, 1.0]

@@ -52,14 +52,13 @@ def run(module):
     changed, once = not export.in_step(module, mix.text), []  # what is said now, and not again
     if changed:
         lost = sorted(set(old["yours"] if old else ()) - set(mix.yours))
-        by_hand = _by_hand(module, old)
+        why = f"{', '.join(lost)}: yours in the export before this one, which is kept:"
+        if by_hand := _by_hand(module, old):
+            name = module.exported.relative_to(workspace.root).as_posix()
+            why = f"{name} was changed by hand, not in the notebook; that file is kept:"
         if by_hand or (lost and module.exported.is_file()):
             folder = snapshot(workspace, f"export {module.label}", [module.exported])
-            told = f"{', '.join(lost)}: yours in the export before this one, which is kept:"
-            if by_hand:
-                name = module.exported.relative_to(workspace.root).as_posix()
-                told = f"{name} was changed by hand, not in the notebook; that file is kept:"
-            once.append(f"{told} `tito undo {folder.name}` writes that file again")
+            once.append(f"{why} `tito undo {folder.name}` writes that file again")
         files.write(module.exported, mix.text)
     told = asdict(mix) | {"file": files.digest(mix.text), **sources}
     pieces = assembly.Source(told.pop("text"))

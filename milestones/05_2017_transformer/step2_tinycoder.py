@@ -330,24 +330,26 @@ def copied(bodies, text):
     return sum(bool(b.strip()) and unindented(b.strip("\n")) in flat for b in bodies)
 
 
+def compared(model, counting, tokenizer, prompts, beams):
+    """What the model writes, the share of it that parses, and of what the counting one writes."""
+    written = written_by_model(model, tokenizer, prompts, temperature=0, num_beams=beams)
+    counted = written_by_counting(counting, tokenizer, prompts, beams)
+    return written, share(prompts, written), share(prompts, counted)
+
+
 def judged(model, tokenizer, ids, prompts, text, flags):
     """The verdicts: on held-out prompts, beside the model that counts, and the demonstration."""
-    counting, shares, bodies = runs.NGram(ids, ORDER, tokenizer.vocab_size), {}, {}
-    for beams in (BEAMS, 1):
-        written = written_by_model(model, tokenizer, prompts, temperature=0, num_beams=beams)
-        counted = written_by_counting(counting, tokenizer, prompts, beams)
-        shares[beams] = share(prompts, written), share(prompts, counted)
-        bodies[beams] = [cut(w) for w in written]
+    counting = runs.NGram(ids, ORDER, tokenizer.vocab_size)
+    written, value, base = compared(model, counting, tokenizer, prompts, BEAMS)
+    _, greedy, greedy_base = compared(model, counting, tokenizer, prompts, 1)
+    bodies = [cut(w) for w in written]
     print("\nheld-out prompts, and what the model makes of them:")
-    for prompt, body in list(zip(prompts, bodies[BEAMS]))[:3]:
+    for prompt, body in list(zip(prompts, bodies))[:3]:
         print(textwrap.indent(textwrap.dedent(prompt + body).rstrip(), "    "))
-    value, base = shares[BEAMS]
     print(
-        f"of {len(prompts)} completions {copied(bodies[BEAMS], text)} are bodies that stand in the "
-        f"text word for word; the model that counts {ORDER} tokens: {base:.1%} parse\n"
-        "written greedily, {:.1%} of this model's parse, and {:.1%} of that one's".format(
-            *shares[1]
-        )
+        f"of {len(prompts)} completions {copied(bodies, text)} are bodies that stand in the text "
+        f"word for word; the model that counts {ORDER} tokens: {base:.1%} parse\n"
+        f"written greedily, {greedy:.1%} of this model's parse, and {greedy_base:.1%} of that one's"
     )
     loss, counted = losses(model, counting, tokenizer, prompts, flags)
     print(

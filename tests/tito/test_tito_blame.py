@@ -78,6 +78,13 @@ def test_a_bug_where_it_fails(learner):
     assert relu["witness"] == {"call": "relu(-1)", "expected": "0 float64", "received": "1"}
 
 
+def test_the_smallest_input_of_a_test_is_found(learner):
+    """Its quick check passes; pytest, whose own finder of modules comes first, does not."""
+    learner.solve({"activations.relu": "return 0 if x < 0 else 3"}).export()
+    relu = learner.judged("02")[1]["activations.relu"]
+    assert relu["witness"] == {"call": "relu(2)", "expected": "2 float64", "received": "3"}
+
+
 def test_the_smallest_input_is_found_beside_given_code(learner):
     """The learner's `double` is wrong as well: what the course's `relu` gives must not be."""
     mine = {"tensor.double": "return x * 3", "activations.relu": "return total([double(x)]) * 2"}

@@ -26,7 +26,7 @@ SOURCES = [
     ("shell", "double", "LIMIT = 3", "!ls", "double, line 9", "Jupyter only"),
     ("cell magic", "double", "#| export", "%%time\n#| export", "double, line 2", "at the top"),
     ("magic first", "double", "#| export", "#| export\n%time", "double, line 2", "Jupyter only"),
-    ("bad escape", "double", "LIMIT = 3", "LIMIT = '\\d'", "double, line 9", "invalid escape"),
+    ("bad escape", "double", "LIMIT = 3", "LIMIT = '\\d'", "double, line 9", "Python warns of"),
     ("return outside", "double", "LIMIT = 3", "return 3", "double, line 9", "outside function"),
     ("misspelt", "double", "#| export", "#| exprot", "double, line 1", "unknown directive"),
     ("glued bar", "double", "#| export", "#|export", "double, line 1", "unknown directive"),

@@ -190,11 +190,11 @@ class Trace:
         """Call the function, and watch."""
         before = sys.getprofile()
         sys.setprofile(self._saw)
-        _switch.watched = True
+        outer, _switch.watched = _switch.watched, True
         try:
             return function()
         finally:
-            _switch.watched = False
+            _switch.watched = outer
             if before is None or callable(before):
                 sys.setprofile(before)
             else:  # Python's own cProfile

@@ -132,8 +132,9 @@ def comparing(name, function):
     """`x == other` or `x != other`; what holds no numbers, such as None, is never equal."""
 
     def method(x, other):
-        plain = other is None or isinstance(other, str | list | tuple | dict)
-        return NotImplemented if plain else core.calls(function).__get__(x)(other)
+        if other is None or isinstance(other, str | list | tuple | dict):
+            return NotImplemented
+        return getattr(core, function)(x, other)
 
     method.__name__, method.__doc__ = name, comparing.__doc__
     return method
@@ -202,7 +203,7 @@ def set_part(x, index, value):
         RuntimeError: x is a leaf that requires grad, or another tensor looks into its numbers.
     """
     index = index_of(x, index)
-    if getattr(value, "ndim", 0):  # sizes of 1 in front are left out
+    if getattr(value, "ndim", 0) and value.shape[0] == 1:  # sizes of 1 in front are left out
         ndim = x.array[core.plain(index)].ndim
         while value.ndim > ndim and value.shape[0] == 1:
             value = value[0]
@@ -243,8 +244,8 @@ def changing(name, sign):
         others = onlookers(x) if functions().is_shared(x, result) else []
         if not others:
             return renewed(x, result)
-        part = (nameless or sys.gettrace()) and x.array.base is not None  # debuggers hold x, too
-        if part and any(t.array.size >= x.array.size for t in others):
+        inner = (nameless or sys.gettrace()) and x.array.base is not None  # debuggers hold x, too
+        if inner and any(t.array.size >= x.array.size for t in others):
             return result  # y.__setitem__ comes next
         told = "looks into these numbers, and would not change with them"
         raise RuntimeError(f"{sign}: another tensor {told}: use t = t {sign[0]} value")

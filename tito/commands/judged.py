@@ -113,7 +113,8 @@ def _explain(module, result, finder, limit, known):
 
 
 def _short(text):
-    return text if len(text) < 240 else f"{text[:236]} ..."
+    """Without its middle, if it is long: the last arguments of a call stand at its end."""
+    return text if len(text) < 240 else f"{text[:156]} ... {text[-79:]}"
 
 
 def _test_name(node):
