@@ -31,6 +31,9 @@ b[0, :, [1, 2]]; b[:, 0, [1, 2]]; b[0, None, [1, 0]]; b[0, ..., [1, 0]]; b[-1, :
 b[torch.tensor(1), :, [0, 1]]; b[[torch.tensor([0, 1]), torch.tensor([1, 0])]]; b[[[0, 1], [1, 0]]]
 b[[0, torch.tensor(1)]]; b[torch.tensor([1, 0], dtype=torch.uint8)]; b[None, 0, [1, 2]]
 b[0, :, torch.arange(b.shape[2]) > 0]; b[1, [0, 1], :][..., 1]; b[[slice(0, 1), 0]]
+b[torch.tensor(1, dtype=torch.uint8)]; b[torch.tensor([1, 0], dtype=torch.uint8)[0], 0]
+b[0, ..., 1, [0, 1]]; b[None, b[:, :, 0] > 0, 1]; b[True, 0, [1, 0]]; b[0, True, [1, 0]]
+b[torch.ones(1, dtype=torch.uint8).numpy()[0]]
 (lambda t: [t.__setitem__((0, slice(None), [1, 0]), b[0, :, :2]), t][1])(b * 0)
 (lambda t: [t.__setitem__((0, slice(None), [1, 0]), b[0, :, :2] * 2), t][1])(b * 3)
 (lambda t: [t.__setitem__((1, 2), v[:1]), t][1])(torch.zeros(3, 4))

@@ -164,8 +164,8 @@ def index_of(x, index):
     if isinstance(index, list) and not all(isinstance(i, int | float | np.generic) for i in index):
         index = tuple(index)
     items = index if isinstance(index, tuple) else (index,)
-    if any(getattr(i, "dtype", None) == np.uint8 and i.ndim for i in items):
-        items = index = tuple(to_mask(i) for i in items)
+    if any(is_bytes(i) for i in items):
+        items = index = tuple(core.plain(i).astype(bool) if is_bytes(i) else i for i in items)
     mixed = any(is_number(i) for i in items) and any(is_list(i) for i in items)
     if len(items) < 3 or not mixed or any(isinstance(i, bool) for i in items):
         return index
@@ -184,10 +184,9 @@ def index_of(x, index):
     return np.unravel_index(places, x.shape)
 
 
-def to_mask(item):
-    """The item, truth values if it is made of bytes."""
-    array = core.plain(item)
-    return array.astype(bool) if getattr(array, "dtype", None) == np.uint8 else item
+def is_bytes(item):
+    """Whether it is a tensor of bytes, even of one: these are truth values to PyTorch."""
+    return getattr(item, "dtype", None) == np.uint8 and not isinstance(item, np.generic)
 
 
 def part(x, index):
