@@ -214,8 +214,9 @@ def atan2(y, x):
 
 @rule
 def atan2_rule(g, y, x):
-    """x / (x^2 + y^2) and -y / (x^2 + y^2)."""
+    """x / (x^2 + y^2) and -y / (x^2 + y^2); 0 at the origin, as in PyTorch."""
     length = x * x + y * y
+    length = np.where(length == 0, 1, length)
     return g * x / length, -g * y / length
 
 
@@ -518,8 +519,11 @@ def median(x, dim=None, keepdim=False):
     >>> median(Tensor([4.0, 1.0, 3.0, 2.0]))
     tensor(2.)
     """
-    if dim is None:
-        return median(reshape(x, (-1,)), 0).values
+    if dim is None:  # of several in the middle each has its share of the gradient
+        flat = reshape(x, (-1,))
+        found = median(flat, 0).values if flat.shape[0] else wrap(np.array(math.nan, x.dtype))
+        same = flat.array == found.array
+        return amax(flat[wrap(same)]) if same.any() else found
     middle = ranked(x, (x.size(dim) + 1) // 2, dim)
     lost = np.isnan(x.array)
     first = np.argmax(lost, axis=dim, keepdims=True)

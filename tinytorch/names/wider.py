@@ -4,6 +4,7 @@ Without these arguments a call goes straight on to the lesson's own function.
 """
 
 import gc
+import operator
 import sys
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from ..tensor import Tensor, _switch, recording
 
 core = sys.modules[Tensor.__module__]  # `tinytorch.tensor` is a function
+HALF = np.dtype("float16")
 
 
 def functions():
@@ -36,9 +38,11 @@ def written(result, out):
 def reducing(name, own):
     """`sum` or `mean`, which know dtype= and out=."""
 
-    def function(x, *args, dtype=None, out=None, **named):
-        if dtype is not None:
-            x = converted(name, x, dtype)
+    def function(input, *args, dtype=None, out=None, **named):
+        if dtype is None and name == "mean" and getattr(input, "dtype", None) is HALF:
+            mean = functions().to(function(input.float(), *args, **named), HALF)
+            return written(mean, out)  # the sum may be larger than any number of float16
+        x = input if dtype is None else converted(name, input, dtype)
         result = getattr(core, own)(x, *args, **named)
         result = result if dtype is None else functions().to(result, dtype)  # int32, not int64
         return result if out is None else written(result, out)
@@ -69,32 +73,32 @@ def called(function, name, module=core):
 total, average = reducing("sum", "tensor_sum"), reducing("mean", "mean")
 
 
-def add(x, other, *, alpha=1, out=None):
-    """x + alpha * other, element by element; the shapes broadcast.
+def add(input, other, *, alpha=1, out=None):
+    """input + alpha * other, element by element; the shapes broadcast.
 
     Args:
-        x, other: Tensors or numbers. alpha: a number. out: where to write the result.
+        input, other: Tensors or numbers. alpha: a number. out: where to write the result.
     """
-    result = core.add(x, other if alpha == 1 else core.mul(other, alpha))
+    result = core.add(input, other if alpha == 1 else core.mul(other, alpha))
     return result if out is None else written(result, out)
 
 
-def sub(x, other, *, alpha=1, out=None):
-    """x - alpha * other, element by element; the shapes broadcast. Args: as for `add`."""
-    result = core.sub(x, other if alpha == 1 else core.mul(other, alpha))
+def sub(input, other, *, alpha=1, out=None):
+    """input - alpha * other, element by element; the shapes broadcast. Args: as for `add`."""
+    result = core.sub(input, other if alpha == 1 else core.mul(other, alpha))
     return result if out is None else written(result, out)
 
 
-def rsub(x, other, *, alpha=1):
-    """other - alpha * x: the other way round. Args: as for `add`."""
-    return sub(other, x, alpha=alpha)
+def rsub(input, other, *, alpha=1):
+    """other - alpha * input: the other way round. Args: as for `add`."""
+    return sub(other, input, alpha=alpha)
 
 
 def with_out(name):
     """A function of two tensors that knows out=."""
 
-    def function(x, other, *, out=None):
-        result = getattr(core, name)(x, other)
+    def function(input, other, *, out=None):
+        result = getattr(core, name)(input, other)
         return result if out is None else written(result, out)
 
     return called(function, name)
@@ -106,10 +110,10 @@ mul, matmul, maximum, minimum = map(with_out, ("mul", "matmul", "maximum", "mini
 def converting(name):
     """`softmax` or `log_softmax`, which know dtype=."""
 
-    def function(x, *args, dtype=None, **named):
+    def function(input, *args, dtype=None, **named):
         if dtype is not None:
-            x = converted(name, x, dtype)
-        return core.later("activations", name)(x, *args, **named)
+            input = converted(name, input, dtype)
+        return core.later("activations", name)(input, *args, **named)
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = f"`activations.{name}`, which knows dtype= as well -> a Tensor."
@@ -119,13 +123,13 @@ def converting(name):
 softmax_of, log_softmax_of = converting("softmax"), converting("log_softmax")
 
 
-def prod(x, dim=None, keepdim=False, *, dtype=None):
+def prod(input, dim=None, keepdim=False, *, dtype=None):
     """The product of all elements, or along `dim`. Args: dtype, to convert first."""
     from . import maths
 
     if dtype is None:
-        return maths.prod(x, dim, keepdim)
-    return functions().to(maths.prod(converted("prod", x, dtype), dim, keepdim), dtype)
+        return maths.prod(input, dim, keepdim)
+    return functions().to(maths.prod(converted("prod", input, dtype), dim, keepdim), dtype)
 
 
 def comparing(name, function):
@@ -138,6 +142,21 @@ def comparing(name, function):
 
     method.__name__, method.__doc__ = name, comparing.__doc__
     return method
+
+
+def take_over(self, value):
+    """`x.data = value`: x has the numbers and the dtype of a Tensor from now on, in its memory.
+
+    An array or lists are copied, in the dtype of x.
+
+    Raises:
+        TypeError: x requires grad, and these are no real numbers.
+    """
+    if not isinstance(value, Tensor):
+        value = Tensor(value, dtype=self.dtype)
+    if self.requires_grad and value.dtype.kind != "f":
+        raise TypeError(f".data = value: this tensor requires grad, and the value is {value.dtype}")
+    self.array, self.version = value.array, value.version
 
 
 # ---------------------------------------------------------------- reading and writing a part
@@ -228,7 +247,7 @@ def changing(name, sign):
     The shape and the dtype of x stay. A part of another tensor is changed where it has no name,
     as in y[2] += 1, which Python ends with y.__setitem__; a view that has one is refused.
     """
-    own = getattr(core.Tensor, name)
+    own = vars(core.Tensor).get(name) or plainly(name, sign)
 
     def method(x, other):
         nameless = sys.getrefcount(x) <= 3  # the caller's, `x` here, and the question
@@ -241,8 +260,8 @@ def changing(name, sign):
         if result.dtype != x.dtype:
             result = functions().to(result, x.dtype)
         others = onlookers(x) if functions().is_shared(x, result) else []
-        if not others:
-            return renewed(x, result)
+        if only_detached(x, others):
+            return renewed(x, result, others)
         inner = (nameless or sys.gettrace()) and x.array.base is not None  # debuggers hold x, too
         if inner and any(t.array.size >= x.array.size for t in others):
             return result  # y.__setitem__ comes next
@@ -253,12 +272,32 @@ def changing(name, sign):
     return method
 
 
-def renewed(x, result):
-    """x itself, with the numbers of `result` and its place in the graph."""
+def plainly(name, sign):
+    """The method of an operator that no lesson has in place, such as `x **= other`."""
+    operation = getattr(operator, name.replace("__i", "__"))
+
+    def method(x, other):
+        result = operation(x, other)
+        if result.requires_grad and not (x.requires_grad and x.is_leaf):
+            return result
+        return core.write_result(x, result, sign, "a new name for the result")
+
+    return method
+
+
+def only_detached(x, others):
+    """True if all others, who share the numbers of x, are what x.detach() made."""
+    return all(t.array is x.array and not t.requires_grad for t in others)
+
+
+def renewed(x, result, others=()):
+    """x itself, with the numbers of `result` and its place in the graph; others get the numbers."""
     if x.made_by is not None and x.made_by.result is not None and result.made_by is not None:
         result.made_by.result, x.made_by.result = x.made_by.result, None  # of retain_grad()
     x.array, x.version, x.made_by = result.array, result.version, result.made_by
     x.requires_grad = result.requires_grad
+    for t in others:
+        t.array, t.version = x.array, x.version
     return x
 
 
@@ -305,6 +344,11 @@ METHODS = {
     "log_softmax": log_softmax_of, "div": core.calls("divided", "functions"),
     "divide": core.calls("divided", "functions"),
 }  # fmt: skip
-SIGNS = {"__iadd__": "+=", "__isub__": "-=", "__imul__": "*=", "__itruediv__": "/="}
+SIGNS = {
+    "__iadd__": "+=", "__isub__": "-=", "__imul__": "*=", "__itruediv__": "/=", "__ipow__": "**=",
+    "__ifloordiv__": "//=", "__imod__": "%=", "__iand__": "&=", "__ior__": "|=", "__ixor__": "^=",
+    "__ilshift__": "<<=", "__irshift__": ">>=",
+}  # fmt: skip
 METHODS |= {name: changing(name, sign) for name, sign in SIGNS.items()}
+METHODS["data"] = property(core.Tensor.data.fget, take_over)
 METHODS |= {"__eq__": comparing("__eq__", "eq"), "__ne__": comparing("__ne__", "ne")}

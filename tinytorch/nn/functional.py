@@ -12,13 +12,13 @@ from .. import activations, attention, embeddings, losses, transformers
 from ..activations import sigmoid, tanh
 from ..attention import boolean, scores_shape
 from ..autograd import no_grad
-from ..functions import gather, norm, rule, to
+from ..functions import gather, is_shared, norm, rule, to
 from ..layers import Dropout, linear
 from ..losses import checked_targets, need_same_shape, reduced
 from ..names import unknown
 from ..names.maths import cosine_similarity, expm1, log1p, rsqrt
 from ..names.places import repeat_interleave
-from ..names.wider import renewed
+from ..names.wider import only_detached, onlookers, renewed
 from ..tensor import (
     Tensor,
     cat,
@@ -135,12 +135,17 @@ def dropout(x, p=0.5, training=True, inplace=False):
 def over(x, result, inplace):
     """The result; with inplace=True x itself, over which it is written.
 
-    Where that is recorded, x becomes the result; what else looks into its numbers keeps the old.
+    Raises:
+        RuntimeError: that is recorded, and a view of x, or what x is a view of, would not change.
     """
     if not inplace or result is x:
         return result
     if result.requires_grad and not x.is_leaf:
-        return renewed(x, to(result, dtype=x.dtype))
+        others = onlookers(x) if is_shared(x, result) else []
+        if not only_detached(x, others):
+            told = "another tensor looks into these numbers, and would not change with them"
+            raise RuntimeError(f"inplace=True: {told}: use inplace=False")
+        return renewed(x, to(result, dtype=x.dtype), others)
     return write_result(x, result, "inplace=True", "inplace=False")
 
 
