@@ -513,5 +513,5 @@ ELSEWHERE = """
     to_torch autocast set_default_device compile jit set_float32_matmul_precision
     use_deterministic_algorithms version xpu __dlpack__ __dlpack_device__ share_memory_
     register_hook TransformerDecoder TransformerDecoderLayer constant_pad_nd
-    squeeze_ t_ transpose_ unsqueeze_ pin_memory
+    squeeze_ t_ transpose_ unsqueeze_ pin_memory __pos__ __rlshift__ __rrshift__
 """

@@ -47,6 +47,7 @@ PUBLIC = {  # module -> the names that `tinytorch.name` finds there; name=functi
     "names.wider": """
         add log_softmax=log_softmax_of matmul maximum mean=average minimum mul multiply=mul prod
         rsub softmax=softmax_of sub subtract=sub sum=total""",
+    "names.custom": "grad",
     "names.devices": """
         GradScaler accelerator autocast backends compile device
         get_default_device get_float32_matmul_precision jit mps set_default_device
@@ -61,6 +62,22 @@ PUBLIC = {  # module -> the names that `tinytorch.name` finds there; name=functi
     "nn.functional": """
         batch_norm celu constant_pad_nd dropout embedding group_norm layer_norm pairwise_distance
         prelu relu_ rms_norm selu threshold""",
+    # functions from above and of the lessons that call their arguments otherwise than PyTorch does
+    "names.words": """
+        addcdiv addcmul addmm addmv addr allclose amin aminmax argmin argsort argwhere baddbmm
+        bincount bitwise_and bitwise_left_shift bitwise_not bitwise_or bitwise_right_shift
+        bitwise_xor bmm broadcast_to bucketize cholesky chunk clamp_max clamp_min combinations
+        copysign corrcoef count_nonzero cov cross cummax cummin diag diff dist div divide dot eq
+        equal flatten flip fliplr flipud float_power frac ge ger greater greater_equal gt heaviside
+        histc histogram hsplit index_add index_copy index_fill index_put index_select inner
+        is_floating_point isclose isnan kron kthvalue le lerp less less_equal logdet logical_and
+        logical_not logical_or logical_xor logit lt masked_scatter masked_select matrix_exp
+        matrix_power max median min mm mode moveaxis movedim msort mv nan_to_num nanmean nansum
+        narrow ne nextafter nonzero norm not_equal numel outer pinverse positive qr quantile ravel
+        renorm repeat_interleave rot90 round scatter scatter_add scatter_reduce select signbit
+        slogdet sort split std std_mean svd swapaxes swapdims t take take_along_dim tensor_split
+        tensordot tile topk trace true_divide unbind unflatten unique unique_consecutive var
+        var_mean vdot vsplit where""",
 }
 METHODS = {  # module -> the methods of Tensor that stand there
     "names.maths": """
@@ -71,7 +88,8 @@ METHODS = {  # module -> the methods of Tensor that stand there
         nansum outer prod quantile rad2deg reciprocal round rsqrt sign sin sinh square t tan trace
         trunc vdot=dot xlogy""",
     "names.further": """
-        __lshift__=bitwise_left_shift __rshift__=bitwise_right_shift addmv addr bitwise_and
+        __lshift__=bitwise_left_shift __rshift__=bitwise_right_shift
+        __rlshift__=shifted_left __rrshift__=shifted_right __pos__=positive addmv addr bitwise_and
         bitwise_not bitwise_or bitwise_xor copysign cov cross cummax cummin digamma dist erfinv
         float_power ger lgamma logcumsumexp logit mode positive renorm rot90 scatter_reduce sgn
         signbit sinc""",
@@ -186,17 +204,21 @@ def furnish(name, module):
         attach(module)
     elif name == "autograd":
         module.__getattr__ = of_autograd
+        from . import custom
+
+        module.backward = custom.of_several(module.backward)
+        module.gradcheck = custom.with_words(module.gradcheck)
 
 
 def of_autograd(name):
     """`tinytorch.autograd.grad` and what else PyTorch keeps there."""
-    if name in ("grad", "inference_mode", "is_grad_enabled", "set_grad_enabled"):
+    if name in ("inference_mode", "is_grad_enabled", "set_grad_enabled"):
         from .. import functions
 
         return getattr(functions, name)
-    if name in ("Function", "Variable", "detect_anomaly", "functional", "set_detect_anomaly"):
-        from . import custom
+    from . import custom
 
+    if name in custom.PUBLIC:
         return getattr(custom, name)
     raise unknown(name, "tinytorch.autograd", ["backward", "gradcheck", "grad", "no_grad"])
 

@@ -4,12 +4,16 @@ Both are calls of one primitive, "custom", in the graph of module 06: what it ke
 with the gradient when the walk comes by.
 """
 
+import functools
 import weakref
 
 import numpy as np
 
+from .. import autograd
 from ..autograd import no_grad, rule
 from ..tensor import Call, Tensor, recording, wrap
+
+PUBLIC = ("Function", "Variable", "detect_anomaly", "functional", "grad", "set_detect_anomaly")
 
 
 class Context:
@@ -247,7 +251,6 @@ def run_hooks(ctx, g):
 
 def leaf_hook(x, hook):
     """A hook on a leaf: backward() looks for it when it hands the gradients over."""
-    from .. import autograd
     from ..tensor import SLOTS
 
     usual = SLOTS["backward"]
@@ -356,19 +359,124 @@ def Variable(data, requires_grad=False, volatile=False):
 
 
 class detect_anomaly:
-    """`with detect_anomaly():` accepted; `explain_grad` looks for nan and where it comes from."""
+    """`with detect_anomaly():` a gradient that is nan raises RuntimeError in backward().
 
-    def __init__(self, mode=True, check_nan=True):
-        self.mode = mode
+    Args:
+        check_nan: False looks for nothing.
+    """
+
+    def __init__(self, check_nan=True):
+        self.check_nan = check_nan
+
+    def __enter__(self):
+        self.before = autograd.answers_of
+        usual = getattr(self.before, "unchecked", self.before)
+        autograd.answers_of = without_nan(usual) if self.check_nan else usual
+        return self
+
+    def __exit__(self, *exception):
+        autograd.answers_of = self.before
+
+
+class set_detect_anomaly(detect_anomaly):
+    """`set_detect_anomaly(True)` at once; `with set_detect_anomaly(True):` until its end.
+
+    Args:
+        mode: whether to look for nan. check_nan: False looks for nothing.
+    """
+
+    def __init__(self, mode, check_nan=True):
+        super().__init__(mode and check_nan)
+        super().__enter__()
 
     def __enter__(self):
         return self
 
-    def __exit__(self, *exception):
-        pass
+
+def without_nan(usual):
+    """The function of module 06 that asks the rules, which refuses nan."""
+
+    def answers_of(call, g):
+        answers = usual(call, g)
+        if any(a is not None and np.isnan(a).any() for a in answers):
+            told = "explain_grad(loss) says where it comes from"
+            raise RuntimeError(f"the gradient of {call.primitive} is nan: {told}")
+        return answers
+
+    answers_of.unchecked = usual
+    return answers_of
 
 
-set_detect_anomaly = detect_anomaly
+def of_several(usual):
+    """`autograd.backward`, which takes a list of tensors as well, and inputs=."""
+
+    @functools.wraps(usual)
+    def backward(tensors, grad_tensors=None, *args, inputs=None, **named):
+        if isinstance(tensors, (list, tuple)):
+            tensors, grad_tensors = together(tensors, grad_tensors), None
+        if inputs is None:
+            return usual(tensors, grad_tensors, *args, **named)
+        return tensors.backward(grad_tensors, *args, inputs=inputs, **named)
+
+    return backward
+
+
+def together(tensors, gradients):
+    """One number whose gradients are those of all tensors, added up."""
+    gradients = [None] * len(tensors) if gradients is None else gradients
+    for t, g in zip(tensors, gradients, strict=True):
+        if g is None and t.numel() != 1:
+            raise RuntimeError(f"a gradient is needed to begin at a tensor of shape {t.shape}")
+    return sum((t if g is None else t * g).sum() for t, g in zip(tensors, gradients))
+
+
+def with_words(usual):
+    """`gradcheck` with PyTorch's words. It compares in float64, more strictly than PyTorch."""
+
+    @functools.wraps(usual)
+    def gradcheck(func, inputs, *args, eps=None, atol=None, rtol=None, raise_exception=True,
+                  nondet_tol=0.0, fast_mode=False, **named):  # fmt: skip
+        if rtol is not None:
+            named["tolerance"] = rtol
+        try:
+            return usual(func, inputs, *args, **named)
+        except AssertionError:
+            if raise_exception:
+                raise
+            return False
+
+    return gradcheck
+
+
+def grad(
+    outputs,
+    inputs,
+    grad_outputs=None,
+    retain_graph=None,
+    create_graph=False,
+    only_inputs=True,
+    allow_unused=None,
+    is_grads_batched=False,
+    materialize_grads=False,
+):
+    """`functions.grad` with PyTorch's further arguments, and of several outputs -> a tuple.
+
+    Args:
+        materialize_grads: zeros instead of None for an input that was not used.
+        only_inputs, is_grads_batched: True and False.
+    """
+    from ..functions import grad as usual
+
+    if is_grads_batched or not only_inputs:
+        raise ValueError("grad knows no is_grads_batched=True and no only_inputs=False")
+    if isinstance(outputs, (list, tuple)) and len(outputs) > 1:
+        outputs, grad_outputs = together(outputs, grad_outputs), None
+    unused = materialize_grads if allow_unused is None else allow_unused
+    found = usual(outputs, inputs, grad_outputs, bool(retain_graph), create_graph, unused)
+    if not materialize_grads:
+        return found
+    inputs = [inputs] if isinstance(inputs, Tensor) else inputs
+    return tuple(wrap(np.zeros_like(t.array)) if g is None else g for g, t in zip(found, inputs))
 
 
 class functional:

@@ -30,7 +30,7 @@ from ..tensor import (
     wrap,
 )
 from .maths import Pair, bell, curve, mv, sign, sized
-from .places import flip
+from .places import flip, spoken
 
 # ---------------------------------------------------------------- bits
 
@@ -54,6 +54,16 @@ bitwise_or = on_bits("bitwise_or", "x | y, bit by bit", np.bitwise_or)
 bitwise_xor = on_bits("bitwise_xor", "x ^ y, bit by bit", np.bitwise_xor)
 bitwise_left_shift = on_bits("bitwise_left_shift", "x * 2^y", np.left_shift)
 bitwise_right_shift = on_bits("bitwise_right_shift", "x // 2^y", np.right_shift)
+
+
+def shifted_left(x, number):
+    """number << x, where the number is no Tensor -> the shape of x."""
+    return bitwise_left_shift(number, x)
+
+
+def shifted_right(x, number):
+    """number >> x, where the number is no Tensor -> the shape of x."""
+    return bitwise_right_shift(number, x)
 
 
 def bitwise_not(x):
@@ -398,17 +408,25 @@ def scatter_reduce(x, dim, index, src, reduce, *, include_self=True):
     return wrap(result)
 
 
-@primitive
 def lower_root(x):
     """The lower triangular matrix L with L L^T = x, (..., n, n) -> the same."""
+    with spoken("cholesky_root", "cholesky"):
+        return cholesky_root(x)
+
+
+@primitive
+def cholesky_root(x):
+    """The same, with errors in its own name."""
+    if x.ndim < 2 or x.shape[-1] != x.shape[-2]:
+        raise ValueError(f"only a square matrix has a root, not {x.shape}")
     try:
         return np.linalg.cholesky(x)
     except np.linalg.LinAlgError:
-        raise ValueError("cholesky: the matrix is not positive definite") from None
+        raise ValueError("the matrix is not positive definite") from None
 
 
 @rule
-def lower_root_rule(g, out):
+def cholesky_root_rule(g, out):
     """By the rule of Murray 2016: L^-T phi(L^T g) L^-1, made symmetric."""
     inverse = np.linalg.inv(out)
     inner = np.tril(out.swapaxes(-1, -2) @ g)

@@ -37,6 +37,7 @@ from ..tensor import (
     where,
     wrap,
 )
+from .places import spoken
 
 
 def quiet():
@@ -524,7 +525,7 @@ def median(x, dim=None, keepdim=False):
         found = median(flat, 0).values if flat.shape[0] else wrap(np.array(math.nan, x.dtype))
         same = flat.array == found.array
         return amax(flat[wrap(same)]) if same.any() else found
-    middle = ranked(x, (x.size(dim) + 1) // 2, dim)
+    middle = ranked("median", x, (x.size(dim) + 1) // 2, dim)
     lost = np.isnan(x.array)
     first = np.argmax(lost, axis=dim, keepdims=True)
     return picked(x, where(lost.any(axis=dim, keepdims=True), first, middle), dim, keepdim)
@@ -536,13 +537,15 @@ def kthvalue(x, k, dim=-1, keepdim=False):
     Raises:
         ValueError: k is not between 1 and the size.
     """
-    return picked(x, ranked(x, k, dim), dim, keepdim)
+    return picked(x, ranked("kthvalue", x, k, dim), dim, keepdim)
 
 
-def ranked(x, k, dim):
+def ranked(name, x, k, dim):
     """Where the k-th smallest is; nan counts as the largest."""
+    if not x.size(dim):
+        raise ValueError(f"{name}: there is no element along {dim=} of {x.shape}")
     if not 1 <= k <= x.size(dim):
-        raise ValueError(f"kthvalue: k={k} is not between 1 and the size {x.size(dim)} of {dim=}")
+        raise ValueError(f"{name}: k={k} is not between 1 and the size {x.size(dim)} of {dim=}")
     return wrap(np.argsort(x.array, axis=dim, kind="stable").take([k - 1], axis=dim))
 
 
@@ -561,6 +564,8 @@ def quantile(x, q, dim=None, keepdim=False):
     if not 0 <= float(q) <= 1:
         raise ValueError(f"quantile: q is a share from 0 to 1, not {q!r}")
     flat, along = (reshape(x, (-1,)), 0) if dim is None else (x, dim)
+    if not flat.size(along):
+        raise ValueError(f"quantile: there is no element in {x.shape}")
     place = float(q) * (flat.size(along) - 1)
     ends = (math.floor(place) + 1, math.ceil(place) + 1)
     low, high = (kthvalue(flat, k, along, keepdim).values for k in ends)
@@ -654,6 +659,8 @@ def einsum(equation, *tensors):
     >>> einsum("i,i->", Tensor([1.0, 2.0]), Tensor([3.0, 4.0]))
     tensor(11.)
     """
+    if not isinstance(equation, str):
+        raise TypeError("einsum: the letters come first, as text: einsum('ij,jk->ik', x, y)")
     if len(tensors) == 1 and isinstance(tensors[0], (list, tuple)):
         tensors = tuple(tensors[0])
     groups, output = _written_out(equation.replace(" ", ""), [t.ndim for t in tensors])
@@ -664,7 +671,10 @@ def einsum(equation, *tensors):
     if len(kinds) > 1:
         common = common_dtype(tensors, [t.array for t in tensors])
         tensors = tuple(to(t, common) for t in tensors)
-    return summed_product(tensors, ",".join(groups) + "->" + output)
+    if strange := set(output) - set("".join(groups)):
+        raise ValueError(f"einsum: {min(strange)!r} of the result is in no tensor's letters")
+    with spoken("summed_product", "einsum"):
+        return summed_product(tensors, ",".join(groups) + "->" + output)
 
 
 def _written_out(equation, dims):
@@ -873,9 +883,10 @@ def solve(x, other):
 
     As in PyTorch `other` holds vectors if it has one dimension or the shape of x without the last.
     """
-    if other.ndim == 1 or other.shape == x.shape[:-1]:
-        return squeeze(solution(x, unsqueeze(other, -1)), -1)
-    return solution(x, other)
+    with spoken("solution", "solve"):
+        if other.ndim == 1 or other.shape == x.shape[:-1]:
+            return squeeze(solution(x, unsqueeze(other, -1)), -1)
+        return solution(x, other)
 
 
 def trace(x):

@@ -1,6 +1,7 @@
 """Orders, places and shapes: what PyTorch sorts, picks, scatters, turns and repeats."""
 
 import collections
+import contextlib
 import math
 
 import numpy as np
@@ -190,7 +191,8 @@ def index_select(x, dim, index):
     >>> index_select(Tensor([[1, 2, 3]]), 1, Tensor([2, 0]))
     tensor([[3, 1]])
     """
-    return getitem(x, along(dim, x.ndim, numbered("index_select", x, dim, index)))
+    index = numbered("index_select", x, dim, index)
+    return getitem(x, along(dim, x.ndim, index)) if x.ndim else clone(x)
 
 
 def take(x, index):
@@ -319,6 +321,16 @@ def sources(index, src, x):
     return wrap(np.full(index.shape, src, x.dtype))
 
 
+@contextlib.contextmanager
+def spoken(inner, name):
+    """Errors of a primitive are told with the name of the function that was called."""
+    try:
+        yield
+    except (IndexError, ValueError, TypeError) as error:
+        error.args = (str(error).replace(f"{inner}: ", f"{name}: ", 1),)
+        raise
+
+
 @primitive
 def placed(x, src, dim, index):
     """x, but src[i][j] at index[i][j] along `dim`."""
@@ -370,7 +382,8 @@ def scatter(x, dim, index, src=None, *, value=None, reduce=None):
     if (src is None) == (value is None):
         raise TypeError("scatter takes one of src and value")
     src = sources(index, value if src is None else src, x)
-    return (placed if reduce is None else added)(x, src, dim, index)
+    with spoken("added" if reduce else "placed", "scatter"):
+        return (added if reduce else placed)(x, src, dim, index)
 
 
 def scatter_add(x, dim, index, src):
@@ -379,7 +392,8 @@ def scatter_add(x, dim, index, src):
     >>> scatter_add(Tensor([0.0, 0.0]), 0, Tensor([1, 1]), Tensor([5.0, 6.0]))
     tensor([ 0., 11.])
     """
-    return added(x, sources(index, src, x), dim, index)
+    with spoken("added", "scatter_add"):
+        return added(x, sources(index, src, x), dim, index)
 
 
 def whole_slices(name, x, dim, index, source):
@@ -940,7 +954,8 @@ def index_put(x, indices, values, accumulate=False):
     if isinstance(indices, Tensor):
         raise TypeError("index_put: the indices are a tuple of tensors: write (index,)")
     values = values if isinstance(values, Tensor) else wrap(np.full((), values, x.dtype))
-    return put(x, fitting("index_put", x, values), tuple(indices), accumulate)
+    with spoken("put", "index_put"):
+        return put(x, fitting("index_put", x, values), tuple(indices), accumulate)
 
 
 def masked_scatter(x, mask, source):

@@ -229,10 +229,11 @@ def set_part(x, index, value):
     if not (recording() and wants) or (x.requires_grad and x.is_leaf):
         x._write("t[index] = value", "where(mask, value, t)", core.plain(index), value)
         return
-    from .places import put_part
+    from .places import put_part, spoken
 
     value = value if isinstance(value, Tensor) else core.wrap(core.to_array(value, x.dtype))
-    result = put_part(x, functions().to(value, x.dtype), index)
+    with spoken("put_part", "t[index] = value"):
+        result = put_part(x, functions().to(value, x.dtype), index)
     if onlookers(x):
         told = "a view looks into these numbers: use a clone(), or write under no_grad()"
         raise RuntimeError(
@@ -314,6 +315,22 @@ def onlookers(x):
 # ---------------------------------------------------------------- the graph
 
 
+def backward(x, gradient=None, retain_graph=None, create_graph=False, inputs=None):
+    """`x.backward()` of module 06; with `inputs` these tensors alone get a gradient.
+
+    Args:
+        gradient, retain_graph, create_graph: as in module 06. inputs: a Tensor or several.
+    """
+    if inputs is None:
+        core.later("autograd", "backward")(x, gradient, bool(retain_graph), create_graph)
+        return
+    inputs = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+    found = functions().grad(x, inputs, gradient, bool(retain_graph), create_graph, True)
+    for t, g in zip(inputs, found):
+        if g is not None:
+            t.grad = g if t.grad is None else t.grad + g
+
+
 class Accumulate:
     """The end of the graph: what adds up the gradient of a leaf, its `variable`."""
 
@@ -337,6 +354,7 @@ def next_functions(call):
 
 
 METHODS = {
+    "backward": backward,
     "sum": total, "mean": average, "add": add, "sub": sub, "subtract": sub,
     "prod": prod, "__getitem__": part, "__setitem__": set_part,
     "var": core.calls("variance", "functions"),

@@ -18,7 +18,7 @@ from ..losses import checked_targets, need_same_shape, reduced
 from ..names import unknown
 from ..names.maths import cosine_similarity, expm1, log1p, rsqrt
 from ..names.places import repeat_interleave
-from ..names.wider import only_detached, onlookers, renewed
+from ..names.wider import onlookers, only_detached, renewed
 from ..tensor import (
     Tensor,
     cat,
@@ -99,8 +99,8 @@ def __getattr__(name):
     raise unknown(name, __name__, __all__)
 
 
-def gelu(x, approximate="none"):
-    """x * P(Z < x): exact, or the form of GPT-2 with approximate="tanh".
+def gelu(input, approximate="none"):
+    """input * P(Z < input): exact, or the form of GPT-2 with approximate="tanh".
 
     The function of module 02, `tinytorch.activations.gelu`, is the form of GPT-2.
 
@@ -113,23 +113,23 @@ def gelu(x, approximate="none"):
     """
     if approximate not in ("none", "tanh"):
         raise ValueError(f"approximate is 'none' or 'tanh', not {approximate!r}")
-    return activations.gelu(x) if approximate == "tanh" else activations.gelu_exact(x)
+    return activations.gelu(input) if approximate == "tanh" else activations.gelu_exact(input)
 
 
-def dropout(x, p=0.5, training=True, inplace=False):
-    """x with each number dropped with probability p and the others scaled by 1 / (1 - p).
+def dropout(input, p=0.5, training=True, inplace=False):
+    """input with each number dropped with probability p and the others scaled by 1 / (1 - p).
 
     Args:
-        x: any shape.
+        input: any shape.
         p: a probability, 0 to 1.
-        training: False gives x itself.
-        inplace: write the result over x.
+        training: False gives input itself.
+        inplace: write the result over input.
 
     >>> from tinytorch.tensor import Tensor
     >>> dropout(Tensor([3.0, 3.0]), training=False)
     tensor([3., 3.])
     """
-    return over(x, Dropout(p).train(training)(x), inplace)
+    return over(input, Dropout(p).train(training)(input), inplace)
 
 
 def over(x, result, inplace):
@@ -150,7 +150,7 @@ def over(x, result, inplace):
 
 
 def embedding(
-    ids,
+    input,
     weight,
     padding_idx=None,
     max_norm=None,
@@ -161,7 +161,7 @@ def embedding(
     """For every id its row of the weight: the ids come first, as in PyTorch.
 
     Args:
-        ids: any shape, whole numbers from 0 to V - 1.
+        input: any shape, whole numbers from 0 to V - 1.
         weight: (V, D), a row for every id.
         padding_idx: the row that gets no gradient; a negative one counts from the end.
         max_norm, scale_grad_by_freq: None and False. norm_type, sparse: change nothing here.
@@ -174,20 +174,20 @@ def embedding(
         raise ValueError("embedding knows no max_norm and no scale_grad_by_freq: leave them out")
     if padding_idx is not None and not -len(weight) <= padding_idx < len(weight):
         raise ValueError(f"embedding: {padding_idx=} is no row of a table of {len(weight)}")
-    return embeddings.embedding(weight, ids, padding_idx)
+    return embeddings.embedding(weight, input, padding_idx)
 
 
-def layer_norm(x, normalized_shape, weight=None, bias=None, eps=1e-5):
-    """(x - mean) / sqrt(variance + eps) * weight + bias, over the last dimensions.
+def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5):
+    """(input - mean) / sqrt(variance + eps) * weight + bias, over the last dimensions.
 
     Args:
-        x: ends with the sizes `normalized_shape`.
+        input: ends with the sizes `normalized_shape`.
         normalized_shape: a size or several, over all of which mean and variance are taken.
         weight, bias: of the shape `normalized_shape`; ones and zeros unless given.
         eps: keeps the root away from 0.
 
     Raises:
-        ValueError: x, weight or bias does not have these sizes.
+        ValueError: input, weight or bias does not have these sizes.
 
     >>> from tinytorch.tensor import Tensor
     >>> layer_norm(Tensor([[9.0, 1.0, 3.0, 3.0]]), 4)
@@ -196,14 +196,14 @@ def layer_norm(x, normalized_shape, weight=None, bias=None, eps=1e-5):
     shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
     if not shape:
         raise ValueError("normalized_shape needs at least one size")
-    weight = ones(shape, dtype=x.dtype) if weight is None else weight
-    bias = zeros(shape, dtype=x.dtype) if bias is None else bias
-    if not x.shape[-len(shape) :] == weight.shape == bias.shape == shape:
-        found = f"x is {x.shape}, weight {weight.shape}, bias {bias.shape}"
+    weight = ones(shape, dtype=input.dtype) if weight is None else weight
+    bias = zeros(shape, dtype=input.dtype) if bias is None else bias
+    if not input.shape[-len(shape) :] == weight.shape == bias.shape == shape:
+        found = f"input is {input.shape}, weight {weight.shape}, bias {bias.shape}"
         raise ValueError(f"layer_norm over the last sizes {shape}: {found}")
-    rows = x.reshape(*x.shape[: -len(shape)], math.prod(shape))  # (..., *shape) -> (..., D)
+    rows = input.reshape(*input.shape[: -len(shape)], math.prod(shape))  # (..., *shape) -> (..., D)
     y = transformers.layer_norm(rows, weight.reshape(-1), bias.reshape(-1), eps)
-    return y.reshape(x.shape)
+    return y.reshape(input.shape)
 
 
 def scaled_dot_product_attention(
@@ -263,23 +263,23 @@ def with_added(query, key, value, added, dropout_p, is_causal, scale):
 # ---------------------------------------------------------------- curves
 
 
-def softmax(x, dim=None, _stacklevel=3, dtype=None):
+def softmax(input, dim=None, _stacklevel=3, dtype=None):
     """exp(x_i) / sum_j exp(x_j) along `dim`, as `tinytorch.softmax`.
 
     Args:
-        x: scores, any shape.
+        input: scores, any shape.
         dim: the dimension that shall sum to 1; None is the last one of at most two.
         dtype: convert first.
 
     Raises:
-        ValueError: dim is None, and x has three dimensions or more.
+        ValueError: dim is None, and input has three dimensions or more.
     """
-    return activations.softmax(to(x, dtype=dtype), implied(dim, x))
+    return activations.softmax(to(input, dtype=dtype), implied(dim, input))
 
 
-def log_softmax(x, dim=None, _stacklevel=3, dtype=None):
+def log_softmax(input, dim=None, _stacklevel=3, dtype=None):
     """The logarithm of `softmax`, never -inf. Args: as there."""
-    return activations.log_softmax(to(x, dtype=dtype), implied(dim, x))
+    return activations.log_softmax(to(input, dtype=dtype), implied(dim, input))
 
 
 def implied(dim, x):
@@ -290,121 +290,122 @@ def implied(dim, x):
     return -1 if dim is None else dim
 
 
-def relu(x, inplace=False):
-    """max(x, 0): any shape -> the same shape; inplace=True writes it over x."""
-    return over(x, activations.relu(x), inplace)
+def relu(input, inplace=False):
+    """max(input, 0): any shape -> the same shape; inplace=True writes it over input."""
+    return over(input, activations.relu(input), inplace)
 
 
-def silu(x, inplace=False):
-    """x * sigmoid(x): any shape -> the same shape; inplace=True writes it over x."""
-    return over(x, activations.silu(x), inplace)
+def silu(input, inplace=False):
+    """input * sigmoid(input): any shape -> the same shape; inplace=True writes it over input."""
+    return over(input, activations.silu(input), inplace)
 
 
-def leaky_relu(x, negative_slope=0.01, inplace=False):
-    """x where x > 0, else negative_slope * x: any shape -> the same shape."""
-    return over(x, where(x > 0, x, x * negative_slope), inplace)
+def leaky_relu(input, negative_slope=0.01, inplace=False):
+    """input where input > 0, else negative_slope * input: any shape -> the same shape."""
+    return over(input, where(input > 0, input, input * negative_slope), inplace)
 
 
-def elu(x, alpha=1.0, inplace=False):
-    """x where x > 0, else alpha * (exp(x) - 1): any shape -> the same shape."""
-    return over(x, where(x > 0, x, expm1(x.clamp(max=0.0)) * alpha), inplace)
+def elu(input, alpha=1.0, inplace=False):
+    """input where input > 0, else alpha * (exp(input) - 1): any shape -> the same shape."""
+    return over(input, where(input > 0, input, expm1(input.clamp(max=0.0)) * alpha), inplace)
 
 
-def selu(x, inplace=False):
-    """1.0507 * elu(x, 1.6733): any shape -> the same shape. Source: Klambauer et al. 2017."""
-    return over(x, elu(x, 1.6732632423543772) * 1.0507009873554805, inplace)
+def selu(input, inplace=False):
+    """1.0507 * elu(input, 1.6733): any shape -> the same shape. Source: Klambauer et al. 2017."""
+    return over(input, elu(input, 1.6732632423543772) * 1.0507009873554805, inplace)
 
 
-def softplus(x, beta=1.0, threshold=20.0):
-    """log(1 + exp(beta x)) / beta, x itself where beta x is large: any shape -> the same shape."""
-    bent = log1p((x * beta).clamp(max=threshold).exp()) / beta
-    return where(x * beta > threshold, x, bent)
+def softplus(input, beta=1.0, threshold=20.0):
+    """log(1 + exp(beta * input)) / beta, or input itself where that is large -> the same shape."""
+    bent = log1p((input * beta).clamp(max=threshold).exp()) / beta
+    return where(input * beta > threshold, input, bent)
 
 
-def logsigmoid(x):
-    """log(sigmoid(x)), never -inf by underflow: any shape -> the same shape."""
-    lower = x.minimum(wrap(np.zeros((), x.dtype)))  # unlike clamp, its slope at 0 is 1/2
-    return lower - log1p((-x.abs()).exp())
+def logsigmoid(input):
+    """log(sigmoid(input)), never -inf by underflow: any shape -> the same shape."""
+    lower = input.minimum(wrap(np.zeros((), input.dtype)))  # unlike clamp, its slope at 0 is 1/2
+    return lower - log1p((-input.abs()).exp())
 
 
-def softsign(x):
-    """x / (1 + |x|): any shape -> the same shape."""
-    return x / (x.abs() + 1)
+def softsign(input):
+    """input / (1 + |input|): any shape -> the same shape."""
+    return input / (input.abs() + 1)
 
 
-def mish(x, inplace=False):
-    """x * tanh(softplus(x)): any shape -> the same shape. Source: Misra 2019."""
-    return over(x, x * softplus(x).tanh(), inplace)
+def mish(input, inplace=False):
+    """input * tanh(softplus(input)): any shape -> the same shape. Source: Misra 2019."""
+    return over(input, input * softplus(input).tanh(), inplace)
 
 
-def hardtanh(x, min_val=-1.0, max_val=1.0, inplace=False):
-    """x, but not below min_val and not above max_val: any shape -> the same shape."""
+def hardtanh(input, min_val=-1.0, max_val=1.0, inplace=False):
+    """input, but not below min_val and not above max_val: any shape -> the same shape."""
     if min_val > max_val:
         raise ValueError(f"hardtanh: min_val={min_val} is above max_val={max_val}")
-    inside = (x > min_val) & (x < max_val)  # at a bound PyTorch's slope is 0
-    return over(x, where(inside, x, x.detach().clamp(min_val, max_val)), inplace)
+    inside = (input > min_val) & (input < max_val)  # at a bound PyTorch's slope is 0
+    return over(input, where(inside, input, input.detach().clamp(min_val, max_val)), inplace)
 
 
-def relu6(x, inplace=False):
-    """min(max(x, 0), 6): any shape -> the same shape."""
-    return hardtanh(x, 0.0, 6.0, inplace)
+def relu6(input, inplace=False):
+    """min(max(input, 0), 6): any shape -> the same shape."""
+    return hardtanh(input, 0.0, 6.0, inplace)
 
 
-def hardsigmoid(x, inplace=False):
-    """relu6(x + 3) / 6: any shape -> the same shape."""
-    return over(x, relu6(x + 3) / 6, inplace)
+def hardsigmoid(input, inplace=False):
+    """relu6(input + 3) / 6: any shape -> the same shape."""
+    return over(input, relu6(input + 3) / 6, inplace)
 
 
-def hardswish(x, inplace=False):
-    """x * hardsigmoid(x): any shape -> the same shape."""
-    return over(x, x * hardsigmoid(x), inplace)
+def hardswish(input, inplace=False):
+    """input * hardsigmoid(input): any shape -> the same shape."""
+    return over(input, input * hardsigmoid(input), inplace)
 
 
-def glu(x, dim=-1):
-    """a * sigmoid(b), where a and b are the halves of x along `dim`: (..., 2n) -> (..., n)."""
-    if x.size(dim) % 2:
-        raise ValueError(f"glu: dimension {dim} of {x.shape} has no two equal halves")
-    a, b = x.chunk(2, dim)
+def glu(input, dim=-1):
+    """a * sigmoid(b), where a and b are the halves of input along `dim`: (..., 2n) -> (..., n)."""
+    if input.size(dim) % 2:
+        raise ValueError(f"glu: dimension {dim} of {input.shape} has no two equal halves")
+    a, b = input.chunk(2, dim)
     return a * activations.sigmoid(b)
 
 
-def celu(x, alpha=1.0, inplace=False):
-    """x where x > 0, else alpha * (exp(x / alpha) - 1): any shape -> the same shape."""
-    return over(x, where(x > 0, x, expm1(x.clamp(max=0.0) / alpha) * alpha), inplace)
+def celu(input, alpha=1.0, inplace=False):
+    """input where input > 0, else alpha * (exp(input / alpha) - 1): any shape -> the same shape."""
+    below = expm1(input.clamp(max=0.0) / alpha) * alpha
+    return over(input, where(input > 0, input, below), inplace)
 
 
-def prelu(x, weight):
-    """x where x > 0, else weight * x: any shape -> the same; one weight, or one a channel."""
-    if weight.numel() > 1 and x.ndim > 1:
-        weight = weight.reshape((1, -1) + (1,) * (x.ndim - 2))
-    return where(x > 0, x, x * weight)
+def prelu(input, weight):
+    """input where input > 0, else weight * input: one weight, or one each channel -> its shape."""
+    if weight.numel() > 1 and input.ndim > 1:
+        weight = weight.reshape((1, -1) + (1,) * (input.ndim - 2))
+    return where(input > 0, input, input * weight)
 
 
-def softmin(x, dim=None, _stacklevel=3, dtype=None):
-    """softmax(-x) along `dim`. Args: as `softmax`."""
-    return softmax(-x, dim, dtype=dtype)
+def softmin(input, dim=None, _stacklevel=3, dtype=None):
+    """softmax(-input) along `dim`. Args: as `softmax`."""
+    return softmax(-input, dim, dtype=dtype)
 
 
-def threshold(x, threshold, value, inplace=False):
-    """x where x > threshold, else value: any shape -> the same shape."""
-    return over(x, where(x <= threshold, float(value), x), inplace)  # nan stays nan
+def threshold(input, threshold, value, inplace=False):
+    """input where input > threshold, else value: any shape -> the same shape."""
+    return over(input, where(input <= threshold, float(value), input), inplace)  # nan stays nan
 
 
-def hardshrink(x, lambd=0.5):
-    """x where |x| > lambd, else 0: any shape -> the same shape."""
-    return where(x.abs() <= lambd, 0.0, x)  # nan stays nan
+def hardshrink(input, lambd=0.5):
+    """input where |input| > lambd, else 0: any shape -> the same shape."""
+    return where(input.abs() <= lambd, 0.0, input)  # nan stays nan
 
 
-def softshrink(x, lambd=0.5):
-    """x moved by lambd towards 0, and 0 between: any shape -> the same shape."""
+def softshrink(input, lambd=0.5):
+    """input moved by lambd towards 0, and 0 between: any shape -> the same shape."""
     if lambd < 0:
         raise ValueError(f"softshrink: lambd is at least 0, not {lambd}")
-    return where(x.abs() <= lambd, 0.0, where(x > 0, x - lambd, x + lambd))
+    return where(input.abs() <= lambd, 0.0, where(input > 0, input - lambd, input + lambd))
 
 
-def tanhshrink(x):
-    """x - tanh(x): any shape -> the same shape."""
-    return x - tanh(x)
+def tanhshrink(input):
+    """input - tanh(input): any shape -> the same shape."""
+    return input - tanh(input)
 
 
 def relu_(x):
@@ -415,33 +416,33 @@ def relu_(x):
 # ---------------------------------------------------------------- norms and other helpers
 
 
-def normalize(x, p=2.0, dim=1, eps=1e-12):
-    """x divided by its length along `dim`, at least eps: any shape -> the same shape."""
-    return x / norm(x, p, dim, True).clamp(min=eps)
+def normalize(input, p=2.0, dim=1, eps=1e-12):
+    """input divided by its length along `dim`, at least eps: any shape -> the same shape."""
+    return input / norm(input, p, dim, True).clamp(min=eps)
 
 
-def rms_norm(x, normalized_shape, weight=None, eps=None):
-    """x / sqrt(mean(x^2) + eps) * weight, over the last dimensions.
+def rms_norm(input, normalized_shape, weight=None, eps=None):
+    """input / sqrt(mean(input^2) + eps) * weight, over the last dimensions.
 
     Args:
-        x: ends with the sizes `normalized_shape`.
+        input: ends with the sizes `normalized_shape`.
         weight: of that shape, or None.
         eps: the smallest step of the dtype unless given.
 
     Source: Zhang & Sennrich 2019.
     """
     shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
-    if x.shape[-len(shape) :] != shape:
-        raise ValueError(f"rms_norm over the last sizes {shape}: x is {x.shape}")
+    if input.shape[-len(shape) :] != shape:
+        raise ValueError(f"rms_norm over the last sizes {shape}: input is {input.shape}")
     if weight is not None and weight.shape != shape:
         raise ValueError(f"rms_norm over the last sizes {shape}: weight is {weight.shape}")
-    eps = float(np.finfo(x.dtype).eps) if eps is None else eps
-    y = x * rsqrt((x * x).mean(tuple(range(-len(shape), 0)), True) + eps)
+    eps = float(np.finfo(input.dtype).eps) if eps is None else eps
+    y = input * rsqrt((input * input).mean(tuple(range(-len(shape), 0)), True) + eps)
     return y if weight is None else y * weight
 
 
 def batch_norm(
-    x,
+    input,
     running_mean,
     running_var,
     weight=None,
@@ -450,10 +451,10 @@ def batch_norm(
     momentum=0.1,
     eps=1e-5,
 ):
-    """(x - mean) / sqrt(variance + eps) * weight + bias for every channel, dimension 1.
+    """(input - mean) / sqrt(variance + eps) * weight + bias for every channel, dimension 1.
 
     Args:
-        x: (N, C) or (N, C, ...).
+        input: (N, C) or (N, C, ...).
         running_mean, running_var: (C,), used outside training and updated in it; or None.
         training: take mean and variance of this batch.
 
@@ -462,14 +463,14 @@ def batch_norm(
 
     Source: Ioffe & Szegedy 2015.
     """
-    need_channels("batch_norm", x, running_mean, running_var, weight, bias)
-    others = tuple(d for d in range(x.ndim) if d != 1)
-    column = (1, -1) + (1,) * (x.ndim - 2)
+    need_channels("batch_norm", input, running_mean, running_var, weight, bias)
+    others = tuple(d for d in range(input.ndim) if d != 1)
+    column = (1, -1) + (1,) * (input.ndim - 2)
     if training:
-        count = x.numel() // max(x.shape[1], 1)
+        count = input.numel() // max(input.shape[1], 1)
         if count == 1:
-            raise ValueError(f"one number for each channel has no variance: {x.shape}")
-        mean, variance = x.mean(others, True), x.var(others, False, True)
+            raise ValueError(f"one number for each channel has no variance: {input.shape}")
+        mean, variance = input.mean(others, True), input.var(others, False, True)
         if running_mean is not None and count:
             with no_grad():
                 fresh = variance.reshape(-1) * (count / (count - 1))
@@ -479,7 +480,7 @@ def batch_norm(
         raise ValueError("batch_norm needs running_mean and running_var outside training")
     else:
         mean, variance = running_mean.reshape(column), running_var.reshape(column)
-    y = (x - mean) / (variance + eps).sqrt()
+    y = (input - mean) / (variance + eps).sqrt()
     y = y if weight is None else y * weight.reshape(column)
     return y if bias is None else y + bias.reshape(column)
 
@@ -491,29 +492,31 @@ def need_channels(name, x, *tensors):
             raise ValueError(f"{name}: {tensor.shape} is not one for each channel of {x.shape}")
 
 
-def one_hot(x, num_classes=-1):
+def one_hot(input, num_classes=-1):
     """A 1 at the place that each number names, 0 elsewhere: (...) -> (..., C), int64.
 
     Args:
-        x: whole numbers from 0 on.
+        input: whole numbers from 0 on.
         num_classes: C; the largest number + 1 for -1.
 
     Raises:
         ValueError: a number is negative, or not below C. TypeError: no whole numbers.
     """
-    if x.dtype.kind not in "iu":
-        raise TypeError(f"one_hot takes whole numbers, not {x.dtype}: use x.long()")
-    classes = int(x.array.max(initial=-1)) + 1 if num_classes == -1 else num_classes
-    if x.numel() and not 0 <= x.array.min() <= x.array.max() < classes:
-        raise ValueError(f"one_hot: classes are 0 to {classes - 1}, and here is {x.array.max()}")
-    return wrap((x.array[..., None] == np.arange(classes)).astype("int64"))
+    if input.dtype.kind not in "iu":
+        raise TypeError(f"one_hot takes whole numbers, not {input.dtype}: use input.long()")
+    classes = int(input.array.max(initial=-1)) + 1 if num_classes == -1 else num_classes
+    if input.numel() and not 0 <= input.array.min() <= input.array.max() < classes:
+        low, high = input.array.min(), input.array.max()
+        found = low if low < 0 else high
+        raise ValueError(f"one_hot: classes are 0 to {max(classes, 1) - 1}, and here is {found}")
+    return wrap((input.array[..., None] == np.arange(classes)).astype("int64"))
 
 
-def pad(x, pad, mode="constant", value=None):
-    """x with more elements at the ends of its last dimensions.
+def pad(input, pad, mode="constant", value=None):
+    """input with more elements at the ends of its last dimensions.
 
     Args:
-        x: any shape.
+        input: any shape.
         pad: (before, after) of the last dimension, then of the one before it, ...; a negative
             number cuts off.
         mode: "constant"; or "reflect", "replicate" and "circular", which repeat what is there.
@@ -524,14 +527,15 @@ def pad(x, pad, mode="constant", value=None):
         raise ValueError(f"pad: mode is {known}, not {mode!r}")
     if value and mode != "constant":
         raise ValueError(f"pad: value is for mode='constant', and {mode!r} takes none")
-    if len(pad) % 2 or len(pad) > 2 * x.ndim:
-        raise ValueError(f"pad: pairs (before, after) for at most {x.ndim} dimensions, not {pad}")
+    if len(pad) % 2 or len(pad) > 2 * input.ndim:
+        told = f"for at most {input.ndim} dimensions, not {pad}"
+        raise ValueError(f"pad: pairs (before, after) {told}")
     for n, (before, after) in enumerate(zip(pad[::2], pad[1::2])):
-        dim = x.ndim - 1 - n
+        dim = input.ndim - 1 - n
         if mode == "constant":
-            x = with_ends(x, dim, before, after, value or 0)
+            input = with_ends(input, dim, before, after, value or 0)
         else:
-            places, size = np.arange(-before, x.shape[dim] + after), x.shape[dim]
+            places, size = np.arange(-before, input.shape[dim] + after), input.shape[dim]
             if mode != "replicate" and max(before, after) > size - (mode == "reflect"):
                 raise ValueError(f"pad: {(before, after)} is more than {mode!r} has of {size}")
             if mode == "circular":
@@ -541,8 +545,8 @@ def pad(x, pad, mode="constant", value=None):
                 places = places.clip(0, size - 1)
             else:
                 places = (size - 1) - np.abs((size - 1) - np.abs(places))
-            x = x.index_select(dim, wrap(places))
-    return x
+            input = input.index_select(dim, wrap(places))
+    return input
 
 
 def constant_pad_nd(x, pad, value=0):
@@ -560,24 +564,24 @@ def with_ends(x, dim, before, after, value):
     return cat([parts[0], x, parts[1]], dim)
 
 
-def group_norm(x, num_groups, weight=None, bias=None, eps=1e-5):
-    """(x - mean) / sqrt(variance + eps) * weight + bias, over groups of channels, dimension 1.
+def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5):
+    """(input - mean) / sqrt(variance + eps) * weight + bias, over groups of channels, dimension 1.
 
     Args:
-        x: (N, C, ...). num_groups: divides C. weight, bias: (C,), or None.
+        input: (N, C, ...). num_groups: divides C. weight, bias: (C,), or None.
 
     Source: Wu & He 2018.
     """
-    if x.ndim < 2 or x.shape[1] % num_groups:
-        told = f"dimension 1 of {x.shape} into {num_groups} groups"
+    if input.ndim < 2 or input.shape[1] % num_groups:
+        told = f"dimension 1 of {input.shape} into {num_groups} groups"
         raise ValueError(f"group_norm cannot cut {told} of one size")
-    need_channels("group_norm", x, weight, bias)
-    size = math.prod(x.shape[1:]) // num_groups
-    if x.shape[0] * size == 1:
-        raise ValueError(f"one number for each group has no variance: {x.shape}")
-    rows = x.reshape(x.shape[0], num_groups, size)
+    need_channels("group_norm", input, weight, bias)
+    size = math.prod(input.shape[1:]) // num_groups
+    if input.shape[0] * size == 1:
+        raise ValueError(f"one number for each group has no variance: {input.shape}")
+    rows = input.reshape(input.shape[0], num_groups, size)
     y = (rows - rows.mean(-1, True)) * rsqrt(rows.var(-1, False, True) + eps)
-    y, column = y.reshape(x.shape), (1, -1) + (1,) * (x.ndim - 2)
+    y, column = y.reshape(input.shape), (1, -1) + (1,) * (input.ndim - 2)
     y = y if weight is None else y * weight.reshape(column)
     return y if bias is None else y + bias.reshape(column)
 
@@ -707,6 +711,9 @@ def classes_last(logits, target):
 
 def of_probabilities(logits, target, weight, reduction, label_smoothing):
     """Cross-entropy where the target is a probability for each class."""
+    if target.ndim < logits.ndim:
+        told = f"neither class numbers nor probabilities {logits.shape}: use target.long()"
+        raise TypeError(f"cross_entropy: targets {target.dtype} {target.shape} are {told}")
     need_same_shape("cross_entropy", logits, target)
     dim = 0 if logits.ndim == 1 else 1
     if label_smoothing:

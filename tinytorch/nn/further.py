@@ -1,6 +1,7 @@
 """Modules under PyTorch's names that no lesson needs: each is a few lines on top of `Module`."""
 
 import math
+from collections.abc import MutableMapping
 
 import numpy as np
 
@@ -552,14 +553,24 @@ class ParameterDict(Module):
     tensor([2.], requires_grad=True)
     """
 
+    clear, get, pop = MutableMapping.clear, MutableMapping.get, MutableMapping.pop
+    popitem, setdefault = MutableMapping.popitem, MutableMapping.setdefault
+    update = MutableMapping.update
+
     def __init__(self, parameters=None):
-        for name, value in (parameters or {}).items():
-            self[name] = value
+        self.update(parameters or {})
+
+    def __delitem__(self, name):
+        if name not in self:
+            raise KeyError(name)
+        delattr(self, name)
 
     def __setitem__(self, name, value):
         setattr(self, name, value if isinstance(value, Parameter) else Parameter(value))
 
     def __getitem__(self, name):
+        if name not in self:
+            raise KeyError(name)
         return vars(self)[name]
 
     def __contains__(self, name):

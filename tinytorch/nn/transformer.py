@@ -48,6 +48,14 @@ def hinted(is_causal, mask, name):
         raise ValueError(f"is_causal=True is a hint: give {name} as well")
 
 
+def need_fitting(query, key, value):
+    """Refuse batches of different sizes, which would broadcast, and keys without values."""
+    if not query.shape[0] == key.shape[0] == value.shape[0] or key.shape[1] != value.shape[1]:
+        shapes = " and ".join(str(t.shape) for t in (query, key, value))
+        told = "query, key and value need one batch size, and a value for every key"
+        raise ValueError(f"{told}, not (B, T, D) = {shapes}")
+
+
 class MultiheadAttention(Module):
     """Several attentions side by side, with PyTorch's weights: query, key and value in one matrix.
 
@@ -132,6 +140,7 @@ class MultiheadAttention(Module):
             query, key, value = (t.unsqueeze(0) for t in (query, key, value))
         elif not self.batch_first:
             query, key, value = (t.transpose(0, 1) for t in (query, key, value))
+        need_fitting(query, key, value)
         q, k, v = self.projected(query, key, value)  # (B, H, T, d)
         shape = (*q.shape[:3], k.shape[2])  # of the scores: (B, H, T, S)
         if single and key_padding_mask is not None:

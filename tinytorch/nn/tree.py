@@ -1,5 +1,6 @@
 """Methods of PyTorch's Module that no lesson needs; `attach` gives them to the Module of 03."""
 
+import functools
 import sys
 import types
 import warnings
@@ -362,6 +363,62 @@ def forward_hook_of(usual):
     return named_after(register_forward_hook, usual)
 
 
+def state_dict_of(usual):
+    """`state_dict`, which knows keep_vars=, and what `get_extra_state` says of a module."""
+
+    def state_dict(self, prefix="", *, destination=None, keep_vars=False):
+        found = usual(self, prefix)
+        if keep_vars:
+            found = {n: at(self, n.removeprefix(prefix)) if isinstance(t, Tensor) else t
+                     for n, t in found.items()}  # fmt: skip
+        if hasattr(self, "get_extra_state"):
+            found[f"{prefix}_extra_state"] = self.get_extra_state()
+        if destination is None:
+            return found
+        destination.update(found)
+        return destination
+
+    return named_after(state_dict, usual)
+
+
+def at(module, path):
+    """What a module of the tree has under a full name."""
+    return functools.reduce(getattr, path.split("."), module)
+
+
+def load_state_dict_of(usual):
+    """`load_state_dict`, which hands `set_extra_state` what `get_extra_state` had said.
+
+    Raises:
+        ValueError: assign=True, or a module without set_extra_state.
+    """
+
+    def load_state_dict(self, state_dict, strict=True, assign=False):
+        if assign:
+            told = "numbers are copied into the model here: leave it out"
+            raise ValueError(f"load_state_dict: assign=True is not supported, {told}")
+        parts = [(dotted(p, "_extra_state"), m) for p, m in self.named_modules()]
+        owners = {name: m for name, m in parts if hasattr(m, "get_extra_state")}
+        if not owners:
+            return usual(self, state_dict, strict)
+        if mute := [name for name, m in owners.items() if not hasattr(m, "set_extra_state")]:
+            raise ValueError(f"{mute[0]}: its module has get_extra_state, but no set_extra_state")
+        if strict and (missing := [name for name in owners if name not in state_dict]):
+            raise ValueError(f"the state lacks {missing[0]}, which get_extra_state adds to it")
+        own = {n: t for n, t in self.state_dict().items() if n not in owners}
+        vars(self)["state_dict"] = lambda: own  # numbers only, for the lesson's own function
+        try:
+            keys = usual(self, {n: t for n, t in state_dict.items() if n not in owners}, strict)
+        finally:
+            del vars(self)["state_dict"]
+        for name, module in owners.items():
+            if name in state_dict:
+                module.set_extra_state(state_dict[name])
+        return keys
+
+    return named_after(load_state_dict, usual)
+
+
 def named_after(method, usual):
     """The method with the name and the docstring of the one it widens."""
     method.__name__, method.__qualname__ = usual.__name__, usual.__qualname__
@@ -379,6 +436,8 @@ WIDER = {  # method of Tree or Module -> what makes the one with PyTorch's argum
     "named_buffers": listed_buffers,
     "buffers": buffers_of,
     "zero_grad": zero_grad_of,
+    "state_dict": state_dict_of,
+    "load_state_dict": load_state_dict_of,
     "register_buffer": register_buffer_of,
     "register_forward_hook": forward_hook_of,
 }

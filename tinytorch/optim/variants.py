@@ -36,11 +36,49 @@ NOT_BELOW_0 = ("alpha", "rho", "lr_decay", "momentum_decay", "initial_accumulato
 
 
 class States(dict):
-    """parameter -> dictionary of what is remembered about it; an empty one for a new parameter."""
+    """parameter -> dictionary of what is remembered about it; an empty one for a new parameter.
+
+    Attributes:
+        shown: whether somebody has seen one of the dictionaries, who may write into it any time.
+    """
+
+    shown = False
 
     def __missing__(self, parameter):
         self[parameter] = {}
         return self[parameter]
+
+    def __getitem__(self, parameter):
+        self.shown = True
+        return super().__getitem__(parameter)
+
+    def get(self, parameter, default=None):
+        """What is remembered about a parameter, or the default."""
+        self.shown = True
+        return super().get(parameter, default)
+
+    def values(self):
+        """All the dictionaries."""
+        self.shown = True
+        return super().values()
+
+    def items(self):
+        """Pairs (parameter, dictionary)."""
+        self.shown = True
+        return super().items()
+
+
+def as_shared(pack):
+    """True if the dictionaries of the parameters still say what their Pack knows."""
+    for part in pack.parts:
+        if part.keys() != pack.state.keys():
+            return False
+        for name, value in part.items():
+            common = pack.state[name]
+            array = isinstance(value, np.ndarray) and isinstance(common, np.ndarray)
+            if not (value.base is common if array else value == common):
+                return False
+    return True
 
 
 class Base(optimizers.Optimizer, metaclass=Twin):
@@ -83,6 +121,13 @@ class Base(optimizers.Optimizer, metaclass=Twin):
         more = {n: v for n, v in group.items() if n not in known and not typo(n, known)}
         return {n: v for n, v in group.items() if n not in more}, more
 
+    def pack(self, number, params):
+        """The Pack of these parameters of a group, made anew if somebody wrote into its states."""
+        before = self.packs.get(number)
+        if before and getattr(self.state, "shown", True) and not as_shared(before):
+            del self.packs[number]
+        return super().pack(number, params)
+
     def zero_grad(self, set_to_none=True):
         """Forget the gradients of all parameters; with set_to_none=False make them zeros."""
         if set_to_none:
@@ -94,7 +139,11 @@ class Base(optimizers.Optimizer, metaclass=Twin):
     def state_dict(self):
         """All that is needed to go on later: see `Optimizer` of module 07."""
         if self.keeps or is_usual(self):
-            return super().state_dict()
+            shown = getattr(self.state, "shown", True)
+            saved = super().state_dict()  # copies, so that nobody else has seen a state
+            if isinstance(self.state, States):
+                self.state.shown = shown
+            return saved
         places = {p: n for n, p in enumerate(self.in_order())}
         groups = [{**g, "params": [places[p] for p in g["params"]]} for g in self.param_groups]
         return {"state": {places[p]: dict(s) for p, s in self.state.items()},

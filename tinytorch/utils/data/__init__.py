@@ -228,7 +228,7 @@ class DataLoader(Loader):
             raise ValueError(f"DataLoader: batch_sampler says the batches: {told}")
         if batch_size is None and drop_last:
             raise ValueError("DataLoader: without batches (batch_size=None) drop_last has no sense")
-        self.sampler, self.batch_sampler, self.num_workers = sampler, batch_sampler, num_workers
+        self.own_order, self.own_batches, self.num_workers = sampler, batch_sampler, num_workers
         streamed = not hasattr(type(dataset), "__getitem__") and hasattr(dataset, "__iter__")
         if streamed and (shuffle or sampler is not None or batch_sampler is not None):
             told = "shuffle in its __iter__"
@@ -244,27 +244,37 @@ class DataLoader(Loader):
         """The numbers of the samples, or the samples themselves where they only stream."""
         if self.streamed:
             return self.dataset
-        if self.sampler is not None:
-            return self.sampler
+        if self.own_order is not None:
+            return self.own_order
         kind = RandomSampler(self.dataset, generator=self.generator) if self.shuffle else None
         return kind or SequentialSampler(self.dataset)
 
+    @property
+    def sampler(self):
+        """What says the order; None where the samples only stream."""
+        return None if self.streamed else self.order()
+
+    @property
+    def batch_sampler(self):
+        """What says the batches; None where there are none."""
+        if self.own_batches is not None or self.batch_size is None:
+            return self.own_batches
+        return BatchSampler(self.order(), self.batch_size, self.drop_last)
+
     def __len__(self):
-        if self.batch_sampler is not None:
-            return len(self.batch_sampler)
+        if self.own_batches is not None:
+            return len(self.own_batches)
         if self.batch_size is None:
             return len(self.order())
         return len(BatchSampler(self.order(), self.batch_size, self.drop_last))
 
     def __iter__(self):
-        if self.batch_sampler is None and self.batch_size is None:
+        if self.own_batches is None and self.batch_size is None:
             items, make = self.order(), self.collate_fn or default_convert
             return map(make, items if self.streamed else (self.dataset[i] for i in items))
-        if self.sampler is None and self.batch_sampler is None and not self.streamed:
+        if self.own_order is None and self.own_batches is None and not self.streamed:
             return super().__iter__()
         batches = self.batch_sampler
-        if batches is None:
-            batches = BatchSampler(self.order(), self.batch_size, self.drop_last)
         if self.streamed:
             return ((self.collate_fn or collate)(samples) for samples in batches)
         return (fetch(self.dataset, np.asarray(b), self.collate_fn) for b in batches)
