@@ -3,6 +3,8 @@
 `python -m tinytorch.names` says how many of the names that tutorials use are here.
 """
 
+import re
+
 from .device import device
 
 PUBLIC = {  # module -> the names that `tinytorch.name` finds there; name=function if they differ
@@ -125,6 +127,7 @@ METHODS = {  # module -> the methods of Tensor that stand there
         less=lt less_equal=le lt multiply=mul ne negative=neg not_equal=ne remainder subtract=sub
         true_divide=div""",
 }
+OPTIMIZERS = "use optim.Adam or optim.SGD, or write it: inherit from optim.Optimizer"
 REASONS = {  # what PyTorch has and this library has not, on purpose
     "complex64": "numbers are real here",
     "sparse": "all tensors are dense here",
@@ -140,7 +143,17 @@ REASONS = {  # what PyTorch has and this library has not, on purpose
     "BatchNorm2d": "convolutions belong to module 09, which is not written yet",
     "LSTM": "no lesson has recurrent layers; attention took their place",
     "RNN": "no lesson has recurrent layers; attention took their place",
+    "ASGD": OPTIMIZERS,
+    "Rprop": OPTIMIZERS,
+    "SparseAdam": OPTIMIZERS,
+    "Adafactor": OPTIMIZERS,
     "GRU": "no lesson has recurrent layers; attention took their place",
+}
+STEMS = {  # the same for names without their "2d" or "Cell"
+    **dict.fromkeys(("LSTM", "RNN", "GRU"), REASONS["LSTM"]),
+    **dict.fromkeys(("Conv", "conv", "ConvTranspose", "conv_transpose"), REASONS["Conv2d"]),
+    **dict.fromkeys(("MaxPool", "max_pool", "AvgPool", "avg_pool"), REASONS["Conv2d"]),
+    **dict.fromkeys(("AdaptiveAvgPool", "adaptive_avg_pool", "Dropout"), REASONS["Conv2d"]),
 }
 
 
@@ -231,7 +244,8 @@ def unknown(name, space, known):
     """
     import difflib
 
-    why = f": {REASONS[name]}" if name in REASONS else ""
+    reason = REASONS.get(name) or STEMS.get(re.sub("(_?[123]d|Cell)$", "", name))
+    why = f": {reason}" if reason else ""
     near = [] if why else difflib.get_close_matches(name, known, 1, 0.7)
     why = f": did you mean {near[0]!r}?" if near else why
     return AttributeError(f"module {space!r} has no attribute {name!r}{why}", name=name)

@@ -483,6 +483,11 @@ class functional:
     """Whole derivatives of functions: `autograd.functional.jacobian(f, x)`."""
 
     @staticmethod
+    def hessian(func, inputs, **named):
+        """Refused. Raises: NotImplementedError, always."""
+        raise NotImplementedError("hessian: gradients of gradients are not supported")
+
+    @staticmethod
     def jacobian(func, inputs, create_graph=False, strict=False):
         """d func(inputs)[i] / d inputs[j]: the shape of the result, then that of the input.
 

@@ -267,7 +267,7 @@ def changing(name, sign):
         if inner and any(t.array.size >= x.array.size for t in others):
             return result  # y.__setitem__ comes next
         told = "looks into these numbers, and would not change with them"
-        raise RuntimeError(f"{sign}: another tensor {told}: use t = t {sign[0]} value")
+        raise RuntimeError(f"{sign}: another tensor {told}: use t = t {sign[:-1]} value")
 
     method.__name__, method.__doc__ = name, changing.__doc__
     return method
