@@ -4,6 +4,8 @@ Each program calls `see(...)`; both libraries must show the same. `REFUSED` are 
 PyTorch carries out and this library refuses, in a sentence, instead of doing something else.
 """
 
+import inspect
+
 import numpy as np
 import pytest
 
@@ -12,6 +14,7 @@ torch = pytest.importorskip("torch")
 import tinytorch  # noqa: E402
 import tinytorch.nn.functional  # noqa: E402
 import tinytorch.utils.data  # noqa: E402
+from tinytorch import names  # noqa: E402
 
 AGREE = """
 # .data shares memory and dtype
@@ -73,6 +76,9 @@ see(torch.broadcast_to(input=x, size=(2, 2, 3)), torch.diag(input=x))
 see(torch.tensordot(a=x, b=x.T, dims=1), torch.var(input=x, dim=1), torch.flatten(input=x))
 see(F.relu(input=-x), F.softmax(input=x, dim=1), F.embedding(input=torch.tensor([1]), weight=x))
 see(F.layer_norm(input=x, normalized_shape=(3,)), F.gelu(input=x), F.pad(input=x, pad=(1, 0)))
+see(torch.searchsorted(torch.tensor([1.0, 3.0]), input=x), x.new_zeros(size=(2,)))
+see(torch.linalg.solve(torch.eye(2), B=x), torch.bucketize(input=x, boundaries=x[0]))
+see(torch.atan2(input=x, other=x + 1), torch.arctan2(x, other=x + 1))
 see(torch.tensor(3.0).index_select(0, torch.tensor([0])))
 """
 
@@ -197,3 +203,37 @@ def test_an_anomaly_is_named_where_pytorch_names_it():
         with library.autograd.detect_anomaly(check_nan=False):
             run(library, program)
     assert not hasattr(tinytorch.autograd.answers_of, "unchecked")
+
+
+def takes_input(name):
+    """Whether a function of this library takes `input=` for what stands first."""
+    function = getattr(tinytorch, name)
+    if name in names.homes({"": names.PUBLIC["names.words"]}):
+        return True
+    if hasattr(function, "parameters"):  # a primitive, whose `x` goes by that word as well
+        return function.parameters[0] in ("x", "input")
+    return "input" in inspect.signature(function).parameters
+
+
+def test_what_pytorch_calls_input_is_called_so_here():
+    theirs = torch.overrides.get_testing_overrides()
+    common = [n for n in dir(tinytorch) if getattr(torch, n, None) in theirs]
+    first = {n: next(iter(inspect.signature(theirs[getattr(torch, n)]).parameters)) for n in common}
+    wanted = [n for n, word in first.items() if word == "input"]
+    assert len(wanted) > 150
+    assert not [n for n in wanted if not takes_input(n)]
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("nn.Conv1d", "module 09"),
+        ("nn.AdaptiveAvgPool2d", "module 09"),
+        ("nn.GRUCell", "no lesson has recurrent layers"),
+        ("optim.ASGD", "inherit from optim.Optimizer"),
+        ("autograd.functional.hessian", "gradients of gradients"),
+    ],
+)
+def test_what_is_not_here_says_why(path, told):
+    with pytest.raises((AttributeError, NotImplementedError), match=told):
+        eval(f"library.{path}", {"library": tinytorch})(lambda x: x, None)

@@ -66,20 +66,20 @@ PUBLIC = {  # module -> the names that `tinytorch.name` finds there; name=functi
         prelu relu_ rms_norm selu threshold""",
     # functions from above and of the lessons that call their arguments otherwise than PyTorch does
     "names.words": """
-        addcdiv addcmul addmm addmv addr allclose amin aminmax argmin argsort argwhere baddbmm
-        bincount bitwise_and bitwise_left_shift bitwise_not bitwise_or bitwise_right_shift
-        bitwise_xor bmm broadcast_to bucketize cholesky chunk clamp_max clamp_min combinations
-        copysign corrcoef count_nonzero cov cross cummax cummin diag diff dist div divide dot eq
-        equal flatten flip fliplr flipud float_power frac ge ger greater greater_equal gt heaviside
-        histc histogram hsplit index_add index_copy index_fill index_put index_select inner
-        is_floating_point isclose isnan kron kthvalue le lerp less less_equal logdet logical_and
-        logical_not logical_or logical_xor logit lt masked_scatter masked_select matrix_exp
-        matrix_power max median min mm mode moveaxis movedim msort mv nan_to_num nanmean nansum
-        narrow ne nextafter nonzero norm not_equal numel outer pinverse positive qr quantile ravel
-        renorm repeat_interleave rot90 round scatter scatter_add scatter_reduce select signbit
-        slogdet sort split std std_mean svd swapaxes swapdims t take take_along_dim tensor_split
-        tensordot tile topk trace true_divide unbind unflatten unique unique_consecutive var
-        var_mean vdot vsplit where""",
+        addcdiv addcmul addmm addmv addr allclose amin aminmax arctan2 argmin argsort argwhere
+        atan2 baddbmm bincount bitwise_and bitwise_left_shift bitwise_not bitwise_or
+        bitwise_right_shift bitwise_xor bmm broadcast_to bucketize cholesky chunk clamp_max
+        clamp_min combinations copysign corrcoef count_nonzero cov cross cummax cummin diag diff
+        dist div divide dot eq equal flatten flip fliplr flipud float_power frac ge ger greater
+        greater_equal gt heaviside histc histogram hsplit index_add index_copy index_fill index_put
+        index_select inner is_floating_point isclose isnan kron kthvalue le lerp less less_equal
+        logdet logical_and logical_not logical_or logical_xor logit lt masked_scatter masked_select
+        matrix_exp matrix_power max median min mm mode moveaxis movedim msort mv nan_to_num nanmean
+        nansum narrow ne nextafter nonzero norm not_equal numel outer pinverse positive qr quantile
+        ravel renorm repeat_interleave rot90 round scatter scatter_add scatter_reduce searchsorted
+        select signbit slogdet sort split std std_mean svd swapaxes swapdims t take take_along_dim
+        tensor_split tensordot tile topk trace true_divide unbind unflatten unique
+        unique_consecutive var var_mean vdot vsplit where""",
 }
 METHODS = {  # module -> the methods of Tensor that stand there
     "names.maths": """

@@ -313,9 +313,10 @@ randint, randint_like, randperm = map(hinted, (randint, randint_like, randperm))
 # ---------------------------------------------------------------- of the kind of another
 
 
-def new_zeros(x, *size, dtype=None, requires_grad=False, device=None):
+def new_zeros(x, *sizes, size=None, dtype=None, requires_grad=False, device=None):
     """0 everywhere, of any size, with the dtype of x."""
-    return zeros(*size, dtype=dtype or x.dtype, requires_grad=requires_grad, device=device)
+    named = {"size": size, "requires_grad": requires_grad, "device": device}
+    return zeros(*sizes, dtype=dtype or x.dtype, **named)
 
 
 def new(x, *sizes):
@@ -324,9 +325,10 @@ def new(x, *sizes):
     return new_zeros(x, *(sizes or (0,))) if data is None else new_tensor(x, data)
 
 
-def new_ones(x, *size, dtype=None, requires_grad=False, device=None):
+def new_ones(x, *sizes, size=None, dtype=None, requires_grad=False, device=None):
     """1 everywhere, of any size, with the dtype of x."""
-    return ones(*size, dtype=dtype or x.dtype, requires_grad=requires_grad, device=device)
+    named = {"size": size, "requires_grad": requires_grad, "device": device}
+    return ones(*sizes, dtype=dtype or x.dtype, **named)
 
 
 def new_full(x, size, fill_value, dtype=None, requires_grad=False, device=None):

@@ -878,15 +878,15 @@ def solution_rule(g, x, out):
     return -back @ out.swapaxes(-1, -2), back
 
 
-def solve(x, other):
-    """y with x @ y = other: (..., n, n) and (..., n) or (..., n, m) -> the shape of `other`.
+def solve(A, B):
+    """y with A @ y = B: (..., n, n) and (..., n) or (..., n, m) -> the shape of `B`.
 
-    As in PyTorch `other` holds vectors if it has one dimension or the shape of x without the last.
+    As in PyTorch `B` holds vectors if it has one dimension or the shape of A without the last.
     """
     with spoken("solution", "solve"):
-        if other.ndim == 1 or other.shape == x.shape[:-1]:
-            return squeeze(solution(x, unsqueeze(other, -1)), -1)
-        return solution(x, other)
+        if B.ndim == 1 or B.shape == A.shape[:-1]:
+            return squeeze(solution(A, unsqueeze(B, -1)), -1)
+        return solution(A, B)
 
 
 def trace(x):

@@ -12,6 +12,7 @@ import sys
 from . import PUBLIC, homes
 
 MORE = {  # function -> PyTorch's word -> the word here; a number is the place
+    "searchsorted": {"input": 1},
     "split": {"tensor": 0, "split_size_or_sections": 1},
     "swapaxes": {"input": 0, "dim0": "axis0", "dim1": "axis1"},
     "swapdims": {"input": 0, "dim0": "axis0", "dim1": "axis1"},

@@ -549,9 +549,9 @@ def pad(input, pad, mode="constant", value=None):
     return input
 
 
-def constant_pad_nd(x, pad, value=0):
+def constant_pad_nd(input, pad, value=0):
     """`pad` with one value -> a new Tensor. Args: as there."""
-    return globals()["pad"](x, pad, "constant", value)
+    return globals()["pad"](input, pad, "constant", value)
 
 
 def with_ends(x, dim, before, after, value):
