@@ -46,6 +46,12 @@ m = nn.Linear(2, 1); see(m.state_dict(keep_vars=True)["weight"] is m.weight); d 
 see(list(m.state_dict(prefix="x.")), list(m.state_dict(destination=d)), list(d))
 m = nn.Sequential(Counted(3), nn.Linear(1, 1)); state = m.state_dict(); see(sorted(state))
 k = nn.Sequential(Counted(7), nn.Linear(1, 1)); see(k.load_state_dict(state)); see(k[0].count)
+c = Counted(3); m = nn.Sequential(c, c); see(m.load_state_dict(m.state_dict()))
+class Net(nn.Linear):
+    def state_dict(self, *args, **named): return {**super().state_dict(*args, **named), "more": 1}
+    def load_state_dict(self, state, strict=True):
+        see(state.pop("more")); return super().load_state_dict(state, strict)
+see(Net(1, 1).load_state_dict(Net(1, 1).state_dict()))
 # optimizers: what is written into a state counts
 p, q, o = two(optim.Adam, lr=0.1); go(p, q, o); go(p, q, o); o.state[p]["step"] = zero(o.state[p])
 go(p, q, o); go(p, q, o); see(p, q)
@@ -86,6 +92,9 @@ REFUSED = {
     "w = torch.ones(4, requires_grad=True); h = w * 1; nn.ReLU(inplace=True)(h[:2])": "inplace",
     "w = torch.ones(4, requires_grad=True); h = w * 1; v = h[:2]; F.relu(h, inplace=True)": "looks",
     "nn.Linear(1, 1).load_state_dict({}, assign=True, strict=False)": "assign=True",
+    "class Net(nn.Linear):\n"
+    "    def _save_to_state_dict(self, *args): super()._save_to_state_dict(*args)\n"
+    "Net(1, 1).state_dict()": "write get_extra_state",
     "torch.einsum(torch.ones(2), [0], torch.ones(2), [0])": "letters come first",
 }
 BOTH_REFUSE = {  # program -> what this library says

@@ -367,6 +367,9 @@ def state_dict_of(usual):
     """`state_dict`, which knows keep_vars=, and what `get_extra_state` says of a module."""
 
     def state_dict(self, prefix="", *, destination=None, keep_vars=False):
+        if hasattr(self, "_save_to_state_dict"):
+            told = "nobody calls it here: write get_extra_state and set_extra_state"
+            raise NotImplementedError(f"{type(self).__name__} has _save_to_state_dict, {told}")
         found = usual(self, prefix)
         if keep_vars:
             found = {n: at(self, n.removeprefix(prefix)) if isinstance(t, Tensor) else t
@@ -399,16 +402,18 @@ def load_state_dict_of(usual):
             raise ValueError(f"load_state_dict: assign=True is not supported, {told}")
         parts = [(dotted(p, "_extra_state"), m) for p, m in self.named_modules()]
         owners = {name: m for name, m in parts if hasattr(m, "get_extra_state")}
-        if not owners:
+        if not owners and type(self).state_dict is Module.state_dict:
             return usual(self, state_dict, strict)
         if mute := [name for name, m in owners.items() if not hasattr(m, "set_extra_state")]:
             raise ValueError(f"{mute[0]}: its module has get_extra_state, but no set_extra_state")
         if strict and (missing := [name for name in owners if name not in state_dict]):
             raise ValueError(f"the state lacks {missing[0]}, which get_extra_state adds to it")
-        own = {n: t for n, t in self.state_dict().items() if n not in owners}
+        whole = Module.state_dict(self)
+        own = {n: t for n, t in whole.items() if isinstance(t, Tensor) and n not in owners}
         vars(self)["state_dict"] = lambda: own  # numbers only, for the lesson's own function
         try:
-            keys = usual(self, {n: t for n, t in state_dict.items() if n not in owners}, strict)
+            beside = whole.keys() - own.keys()
+            keys = usual(self, {n: t for n, t in state_dict.items() if n not in beside}, strict)
         finally:
             del vars(self)["state_dict"]
         for name, module in owners.items():
