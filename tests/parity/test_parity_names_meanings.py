@@ -60,7 +60,9 @@ go(p, q, o); see(p, q); o.state.clear(); go(p, q, o); see(p, q)
 # autograd
 x, y = (torch.tensor([1.0, 2.0], requires_grad=True) for _ in "xy")
 torch.autograd.backward([(x * x).sum(), x * 3], [None, torch.ones(2)]); see(x.grad)
-(x * y).sum().backward(inputs=[y]); see(x.grad, y.grad)
+(x * y).sum().backward(inputs=[y]); see(x.grad, y.grad); z = x * y
+z.backward(torch.ones(2), True, inputs=y); z.backward(gradient=torch.ones(2), inputs=[x, y])
+see(x.grad, y.grad)
 see(torch.autograd.grad((x * x).sum(), [x, y], materialize_grads=True))
 see(torch.autograd.grad([(x * x).sum(), (x * 3).sum()], [x]))
 f = lambda x: x * x; x = torch.ones(2, requires_grad=True, dtype=torch.float64)

@@ -315,20 +315,24 @@ def onlookers(x):
 # ---------------------------------------------------------------- the graph
 
 
-def backward(x, gradient=None, retain_graph=None, create_graph=False, inputs=None):
+def backward(x, *args, inputs=None, **named):
     """`x.backward()` of module 06; with `inputs` these tensors alone get a gradient.
 
     Args:
-        gradient, retain_graph, create_graph: as in module 06. inputs: a Tensor or several.
+        args, named: gradient, retain_graph, create_graph, as in module 06.
+        inputs: a Tensor or several.
     """
     if inputs is None:
-        core.later("autograd", "backward")(x, gradient, bool(retain_graph), create_graph)
+        core.later("autograd", "backward")(x, *args, **named)
         return
+    named |= zip(("grad_outputs", "retain_graph", "create_graph"), args)
+    if "gradient" in named:
+        named["grad_outputs"] = named.pop("gradient")
     inputs = [inputs] if isinstance(inputs, Tensor) else list(inputs)
-    found = functions().grad(x, inputs, gradient, bool(retain_graph), create_graph, True)
+    found = functions().grad(x, inputs, allow_unused=True, **named)
     for t, g in zip(inputs, found):
         if g is not None:
-            t.grad = g if t.grad is None else t.grad + g
+            t.grad = g if t.grad is None else t.grad.add_(g)
 
 
 class Accumulate:
