@@ -8,6 +8,7 @@ changed one is never filled in; what was deleted comes back; what was added stay
 import ast
 import builtins
 import json
+import re
 import symtable
 from collections import Counter
 from dataclasses import dataclass, field
@@ -50,6 +51,7 @@ class Mix:
     edited: list[str] = field(default_factory=list)  # given code that was changed: its keys
     restored: list[str] = field(default_factory=list)  # what was deleted and came back
     unknown: list[str] = field(default_factory=list)  # names used that no exported cell defines
+    missing: dict[str, str] = field(default_factory=dict)  # those that are elsewhere: what to do
     added: list[str] = field(default_factory=list)  # what the course does not have
     notes: list[str] = field(default_factory=list)  # what looks odd, in sentences
 
@@ -152,6 +154,47 @@ def assemble(own, reference, stubs):
     return mix
 
 
+def footing(mix, reference):
+    """What each exercise runs on, as far as a learner wrote it: {its qualname: a text}.
+
+    That is its own text, and what of theirs is named in it, and in that again. Statements that run
+    with the module, and methods that Python calls by itself (`__eq__`), count for every exercise.
+    """
+    source, found = Source(mix.text), {}
+    for key in (*mix.yours, *mix.given):
+        texts, left, named = [source.code(key)], list(_own_code(mix, reference)), True
+        while named:
+            words = set(re.findall(r"\w+", "\n".join(texts)))
+            named = [(text, names) for text, names in left if not names or words & names]
+            left = [other for other in left if other not in named]
+            texts += [text for text, _ in named]
+        found[key] = "\n".join(texts)
+    return found
+
+
+def _own_code(mix, reference):
+    """The learner's code outside of exercises: (text, the names that it is for; none for all)."""
+    source, theirs = Source(mix.text), Source(reference)
+    known = {ast.unparse(node) for node in theirs.tree.body if isinstance(node, IMPORTS)}
+    for node in source.tree.body:
+        if isinstance(node, IMPORTS) and ast.unparse(node) not in known:
+            yield ast.unparse(node), _bound(node)
+    for key in dict.fromkeys([*mix.added, *mix.edited]):
+        piece = source.pieces.get(key)
+        if piece is None or piece.owner in mix.added:
+            continue  # it is in the text of its class
+        name = getattr(piece.node, "name", "__")
+        head = piece.is_class and key in mix.edited  # its members are pieces of their own
+        last = piece.node.body[0].lineno - 1 if head else piece.last
+        text = "\n".join(source.lines[piece.first - 1 : last])
+        yield text, set() if name.startswith("__") else {name}
+
+
+def _bound(node):
+    """The names that an import makes."""
+    return {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
+
+
 def _other_head(key, here, piece):
     """What was changed in the lines above a solution: its decorators, its parameters."""
     mine, theirs = ({ast.unparse(d) for d in n.decorator_list} for n in (here, piece))
@@ -227,11 +270,9 @@ def _missing_imports(mine, theirs):
     """The reference's imports of names that the learner's text does not have any more."""
     bound = mine.bound()
     for node in theirs.tree.body:
-        if isinstance(node, IMPORTS):
-            names = {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
-            if names - bound:
-                at = _top(mine)
-                yield at + 1, at, theirs.lines[node.lineno - 1 : node.end_lineno]
+        if isinstance(node, IMPORTS) and _bound(node) - bound:
+            at = _top(mine)
+            yield at + 1, at, theirs.lines[node.lineno - 1 : node.end_lineno]
 
 
 def _redefined(mine, theirs):

@@ -5,6 +5,7 @@ If not, the learner's pieces are halved to a smallest set that makes the check f
 accused only if its own checks fail too while everything else is given.
 """
 
+import re
 import time
 from dataclasses import dataclass, field
 from functools import cache
@@ -15,6 +16,7 @@ from tito.progress import Progress
 
 MOST = 3  # culprits that one failing check is searched for, and pieces that fail together
 QUICK = ("quick check", "import")  # what a Result calls the checks that are no tests
+ENDLESS = re.compile("stopped after|not done after")  # in a sentence: it never came back
 SHOWN = 160  # characters of a culprit's smallest input
 GIVEN = "it fails on the course's own code too, so it is not your mistake: test once more"
 UNSTEADY = "it passed when it was run once more: does it depend on chance, time or memory?"
@@ -68,7 +70,7 @@ class Blame:
         self.own = sorted(own, key=done.__contains__)  # what never passed comes first
         self.open = len(set(own) - done)
         self.known = {}  # culprit -> what is wrong with it
-        self.endless = [(r.exercise, r.check) for r in results if "stopped after" in r.sentence]
+        self.endless = [(r.exercise, r.check) for r in results if ENDLESS.search(r.sentence)]
         self.patience = limit
         self.text = cache(self._text)
         self.verdict = cache(self._verdict)
@@ -186,7 +188,8 @@ class Blame:
             results = judge.judge(module, asked, self.limit, given=not own)
             failed = [r for r in results.values() if r.outcome == "failed"]
             failed = [r for r in failed if r.exercise == piece or not own]
-            witness = failed and own and runner.witness(module, self.limit, failed[0])
+            answers = failed and own and not ENDLESS.search(failed[0].sentence)
+            witness = runner.witness(module, self.limit, failed[0]) if answers else None
         if not failed:
             return None
         call = witness["call"] if witness else ""

@@ -9,9 +9,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tito import TitoError, runner
+from tito.assembly import Source
+from tito.inside import UNMARKED
 
 LIMIT = 20  # seconds that one check may take
 OTHER = "given code"  # the tests that belong to no exercise
+NOTEBOOK = "notebook"  # what cannot be exported, where that is no exercise that was asked for
+EXPORT = "export"  # what a Result calls the check that a notebook is one, and its cells Python
+HALF = "still blank: delete `raise Blank(...)` when the lines that you wrote in it are done"
+CALLS = "it calls an exercise of yours in which `raise Blank(...)` still stands"
 
 
 @dataclass
@@ -90,8 +96,9 @@ def _quick_checks(module, exercises, limit):
         files = files_of(module, run)
         told = {event["check"]: event for event in run.all("check")}
         for name, event in told.items():
-            outcome = "failed" if event["outcome"] == "blank" else event["outcome"]
-            sentence = event.get("sentence") or ("still blank" if outcome == "failed" else "")
+            blank = event["outcome"] == "blank"
+            outcome = "failed" if blank else event["outcome"]
+            sentence = _blank(module, name) if blank else event.get("sentence") or ""
             place = event.get("place")
             results[name] = Result(name, outcome, sentence, "quick check", place, 1, files)
         if run.ending:
@@ -100,6 +107,12 @@ def _quick_checks(module, exercises, limit):
                 results[name] = Result(name, "failed", run.ending, "quick check", None, 1, files)
         waiting = [n for n in waiting if n not in results] if run.ending else []
     return results
+
+
+def _blank(module, name):
+    """What to say of an exercise whose quick check met a blank, in code that is the learner's."""
+    code = Source(module.exported.read_text(encoding="utf-8")).code(name.partition(".")[2])
+    return HALF if "raise Blank" in code else CALLS
 
 
 # -- tests
@@ -121,7 +134,7 @@ def _tests(module, exercises, limit, known=None):
         if not run.ending or not (fresh or lost):
             break
         selection["skip"] = [event["test"] for event in events]
-        selection["without"] += [name for event in lost for name in event["exercises"]]
+        selection["without"] += [n for event in lost for n in event["exercises"] or [UNMARKED]]
     results = {name: _of(name, events) for name in exercises}
     if run.ending and not (fresh or lost) or run.all("error"):
         why = run.ending or f"its tests could not run: {run.all('error')[0]['error']}"

@@ -4,8 +4,9 @@ import ast
 import contextlib
 import difflib
 import json
+import re
 from collections import Counter, defaultdict
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 
 from tito import TitoError, assembly, export, files, notebook, refusals
 from tito.assembly import shape
@@ -15,10 +16,12 @@ from tito.workspace import snapshot
 
 @dataclass(frozen=True)
 class Export:
-    """An exported module: its manifest entry, and whether its file is another than before."""
+    """A module as its notebook has it: its manifest entry, and the text of its file."""
 
     entry: dict
-    changed: bool
+    changed: bool  # whether the file was another one before
+    text: str
+    broken: dict = field(default_factory=dict)  # exercise in a cell that is no Python -> why not
 
 
 def reference_text(module):
@@ -38,15 +41,13 @@ def book(module):
 
 
 def run(module):
-    """Export a learner's notebook, unless the file is in step with it already.
+    """Export a learner's notebook as it is now, whatever the manifest says of the last export.
 
     Raises:
         Refused: the notebook cannot be exported; the last good file stays.
         TitoError: it is not there, or the file cannot be written.
     """
     workspace, old = module.course, module.course.manifest.get(module.name)
-    if old and state(module) == "in step":
-        return Export(old, False)
     sources = _sources(module)  # before it is read: a save from now on makes the export stale
     mix = mixed(module)
     changed, once = not export.in_step(module, mix.text), []  # what is said now, and not again
@@ -60,11 +61,46 @@ def run(module):
             folder = snapshot(workspace, f"export {module.label}", [module.exported])
             once.append(f"{why} `tito undo {folder.name}` writes that file again")
         files.write(module.exported, mix.text)
-    told = asdict(mix) | {"file": files.digest(mix.text), **sources}
-    pieces = assembly.Source(told.pop("text"))
-    told["pieces"] = {n: files.digest(pieces.code(n)) for n in (*mix.yours, *mix.given)}
-    workspace.record(module.name, told)
-    return Export(told | {"notes": [*told["notes"], *once]}, changed)
+    told = _entry(module, mix) | sources
+    if told != old:
+        workspace.record(module.name, told)
+    return Export(told | {"notes": [*told["notes"], *once]}, changed, mix.text)
+
+
+def in_parts(module):
+    """The Export of those cells of a notebook that are Python; nothing is written.
+
+    Raises:
+        Refused: those cells cannot be exported either, or all of them are Python.
+    """
+    own = book(module)
+    broken = [cell for cell in own.exported if not cell.is_python]
+    rest = replace(own, cells=tuple(cell for cell in own.cells if cell not in broken))
+    mix = mixed(module, rest if broken else own)
+    there = {name for cell in rest.exported for name, _ in cell.functions}
+    why = {problem.cell: str(problem) for problem in reversed(refusals.problems(own, True))}
+    held = {
+        f"{own.name}.{e.qualname}": why[cell.id]
+        for e in reference_book(module).exercises
+        for cell in broken
+        if e.qualname not in there and (cell.id == e.cell.id or cell.mentions(e.qualname))
+    }
+    mix.notes = [note for note in mix.notes if re.split("[ :]", note)[0] not in held]
+    mix.missing |= {
+        name: f"it is in cell {cell.id}, which is not Python"
+        for name in mix.unknown
+        for cell in broken
+        if cell.mentions(name)
+    }
+    return Export(_entry(module, mix) | _sources(module), False, mix.text, held)
+
+
+def _entry(module, mix):
+    """What the manifest says of a Mix."""
+    told = asdict(mix) | {"file": files.digest(mix.text)}
+    footing = assembly.footing(mix, reference_text(module))
+    del told["text"]
+    return told | {"pieces": {name: files.digest(text) for name, text in footing.items()}}
 
 
 def _by_hand(module, entry):
@@ -128,24 +164,91 @@ def _said(path):
     return files.digest(json.dumps(told))
 
 
-def mixed(module):
+def mixed(module, own=None):
     """The Mix of a learner's notebook with the course; nothing is written.
+
+    Args:
+        own: the notebook, where it is not to be read again.
 
     Raises:
         Refused: the notebook cannot be exported.
     """
-    own = book(module)
+    own = own or book(module)
     shapes = stubs(module)
     if problems := [*refusals.problems(own, learners=True), *_twice(own, shapes)]:
         raise Refused(problems)
+    own, gifts = _without_gifts(own, shapes)
     mix = assembly.assemble(export.text(own), reference_text(module), shapes)
-    mix.notes += _absent(own, mix)
+    mix.notes += [*_absent(own, mix), *gifts]
+    mix.missing |= _elsewhere(module, own, mix.unknown)
     try:
         compile(mix.text, own.label, "exec", dont_inherit=True)
     except SyntaxError as error:
         reason = f"with the given pieces it is not Python: {error.msg}, line {error.lineno}"
         raise Refused([Problem(own.label, reason)]) from None
     return mix
+
+
+def _without_gifts(own, shapes):
+    """The notebook without its `tinytorch.give("...")` lines, and what to say of them.
+
+    What one of them gives is given in `shapes` as well, whatever the learner wrote above it.
+    """
+    cells, notes = list(own.cells), []
+    for at, cell in enumerate(own.cells):
+        for line, name in _gifts(cell) if cell.exported else ():
+            cells[at] = replace(cells[at], source=cells[at].source.replace(line, "pass"))
+            name = name.removeprefix(f"{own.name}.")
+            mine = {shape(node) for c in own.exported for n, node in c.functions if n == name}
+            if name not in shapes:
+                notes.append(f"cell {cell.id}: `{line}` is for the notebook, and is not exported")
+            elif not mine <= shapes[name]:
+                why = f"take `{line}` out of the cell {cell.id} to have yours judged"
+                notes.append(f"{own.name}.{name} counts as blank: {why}")
+            shapes.get(name, set()).update(mine)
+    return replace(own, cells=tuple(cells)), notes
+
+
+def _gifts(cell):
+    """The lines `give("...")` and `tinytorch.give("...")` of a cell, and the names they give."""
+    for node in cell.tree.body:
+        call = getattr(node, "value", None)
+        if isinstance(call, ast.Call) and ast.unparse(call.func).rpartition(".")[2] == "give":
+            given = call.args[0] if call.args else None
+            if isinstance(given, ast.Constant) and isinstance(given.value, str):
+                yield ast.get_source_segment(cell.source, call), given.value
+
+
+def _elsewhere(module, own, unknown):
+    """{unknown name: where it is, and what to do}, of names that other cells or modules have."""
+    found = {}
+    for earlier in module.course.modules[: module.number - 1]:
+        text = reference_text(earlier) if earlier.notebook.is_file() else ""
+        there = [name for name in unknown if name in assembly.Source(text).pieces]
+        found |= {
+            name: _write_line(f"from tinytorch.{earlier.name} import {name}") for name in there
+        }
+    for cell in own.code:
+        if not cell.exported and cell.is_python:
+            found |= {
+                name: f"cell {cell.id} {why}" for name in unknown if (why := _has(cell, name))
+            }
+    return found
+
+
+def _has(cell, name):
+    """How a cell that is not exported comes by a name, and what to do; "" if it does not."""
+    for node in ast.walk(cell.tree):
+        for alias in node.names if isinstance(node, assembly.IMPORTS) else ():
+            if name == (alias.asname or alias.name).partition(".")[0]:
+                alone = type(node)(**{**vars(node), "names": [alias]})
+                return f"has it: {_write_line(ast.unparse(alone))}"
+    there = name in assembly.Source(cell.source).pieces
+    return "defines it: let that cell begin with `#| export`" * there
+
+
+def _write_line(line):
+    return f"write `{line}` in a cell that begins with `#| export`"
 
 
 def _absent(own, mix):

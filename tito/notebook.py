@@ -121,6 +121,19 @@ class Cell:
             why = str(error) or "an expression is too long or too deep"
             raise SyntaxError(why, (self.id, 1, 0, self.source)) from None
 
+    @property
+    def is_python(self):
+        with contextlib.suppress(SyntaxError):
+            return bool(self.tree)
+        return False
+
+    def mentions(self, qualname):
+        """True if its text seems to define a name, be it Python or not."""
+        *owners, name = map(re.escape, qualname.split("."))
+        signs = [rf"\bclass\s+{owner}\b" for owner in owners]
+        signs += [rf"\b(def|class)\s+{name}\b|^{name}\s*=|\bimport\b.*\b{name}\b"]
+        return all(re.search(sign, self.source, re.MULTILINE) for sign in signs)
+
     @cached_property
     def functions(self):
         """(qualname, node) of its functions and its classes' methods; none if it is broken."""

@@ -29,9 +29,12 @@ class Progress:
         write(self.path, dumps(self.data))
 
     # -- exercises
-    def judged(self, module, results):
-        """Remember which exercises passed, and with which text; with another they have not."""
-        pieces = self.workspace.manifest[module.name]["pieces"]
+    def judged(self, module, results, pieces):
+        """Remember which exercises passed, and with which text; with another they have not.
+
+        Args:
+            pieces: {qualname: the digest of what an exercise runs on}, of the export.
+        """
         for result in results:
             text = pieces[result.exercise.partition(".")[2]]
             if result.outcome == "passed":

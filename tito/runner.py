@@ -25,6 +25,8 @@ THREADS = (
     "MKL_NUM_THREADS",
     "VECLIB_MAXIMUM_THREADS",
 )
+# What changes how Python runs or warns, or what pytest loads: -O would take every assert away.
+MEDDLING = ("PYTHONOPTIMIZE", "PYTHONWARNINGS", "PYTHONINSPECT", "PYTEST_PLUGINS")
 PRINTED = 16 * 2**20  # bytes that a run may print
 
 
@@ -64,7 +66,7 @@ ALL = {  # what `tito.inside.plugin` keeps of the tests that pytest has collecte
     "only": None,  # tests that are about one of these exercises; None for all
     "tests": None,  # these tests; None for all
     "skip": [],  # not these tests
-    "without": [],  # no test that is only about these exercises
+    "without": [],  # no test that is only about these exercises; UNMARKED: that is about none
 }
 PYTEST_INI = """[pytest]
 addopts = -q -m "not slow"
@@ -134,7 +136,8 @@ def environment(course):
     source = course.source
     paths = [str(source.package.parent), str(HOME.parent)] if source.writable else []
     paths += filter(None, [os.environ.get("PYTHONPATH")])
-    return os.environ | {
+    kept = {name: value for name, value in os.environ.items() if name not in MEDDLING}
+    return kept | {
         overlay.VARIABLE: "off" if course is source else str(course.root),
         "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths)),
         "PYTHONUTF8": "1",
@@ -182,7 +185,7 @@ def _run(module, arguments, limit, each, folder=None, files=(), more=()):
             Path(desk, name).write_text(text, encoding="utf-8")
         token = secrets.token_hex()
         own = {EVENTS: str(events), TOKEN: token, "MPLBACKEND": "Agg"} | dict(more)
-        with log.open("wb") as output:
+        with log.open("wb") as output, _ended_in_order():
             process = subprocess.Popen(
                 [sys.executable, *arguments],
                 cwd=folder or desk,
@@ -200,6 +203,24 @@ def _run(module, arguments, limit, each, folder=None, files=(), more=()):
         with log.open("rb") as printed:
             text = printed.read(PRINTED).decode("utf-8", errors="replace")
         return Run(told, _ending(told, text, process.returncode, stopped), text)
+
+
+@contextlib.contextmanager
+def _ended_in_order():
+    """A signal that ends tito ends what it runs as well: it goes through every `finally`."""
+    numbers = {getattr(signal, name, None) for name in ("SIGTERM", "SIGHUP")} - {None}
+    numbers = [number for number in numbers if signal.getsignal(number) == signal.SIG_DFL]
+    for number in numbers:
+        signal.signal(number, _leave)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def _leave(number, frame):
+    sys.exit(128 + number)
 
 
 def _true_lines(content, token):

@@ -185,11 +185,15 @@ def is_module(token):
 
 
 @contextlib.contextmanager
-def frozen(workspace):
-    """A copy of what is exported, which stays as it is while other commands export anew."""
-    exported = [workspace.root / overlay.FILES / f"{name}.py" for name in workspace.manifest]
+def frozen(workspace, name, entry, text):
+    """A copy of what is exported, which stays as it is while other commands export anew.
+
+    Of the module `name` it has the manifest's entry and the text that are told.
+    """
+    manifest = workspace.manifest | {name: entry}
+    exported = [workspace.root / overlay.FILES / f"{other}.py" for other in manifest]
     files = {path.stem: path.read_bytes() for path in exported if path.is_file()}
-    with scratch(workspace, workspace.manifest, files) as copy:
+    with scratch(workspace, manifest, files | {name: text}) as copy:
         for path in workspace.state.glob("progress.json"):
             write(copy.state / path.name, path.read_bytes())
         yield copy

@@ -82,7 +82,7 @@ MISTAKES = [
         "module 03_layers is not built yet: there is no modules/03_layers/layers",
     ),
     (["test", "attention"], 1, "module 12_attention is not built yet"),
-    (["test", "--limit", "soon"], 2, "invalid float value"),
+    (["test", "--limit", "soon"], 2, "'soon' is no time: give seconds, more than 0"),
     (["nbdev", "clean"], 2, "invalid choice"),
     (["milestone"], 2, "required: ACTION"),
     (["milestone", "info", "moon"], 1, "no milestone is called 'moon'"),

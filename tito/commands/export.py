@@ -86,22 +86,34 @@ def learners(found, args):
     modules = list(found.asked(args.modules, args.all))
     if args.check:
         return learners_check(found, modules)
-    told = {}
+    report.quiet(args.json)
+    told, code = {}, 0
     for module in modules:
-        told[module.label] = exported = learner.run(module)
-        if not args.json:
-            say(module, exported)
+        try:
+            exported = learner.run(module)
+        except TitoError as error:  # the other modules are exported all the same
+            report.complain(error)
+            told[module.label], code = {"error": str(error)}, error.code
+            continue
+        told[module.label] = exported.entry | {"changed": exported.changed}
+        say(module, exported)
     if args.json:
-        report.json({label: done.entry | {"changed": done.changed} for label, done in told.items()})
-    return 0
+        report.json(told)
+    return code
 
 
 def learners_check(found, modules):
     """Say which exported files are older than their notebooks; write nothing."""
-    states = {module: learner.state(module) for module in modules}
-    for module, state in states.items():
-        report.say(f"{found.relative(module.notebook)}: {state}")
-    return 0 if set(states.values()) <= {"in step", "untouched"} else 1
+    code = 0
+    for module in modules:
+        state = learner.state(module)
+        if state == "in step" and not export.in_step(module, learner.mixed(module).text):
+            state = "stale"
+        by_hand = state == "changed by hand"
+        file = module.exported if by_hand else module.notebook
+        report.say(f"{found.relative(file)}: {state}{', not in the notebook' * by_hand}")
+        code = code if state in ("in step", "untouched") else 1
+    return code
 
 
 def say(module, exported):
@@ -121,5 +133,7 @@ def say(module, exported):
     for key, words in odd.items():
         if entry[key]:
             report.say(f"  {words}: {', '.join(entry[key])}", style="yellow")
+    for name, advice in entry["missing"].items():
+        report.say(f"  {name}: {advice}", style="yellow")
     for note in entry.get("notes", ()):
         report.say(f"  {note}", style="yellow")

@@ -1,15 +1,24 @@
 """tito test in a workspace: what passed, what failed and whose bug it is, what is still blank."""
 
 import contextlib
+import re
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 from tito import TitoError, judge, learner, report, runner, workspace
-from tito.blame import Blame
+from tito.blame import ENDLESS, Blame
 from tito.commands import export, status
+from tito.notebook import Refused
 from tito.progress import Progress
 
 BLANK, FAILED = 3, 1  # exit codes; 0 means that everything asked for passed
+# What learner.state says of a notebook that is exported anew; it is not believed that it is so.
+EXPORTED = ("in step", "stale", "changed by hand", "not exported")
+
+
+# The sentences of what gave no answer on any input: it is not run once more for the smallest one.
+NO_ANSWER = re.compile(f"{ENDLESS.pattern}|raise Blank|tinytorch.give")
 
 
 def run(found, args):
@@ -18,9 +27,15 @@ def run(found, args):
     limit = args.limit or judge.LIMIT
     asked, told, outcomes = found.asked(args.modules, args.all), {}, set()
     report.say(f"workspace {found.root}")
+    Progress(found)  # a damaged file is said before anything is judged
     _bring_up_to_date(found, asked)
     for module, wanted in asked.items():
-        results = test(found, module, wanted, limit, blame=not args.no_blame)
+        try:
+            results = test(found, module, wanted, limit, blame=not args.no_blame)
+        except TitoError as error:  # the other modules are judged all the same
+            report.complain(error)
+            names = wanted or found.exercises(module)
+            results = [judge.Result(name, "failed", str(error), judge.EXPORT) for name in names]
         told[module.label] = [vars(result) for result in results]
         outcomes |= {result.outcome for result in results}
     if args.json:
@@ -31,9 +46,11 @@ def run(found, args):
 def _bring_up_to_date(found, asked):
     """Export what was saved since in the other notebooks: the tests run on them as well."""
     for module in found.written:
-        if module not in asked and learner.state(module) in ("stale", "not exported"):
+        if module not in asked and learner.state(module) in EXPORTED:
             try:
-                export.say(module, learner.run(module))
+                exported = learner.run(module)
+                if exported.changed:
+                    export.say(module, exported)
             except TitoError as error:
                 report.say(f"{module.label} stays as it was exported last: {error}", style="yellow")
 
@@ -41,25 +58,68 @@ def _bring_up_to_date(found, asked):
 def test(found, module, wanted=None, limit=judge.LIMIT, blame=True):
     """Judge a module, or some of its exercises, and say it; give the Results."""
     report.say(f"\n{module.label}", style="bold")
-    exported = learner.run(module)
-    export.say(module, exported)
+    exported, refused = _export(module)
     yours = {f"{module.name}.{name}" for name in exported.entry["yours"]}
     asked = wanted or found.exercises(module)
     own = [name for name in asked if name in yours]
     edited = exported.entry["edited"] and not wanted
-    with workspace.frozen(found) as still:
+    with workspace.frozen(found, module.name, exported.entry, exported.text) as still:
         module = still.module(module.name)
         judged = judge.judge(module, own, limit, given=bool(edited)) if own or edited else {}
-        results = [judged.get(name) or judge.Result(name, "blank") for name in asked]
+        results = [judged.get(name) or _not_judged(name, exported.broken) for name in asked]
         results += [judged[judge.OTHER]] if judge.OTHER in judged else []
-        mine = [result for result in results if result.exercise in yours]
-        Progress(found).judged(module, mine)
+        if refused and not set(asked) & set(exported.broken):
+            results.append(judge.Result(judge.NOTEBOOK, "failed", refused, judge.EXPORT))
+        remember = partial(Progress(found).judged, module, pieces=exported.entry["pieces"])
+        remember([r for r in results if r.exercise in yours and r.outcome == "passed"])
         report.table([_row(result) for result in results])
         if ran := dict.fromkeys(file for result in results for file in result.files):
             report.say(f"checked on {', '.join(ran)}; what is not there is given")
-        _explain_all(module, [r for r in results if r.outcome == "failed"], limit, blame)
+        failed = [r for r in results if r.outcome == "failed" and r.check != judge.EXPORT]
+        for result in failed:
+            result.sentence += _advice(result.sentence, exported.entry["missing"])
+        _explain_all(module, failed, limit, blame)
+        remember([r for r in failed if r.exercise in yours and not _excused(r, limit)])
     _sum_up(found, results)
     return results
+
+
+def _export(module):
+    """The Export of a module, and why its notebook was refused: "" if it was not.
+
+    Where cells are no Python, given code stands in for them, and nothing is written.
+
+    Raises:
+        TitoError: nothing of the notebook can be judged.
+    """
+    try:
+        exported = learner.run(module)
+        export.say(module, exported)
+        return exported, ""
+    except Refused as refused:
+        exported = learner.in_parts(module)
+        report.complain(refused)
+        report.say("the other cells are judged, with given code in place of what is no Python")
+        return exported, str(refused)
+
+
+def _not_judged(name, broken):
+    """The Result of an exercise that is blank, or stands in a cell that is no Python."""
+    if name in broken:
+        return judge.Result(name, "failed", broken[name], judge.EXPORT)
+    return judge.Result(name, "blank")
+
+
+def _advice(sentence, missing):
+    """What to do about a name that Python does not find, if it is known where it is."""
+    name = re.search(r"name '(\w+)' is not defined", sentence)
+    return f" ({missing[name[1]]})" if name and name[1] in missing else ""
+
+
+def _excused(result, limit):
+    """True if a failure says nothing of the exercise: it keeps the credit that it had."""
+    unclear = result.finding and result.finding["right"] is None
+    return bool(unclear) or (limit < judge.LIMIT and bool(ENDLESS.search(result.sentence)))
 
 
 def _explain_all(module, failed, limit, blame):
@@ -74,7 +134,8 @@ def _explain_all(module, failed, limit, blame):
             known |= set(result.finding["culprits"] if result.finding else ())
         else:
             result.blame = f"the same as {first.exercise}"
-            result.finding = first.finding if first.finding and first.finding["right"] else None
+            wrong = first.finding and first.finding["right"] is False
+            result.finding = None if wrong else first.finding
             report.say(f"\n{result.exercise}: {result.blame}", style="red")
         if result.check in ("import", "tests"):
             broken.setdefault(cause, result)
@@ -95,7 +156,8 @@ def _explain(module, result, finder, limit, known):
         report.say(f"  in the test {_test_name(where)}")
     finding = finder.explain(result) if finder and result.check else None
     wrong = finding is None or not finding.right
-    if wrong and result.exercise != judge.OTHER and result.check not in ("import", "tests", ""):
+    checked = result.exercise != judge.OTHER and result.check not in ("import", "tests", "")
+    if wrong and checked and not NO_ANSWER.search(result.sentence):
         alone = (
             finder.variant(frozenset([result.exercise]))
             if finder
@@ -151,5 +213,5 @@ def _sum_up(found, results):
         return
     blamed = stuck.finding and [*stuck.finding["culprits"], *stuck.finding["together"]]
     name = (blamed or [stuck.exercise])[0]
-    if name != judge.OTHER:
+    if name not in (judge.OTHER, judge.NOTEBOOK):
         report.say(f"next: {name}      (help: tito hint {name})")

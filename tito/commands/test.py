@@ -1,5 +1,7 @@
 """tito test: export, then judge every exercise in fresh processes."""
 
+import argparse
+import contextlib
 import importlib.util
 from collections import Counter
 
@@ -11,7 +13,7 @@ def add_arguments(parser):
     add_modules(parser)
     parser.add_argument(
         "--limit",
-        type=float,
+        type=seconds,
         metavar="SECONDS",
         help="how long one check may take (default: 20, in a checkout 60)",
     )
@@ -20,6 +22,18 @@ def add_arguments(parser):
         "--no-blame", action="store_true", help="in a workspace: do not search for whose bug it is"
     )
     parser.add_argument("-v", "--verbose", action="store_true", help="show what pytest printed")
+
+
+def seconds(text):
+    """A time limit; it is more than nothing.
+
+    Raises:
+        ArgumentTypeError: it is not.
+    """
+    with contextlib.suppress(ValueError):
+        if (limit := float(text)) > 0:
+            return limit
+    raise argparse.ArgumentTypeError(f"{text!r} is no time: give seconds, more than 0")
 
 
 def run(args):

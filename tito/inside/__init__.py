@@ -8,12 +8,14 @@ import contextlib
 import json
 import os
 import sys
+import traceback
 from pathlib import Path
 
 from tinytorch import overlay
 
 EVENTS, TOKEN = "TITO_EVENTS", "TITO_TOKEN"  # names of environment variables
 SELECTION = "TITO_SELECTION"
+UNMARKED = ""  # stands for the exercise of a test that names none
 MEMORY = 8 * 2**30  # bytes that one process of checks may ask for
 FILE = 2**28  # bytes that it may write into one file
 
@@ -42,10 +44,27 @@ def is_learners(file):
     return root != "off" and Path(file).is_relative_to(Path(root, overlay.FILES))
 
 
+def last_own(frames):
+    """The last of some frames that is a line of the learner's; None if none is."""
+    return next((frame for frame in reversed(frames) if is_learners(frame.filename)), None)
+
+
+def warned(warning, frames):
+    """What NumPy warned of, and in which line of the learner's."""
+    own = last_own(frames)
+    return f"NumPy warned{f' at `{own.line}`' if own else ''}: {warning}"
+
+
+def alone(error):
+    """The first of several errors that hypothesis has found; else the error itself."""
+    return alone(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error
+
+
 def sentence(error):
     """An error in one line: what an assertion or a blank says, else its type and message."""
-    if isinstance(error, BaseExceptionGroup):  # hypothesis has found several
-        return sentence(error.exceptions[0])
+    error = alone(error)
+    if isinstance(error, RuntimeWarning):  # tests take it for an error
+        return warned(error, traceback.extract_tb(error.__traceback__))
     try:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     except Exception:  # a learner's exception may be broken itself

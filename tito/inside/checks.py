@@ -14,10 +14,11 @@ import os
 import sys
 import threading
 import traceback
+import warnings
 
 from tito import notebook
-from tito.inside import is_learners, loaded, sentence, set_limits, tell
-from tito.inside.guard import Guard
+from tito.inside import last_own, loaded, sentence, set_limits, tell, warned
+from tito.inside.guard import Guard, refuse_to_give
 
 DEFINITIONS = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)
 PATIENCE = 10  # seconds that the import of a module may take; it needs a fraction of one
@@ -27,6 +28,7 @@ CONSTANTS = (ast.Constant, ast.Tuple, ast.List, ast.Dict, ast.UnaryOp, ast.USub,
 def run(path, label, wanted):
     """Judge the wanted exercises in the notebook's order."""
     set_limits()
+    refuse_to_give()
     book, guard = notebook.read(path, label), Guard()
     module = _import(f"tinytorch.{book.name}", guard)
     if module is None:
@@ -90,7 +92,8 @@ def _check(cell, exercise, names, guard):
     course.outcomes.clear()
     error = None
     try:
-        _execute(cell, names, exercise)
+        with _warnings() as heard:
+            _execute(cell, names, exercise)
     except BaseException as raised:  # not even KeyboardInterrupt is tito's: it is theirs
         error = raised
     said, complaint = dict(course.outcomes).get(exercise), guard.complaint()
@@ -100,8 +103,24 @@ def _check(cell, exercise, names, guard):
         tell(check=exercise, outcome=said)
     else:
         words = "it asked Python to exit" if isinstance(error, SystemExit) else sentence(error)
-        words = words.removeprefix(f"{exercise}: ")
+        words = "; ".join([words.removeprefix(f"{exercise}: "), *heard[:1]])
         tell(check=exercise, outcome="failed", sentence=words, place=_place(error))
+
+
+@contextlib.contextmanager
+def _warnings():
+    """A list that grows by a sentence for each warning of NumPy in the learner's code."""
+    heard = []
+
+    def hear(message, category, *place, **more):
+        frames = traceback.extract_stack()
+        if category is RuntimeWarning and last_own(frames):
+            heard.append(warned(message, frames))
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", RuntimeWarning)
+        warnings.showwarning = hear
+        yield heard
 
 
 def _execute(cell, names, exercise=None):
@@ -149,8 +168,8 @@ def _place(error):
 
 
 def _last(frames):
-    own = [f for f in frames if is_learners(f.filename)]
-    return [own[-1].filename, own[-1].lineno] if own else None
+    own = last_own(frames)
+    return own and [own.filename, own.lineno]
 
 
 if __name__ == "__main__":

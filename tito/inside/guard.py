@@ -13,10 +13,27 @@ import importlib.util
 import inspect
 import sys
 
+from tinytorch import course
+
 TRUSTED = ("builtins", "math", "operator", "numpy", "numpy.testing", "numpy.linalg")
 TRUSTED += ("tinytorch.course", "tito.inside", "tito.notebook", "ast", "json")
 OF_PYTEST = ("pytest", "_pytest.runner", "_pytest.python", "_pytest.outcomes")
 MISSING = object()
+
+
+GIVE = (
+    "`tinytorch.give` puts in the course's own function, which earns nothing here: "
+    "take that line out of the exported cell, and write the function or leave it blank"
+)
+
+
+def refuse_to_give():
+    """From now on nobody gets the course's functions in this process; a guard comes after it."""
+    course.give = course.function_source = _refused
+
+
+def _refused(*args):
+    raise AssertionError(GIVE)
 
 
 class Guard:

@@ -3,15 +3,27 @@
 import json
 import os
 import re
+import traceback
 from pathlib import Path
 
 import pytest
 
-from tito.inside import SELECTION, is_learners, loaded, sentence, set_limits, tell
-from tito.inside.guard import OF_PYTEST, Guard
+from tito.inside import (
+    SELECTION,
+    UNMARKED,
+    alone,
+    is_learners,
+    last_own,
+    loaded,
+    sentence,
+    set_limits,
+    tell,
+)
+from tito.inside.guard import OF_PYTEST, Guard, refuse_to_give
 
 GUARD = pytest.StashKey()
 SELECTION_FILE = os.environ.get(SELECTION)  # set when a learner's code is judged
+NOTHING_BACK = "it works in place and should give nothing back: take its `return` out"
 RAW = {  # how pytest and NumPy begin what they say -> what a learner can use
     "assert ": "it does not give what it should",
     "Not equal to tolerance": "its numbers are not those it should give",
@@ -23,6 +35,7 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "exercise(id): the exercise that this test judges")
     if SELECTION in os.environ:
         set_limits()
+        refuse_to_give()
     config.stash[GUARD] = Guard(*OF_PYTEST)
 
 
@@ -43,12 +56,12 @@ def pytest_collection_finish(session):
 
 
 def _selected(item, asked):
-    about = set(_exercises(item))
+    about = set(_exercises(item)) or {UNMARKED}
     return (
         item.nodeid not in asked["skip"]
         and (asked["tests"] is None or item.nodeid in asked["tests"])
         and (asked["only"] is None or about & set(asked["only"]))
-        and not (about and about <= set(asked["without"]))
+        and not about <= set(asked["without"])
     )
 
 
@@ -87,17 +100,24 @@ def _why(report, excinfo):
     if excinfo is None:  # a strict xfail that passed
         return {"sentence": str(report.longrepr)}
     crash = getattr(report.longrepr, "reprcrash", None)
+    own = last_own(traceback.extract_tb(alone(excinfo.value).__traceback__))
     told = sentence(excinfo.value)
-    why = {"sentence": plain(told) if SELECTION_FILE else told}
-    if crash:
-        why["place"] = [crash.path, crash.lineno]
+    why = {"sentence": plain(told, str(excinfo.value)) if SELECTION_FILE else told}
+    if own or crash:
+        why["place"] = [own.filename, own.lineno] if own else [crash.path, crash.lineno]
     if type(excinfo.value).__name__ == "Blank":
         why["blank"] = getattr(excinfo.value, "exercise", None)
     return why
 
 
-def plain(words):
-    """The sentence of a test; what only a programmer of pytest can read is put into words."""
+def plain(words, whole=""):
+    """The sentence of a test; what only a programmer of pytest can read is put into words.
+
+    Args:
+        whole: all lines of what pytest says.
+    """
+    if re.match(r"assert .* is None\n +\+  where .* = \w+\(", whole, re.DOTALL):
+        return NOTHING_BACK
     refused = re.match(r"Failed: DID NOT RAISE.*?(\w+Error)", words)
     if refused:
         return f"bad input went through: it should raise a {refused[1]}"

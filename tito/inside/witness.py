@@ -129,7 +129,9 @@ def agree(mine, theirs, depth=0):
     if isinstance(theirs, list | tuple) and isinstance(mine, list | tuple):
         same = len(mine) == len(theirs)
         return same and all(agree(m, t, depth) for m, t in zip(mine, theirs))
-    if isinstance(theirs, bool | int | float | str | bytes | None | set):
+    if theirs is None or mine is None:
+        return mine is theirs
+    if isinstance(theirs, bool | int | float | str | bytes | set):
         return mine == theirs or _close(mine, theirs)
     if type(mine) is not type(theirs) or depth > 3 or not hasattr(theirs, "__dict__"):
         return type(mine) is type(theirs)
