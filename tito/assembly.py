@@ -160,9 +160,9 @@ def footing(mix, reference):
     That is its own text, and what of theirs is named in it, and in that again. Statements that run
     with the module, and methods that Python calls by itself (`__eq__`), count for every exercise.
     """
-    source, found = Source(mix.text), {}
+    source, own, found = Source(mix.text), list(_own_code(mix, reference)), {}
     for key in (*mix.yours, *mix.given):
-        texts, left, named = [source.code(key)], list(_own_code(mix, reference)), True
+        texts, left, named = [source.code(key)], own, True
         while named:
             words = set(re.findall(r"\w+", "\n".join(texts)))
             named = [(text, names) for text, names in left if not names or words & names]

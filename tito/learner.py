@@ -4,7 +4,6 @@ import ast
 import contextlib
 import difflib
 import json
-import re
 from collections import Counter, defaultdict
 from dataclasses import asdict, dataclass, field, replace
 
@@ -85,7 +84,6 @@ def in_parts(module):
         for cell in broken
         if e.qualname not in there and (cell.id == e.cell.id or cell.mentions(e.qualname))
     }
-    mix.notes = [note for note in mix.notes if re.split("[ :]", note)[0] not in held]
     mix.missing |= {
         name: f"it is in cell {cell.id}, which is not Python"
         for name in mix.unknown
@@ -213,7 +211,8 @@ def _gifts(cell):
     """The lines `give("...")` and `tinytorch.give("...")` of a cell, and the names they give."""
     for node in cell.tree.body:
         call = getattr(node, "value", None)
-        if isinstance(call, ast.Call) and ast.unparse(call.func).rpartition(".")[2] == "give":
+        alone = isinstance(node, ast.Expr) and isinstance(call, ast.Call)
+        if alone and ast.unparse(call.func).rpartition(".")[2] == "give":
             given = call.args[0] if call.args else None
             if isinstance(given, ast.Constant) and isinstance(given.value, str):
                 yield ast.get_source_segment(cell.source, call), given.value
@@ -222,12 +221,10 @@ def _gifts(cell):
 def _elsewhere(module, own, unknown):
     """{unknown name: where it is, and what to do}, of names that other cells or modules have."""
     found = {}
-    for earlier in module.course.modules[: module.number - 1]:
-        text = reference_text(earlier) if earlier.notebook.is_file() else ""
-        there = [name for name in unknown if name in assembly.Source(text).pieces]
-        found |= {
-            name: _write_line(f"from tinytorch.{earlier.name} import {name}") for name in there
-        }
+    written = [m for m in module.course.written if m.number < module.number]
+    for earlier in written if unknown else ():
+        there = set(unknown) & set(assembly.Source(reference_text(earlier)).pieces)
+        found |= {n: _write_line(f"from tinytorch.{earlier.name} import {n}") for n in there}
     for cell in own.code:
         if not cell.exported and cell.is_python:
             found |= {

@@ -57,6 +57,15 @@ def test_a_line_that_gives_another_modules_function_is_left_out_and_said(desk):
     assert f"cell relu: `{line}` is for the notebook, and is not exported" in out
 
 
+def test_a_call_of_give_that_stands_in_a_statement_is_refused(desk):
+    desk.answer("tensor.double", "return 7")
+    line = "from tinytorch.course import give\nmine = give('double')"
+    desk.edit("double", "LIMIT = 3", line)
+    code, results, _ = judged(desk, "01", "double")
+    assert code == 1
+    assert "puts in the course's own function" in results["tensor.double"]["sentence"]
+
+
 GIFTS = {
     "give": "from tinytorch.course import give\ngive('tensor.double')\nreturn double(x)",
     "as another name": "from tinytorch import course as c\nc.give('double')\nreturn double(x)",
@@ -151,6 +160,17 @@ def test_a_run_that_could_not_judge_takes_no_credit(desk, more):
     desk.edit("double", "return 2 * x", "return 3 * x")
     assert judged(desk, "01")[0] == 1
     assert len(passed(desk)) == 3
+
+
+def test_a_failure_of_the_courses_own_code_takes_no_credit(desk):
+    desk.solve()
+    assert judged(desk, "01")[0] == 0
+    tests = desk.course.read("tests/test_01_tensor.py").decode()
+    desk.course.write("tests/test_01_tensor.py", tests.replace("== 2 * x,", "== 3 * x,"))
+    code, results, _ = judged(desk, "01", "double")
+    assert code == 1
+    assert "it fails on the course's own code too" in results["tensor.double"]["blame"]
+    assert len(passed(desk)) == 4
 
 
 @pytest.mark.parametrize("limit", ["0", "-1", "nan", "soon"])
