@@ -262,6 +262,22 @@ class TestZeroGrad:
         optimizer.step()
         assert weight.item() == before
 
+    def test_a_frozen_parameter_forgets_too(self):
+        frozen = leaf([3.0], grad=[5.0])
+        frozen.requires_grad = False
+        SGD([frozen]).zero_grad()
+        assert frozen.grad is None
+
+    def test_only_the_gradients_are_forgotten(self):
+        weight = leaf([3.0], grad=[5.0])
+        optimizer = SGD([weight], lr=0.1, momentum=0.9)
+        optimizer.step()
+        before = optimizer.state_dict()
+        optimizer.zero_grad()
+        after = optimizer.state_dict()
+        assert after["param_groups"] == before["param_groups"]
+        assert after["state"][0]["velocity"].tolist() == [5.0]
+
     def test_a_new_walk_begins_from_nothing(self):
         weight = leaf([3.0])
         optimizer = SGD([weight])

@@ -349,3 +349,92 @@ def warmup_cosine(step, warmup_steps, total_steps, lr=1.0, min_lr=0.0):
         return lr * step / warmup_steps
     done = min(1.0, (step - warmup_steps) / max(1, total_steps - warmup_steps))
     return min_lr + (lr - min_lr) * (1 + math.cos(math.pi * done)) / 2
+
+
+@wrong("optimizers.sgd_update", "steps along the mean of the gradient")
+def sgd_update(param, grad, lr):
+    param -= lr * grad.mean()
+
+
+@wrong("optimizers.sgd_update", "returns the parameter")
+def sgd_update(param, grad, lr):
+    param -= lr * grad
+    return param
+
+
+@wrong("optimizers.sgd_update", "takes no single number")
+def sgd_update(param, grad, lr):
+    param[:] = param - lr * grad
+
+
+@wrong("optimizers.Optimizer.zero_grad", "forgets the velocities, too")
+def zero_grad(self, set_to_none=True):
+    for p in self.in_order():
+        p.grad = None
+    self.state = {}
+
+
+@wrong("optimizers.Optimizer.zero_grad", "skips what is frozen")
+def zero_grad(self, set_to_none=True):
+    for p in self.in_order():
+        if p.requires_grad:
+            p.grad = None
+
+
+@wrong("optimizers.Optimizer.zero_grad", "deletes the attribute")
+def zero_grad(self, set_to_none=True):
+    for p in self.in_order():
+        del p.grad
+
+
+@wrong("optimizers.momentum_update", "takes the step that is given as well")
+def momentum_update(param, grad, velocity, lr, momentum=0.9, nesterov=False):
+    velocity *= momentum
+    velocity += grad
+    param -= lr * velocity
+    direction = momentum * velocity + grad if nesterov else velocity
+    param -= lr * direction
+
+
+@wrong("optimizers.adam_update", "returns the parameter")
+def adam_update(param, grad, m, v, step, lr, beta1=0.9, beta2=0.999, eps=1e-8):
+    m[...] = beta1 * m + (1 - beta1) * grad
+    v[...] = beta2 * v + (1 - beta2) * grad**2
+    m_hat, v_hat = m / (1 - beta1**step), v / (1 - beta2**step)
+    param -= lr * m_hat / (v_hat**0.5 + eps)
+    return param
+
+
+@wrong("optimizers.adamw_decay", "returns the parameter")
+def adamw_decay(param, lr, weight_decay):
+    param *= 1 - lr * weight_decay
+    return param
+
+
+@wrong("optimizers.clip_grad_norm_", "returns before the given lines")
+def clip_grad_norm_(parameters, max_norm):
+    gradients = [p.grad.array for p in listed(parameters) if p.grad is not None]
+    norm = math.sqrt(sum(float(np.vdot(g, g)) for g in gradients))
+    for g in gradients:
+        g *= min(1, max_norm / (norm + 1e-6))
+    return norm
+
+
+@wrong("optimizers.clip_grad_norm_", "adds the squares up in float32")
+def clip_grad_norm_(parameters, max_norm):
+    tensors = [p.grad for p in listed(parameters) if p.grad is not None]
+    gradients = [tensor.array for tensor in tensors]
+    norm = np.sqrt(sum(np.vdot(g, g) for g in gradients))
+    for g in gradients:
+        g *= min(1, max_norm / (norm + 1e-6))
+    for tensor in tensors:
+        tensor.version[0] += 1
+    return wrap(np.array(norm, dtype=gradients[0].dtype if gradients else float32))
+
+
+@wrong("optimizers.warmup_cosine", "gives a number of NumPy")
+def warmup_cosine(step, warmup_steps, total_steps, lr=1.0, min_lr=0.0):
+    if step < warmup_steps:
+        return lr * step / warmup_steps
+    done = min(1.0, (step - warmup_steps) / max(1, total_steps - warmup_steps))
+    return min_lr + (lr - min_lr) * (1 + np.cos(np.pi * done)) / 2
