@@ -3,7 +3,8 @@
 
 @solution("losses.mse_loss")
 def mse_loss(prediction, target, reduction="mean"):
-    need_same_shape("mse_loss", prediction, target)
+    if prediction.shape != target.shape:
+        raise ValueError("a prediction for every target, and no other: make the shapes equal")
     difference = prediction - target
     return reduced(difference * difference, reduction)
 

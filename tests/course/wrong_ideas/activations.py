@@ -208,3 +208,58 @@ def softmax(x, dim=-1):
 def log_softmax(x, dim=-1):
     shifted = x - x.max(axis=dim)
     return shifted - np.log(np.exp(shifted).sum(axis=dim))
+
+
+@wrong("activations.relu", "takes nan for not positive")
+def relu(x):
+    return np.where(x > 0, x, np.zeros_like(x))
+
+
+@wrong("activations.relu", "cuts off at 100")
+def relu(x):
+    return np.clip(x, 0, 100)
+
+
+@wrong("activations.sigmoid", "limits x, so that small values are lost")
+def sigmoid(x):
+    return 1 / (1 + np.exp(-np.clip(x, -30, 30)))
+
+
+@wrong("activations.silu", "writes the gate out, which overflows")
+def silu(x):
+    return x / (1 + np.exp(-x))
+
+
+@wrong("activations.gelu", "mistypes a digit")
+def gelu(x):
+    c = math.sqrt(2 / math.pi)
+    gate = 0.5 * (1 + np.tanh(c * (x + 0.044175 * x * x * x)))
+    y = x * gate
+    return (y, slope_of_gelu(x, y, gate, c)) if recording() else y
+
+
+@wrong("activations.gelu", "writes into its input")
+def gelu(x):
+    c = math.sqrt(2 / math.pi)
+    gate = 0.5 * (1 + np.tanh(c * (x + 0.044715 * x * x * x)))
+    x *= gate
+    y = x
+    return (y, slope_of_gelu(x, y, gate, c)) if recording() else y
+
+
+@wrong("activations.softmax", "limits the scores instead of shifting them")
+def softmax(x, dim=-1):
+    exponentials = np.exp(np.clip(x, -50, 50))
+    return exponentials / exponentials.sum(axis=dim, keepdims=True)
+
+
+@wrong("activations.log_softmax", "adds the maximum to the logarithm, and loses digits")
+def log_softmax(x, dim=-1):
+    m = x.max(axis=dim, keepdims=True)
+    return x - (m + np.log(np.exp(x - m).sum(axis=dim, keepdims=True)))
+
+
+@wrong("activations.log_softmax", "always works along the last dimension")
+def log_softmax(x, dim=-1):
+    shifted = x - x.max(axis=-1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))

@@ -232,3 +232,66 @@ def accuracy(logits, targets, ignore_index=-100):
     scores, targets = logits.array, targets.array
     kept = checked_targets(scores, targets, ignore_index)
     return float((scores.argmax(axis=-1) == targets)[kept].mean())
+
+
+@wrong("losses.mse_loss", "asserts instead of raising a ValueError")
+def mse_loss(prediction, target, reduction="mean"):
+    assert prediction.shape == target.shape
+    return reduced((prediction - target) ** 2, reduction)
+
+
+@wrong("losses.nll_of_targets", "multiplies by a one-hot row, so that 0 meets -inf")
+def nll_of_targets(log_probs, targets):
+    one_hot = np.eye(log_probs.shape[-1], dtype=log_probs.dtype)[targets]
+    return -(one_hot * log_probs).sum(axis=-1)
+
+
+@wrong("losses.average_over_kept", "gives Python's 0 where nothing is kept")
+def average_over_kept(values, kept):
+    return values[kept].mean() if kept.any() else 0
+
+
+@wrong("losses.cross_entropy", "picks probabilities")
+def cross_entropy(logits, targets, ignore_index=-100, label_smoothing=0.0, reduction="mean"):
+    kept = checked_targets(logits, targets, ignore_index)
+    log_probs = np.exp(log_softmax.on_arrays(logits, -1))
+    values = nll_of_targets(log_probs, np.where(kept, targets, 0))
+    values = np.where(kept, smoothed(values, log_probs, label_smoothing), 0)
+    loss = average_over_kept(values, kept) if reduction == "mean" else reduced(values, reduction)
+    return loss, log_probs
+
+
+@wrong("losses.cross_entropy", "returns before the given lines")
+def cross_entropy(logits, targets, ignore_index=-100, label_smoothing=0.0, reduction="mean"):
+    kept = checked_targets(logits, targets, ignore_index)
+    log_probs = log_softmax.on_arrays(logits, -1)
+    return nll_of_targets(log_probs, np.where(kept, targets, 0)).mean()
+
+
+@wrong("losses.cross_entropy", "calls the logarithms by another name than the given lines do")
+def cross_entropy(logits, targets, ignore_index=-100, label_smoothing=0.0, reduction="mean"):
+    kept = checked_targets(logits, targets, ignore_index)
+    logs = log_softmax.on_arrays(logits, -1)
+    values = nll_of_targets(logs, np.where(kept, targets, 0))
+    values = np.where(kept, smoothed(values, log_probs, label_smoothing), 0)
+    loss = average_over_kept(values, kept) if reduction == "mean" else reduced(values, reduction)
+    return loss, log_probs
+
+
+@wrong("losses.binary_cross_entropy_with_logits", "returns before the given line")
+def binary_cross_entropy_with_logits(logits, targets, reduction="mean"):
+    return np.maximum(logits, 0) - logits * targets + np.log1p(np.exp(-np.abs(logits)))
+
+
+@wrong("losses.accuracy", "looks for the smallest score")
+def accuracy(logits, targets, ignore_index=-100):
+    scores, targets = (getattr(t, "array", t) for t in (logits, targets))
+    kept = checked_targets(scores, targets, ignore_index)
+    return float(average_over_kept(scores.argmin(axis=-1) == targets, kept))
+
+
+@wrong("losses.accuracy", "looks along the second dimension, not the last")
+def accuracy(logits, targets, ignore_index=-100):
+    scores, targets = (getattr(t, "array", t) for t in (logits, targets))
+    kept = checked_targets(scores, targets, ignore_index)
+    return float(average_over_kept(scores.argmax(axis=1) == targets, kept))

@@ -496,3 +496,55 @@ def masked_fill(x, mask, value):
 @wrong("tensor.mean", "takes NumPy's own, which warns where there is nothing")
 def mean(x, dim=None, keepdim=False):
     return np.asarray(x.mean(axis=dims_of(dim, x.ndim), keepdims=keepdim))
+
+
+@wrong("tensor.mean", "divides the caller's numbers")
+def mean(x, dim=None, keepdim=False):
+    dims = dims_of(dim, x.ndim)
+    x /= math.prod(x.shape[d] for d in dims)
+    return x.sum(axis=dims, keepdims=keepdim)
+
+
+@wrong("tensor.mean", "divides by a number of NumPy, which makes float64")
+def mean(x, dim=None, keepdim=False):
+    dims = dims_of(dim, x.ndim)
+    return x.sum(axis=dims, keepdims=keepdim) / np.prod([x.shape[d] for d in dims])
+
+
+@wrong("tensor.mean", "rounds down")
+def mean(x, dim=None, keepdim=False):
+    dims = dims_of(dim, x.ndim)
+    return x.sum(axis=dims, keepdims=keepdim) // math.prod(x.shape[d] for d in dims)
+
+
+@wrong("tensor.var", "takes NumPy's own, which warns of a single number")
+def var(x, dim=None, unbiased=True, keepdim=False):
+    return np.var(x, axis=dims_of(dim, x.ndim), ddof=int(unbiased), keepdims=keepdim)
+
+
+@wrong("tensor.transpose", "takes a negative dimension for a positive one")
+def transpose(x, dim0, dim1):
+    order = list(range(x.ndim))
+    order[abs(dim0)], order[abs(dim1)] = order[abs(dim1)], order[abs(dim0)]
+    return x.transpose(order)
+
+
+@wrong("tensor.transpose", "moves one dimension to the place of the other")
+def transpose(x, dim0, dim1):
+    return np.moveaxis(x, dim0, dim1)
+
+
+@wrong("tensor.cat", "joins in the order of the last to the first")
+def cat(tensors, dim=0):
+    rest = [t.shape[:dim] + t.shape[dim + 1 :] for t in tensors]
+    if any(r != rest[0] for r in rest):
+        raise ValueError(f"the shapes are {[t.shape for t in tensors]}")
+    return np.concatenate(tensors[::-1], axis=dim)
+
+
+@wrong("tensor.masked_fill", "writes a half into whole numbers")
+def masked_fill(x, mask, value):
+    x, mask = np.broadcast_arrays(x, mask)
+    result = x.copy()
+    result[mask] = value
+    return result
