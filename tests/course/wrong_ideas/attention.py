@@ -520,3 +520,66 @@ def combine_masks(padding, causal=None):
     if causal:
         padding = padding & causal
     return padding
+
+
+@wrong("attention.causal_mask", "takes Tensor, which the exported file does not import")
+def causal_mask(length, source_length=None):
+    source_length = length if source_length is None else source_length
+    return Tensor(np.tri(length, source_length, source_length - length, dtype=bool))
+
+
+@wrong("attention.combine_masks", "leaves the Tensors for their arrays")
+def combine_masks(padding, causal=None):
+    padding = padding.array[:, None, None, :]
+    return padding if causal is None else padding & causal.array
+
+
+@wrong(
+    "attention.scaled_dot_product_attention",
+    "calls the weights by another name than the given line does",
+)
+def scaled_dot_product_attention(
+    query, key, value, mask=None, is_causal=False, dropout=None, scale=None
+):
+    mask = permitted(scores_shape(query, key, value, scale), mask, is_causal)
+    scale = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
+    scores = query @ key.swapaxes(-1, -2) * scale
+    attention = softmax_rows(scores if mask is None else np.where(mask, scores, -np.inf))
+    mixed = thinned(attention, dropout) @ value
+    return mixed, (weights, scale)
+
+
+@wrong("attention.split_heads", "copies the slices")
+def split_heads(x, num_heads):
+    width = head_width(x.shape[2], num_heads)
+    return np.stack([x[..., h * width : (h + 1) * width] for h in range(num_heads)], axis=1)
+
+
+@wrong("attention.split_heads", "gives every head the first slice")
+def split_heads(x, num_heads):
+    return np.stack([x[..., : head_width(x.shape[2], num_heads)]] * num_heads, axis=1)
+
+
+@wrong("attention.merge_heads", "begins with the last head")
+def merge_heads(x):
+    return np.concatenate([x[:, h] for h in reversed(range(x.shape[1]))], axis=-1)
+
+
+@wrong("attention.MultiHeadAttention.forward", "returns before the given lines")
+def forward(self, x, source=None, mask=None, padding=None, is_causal=False, return_weights=False):
+    source = x if source is None else source
+    shape = self._scores_shape(x, source)
+    mask = mask_for_heads(mask, padding, shape)
+    dropping = self.dropout.training and self.dropout.p
+    dropout = self.dropout(ones(shape, dtype=x.dtype)) if dropping else None
+    query, key, value = self.heads((self.query, x), (self.key, source), (self.value, source))
+    mixed = scaled_dot_product_attention(query, key, value, mask, is_causal, dropout)
+    return self.output(merge_heads(mixed))
+
+
+@wrong("attention.MultiHeadAttention.forward", "computes with the arrays")
+def forward(self, x, source=None, mask=None, padding=None, is_causal=False, return_weights=False):
+    source = x if source is None else source
+    query, key, value = self.heads((self.query, x), (self.key, source), (self.value, source))
+    mixed = scaled_dot_product_attention.on_arrays(query, key, value, mask, is_causal)
+    return self.output(merge_heads(mixed))
