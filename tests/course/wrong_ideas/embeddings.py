@@ -275,3 +275,50 @@ def forward(self, ids, offset=0):
 def forward(self, ids, offset=0):
     x = self.tokens(ids) * math.sqrt(self.embed_dim)
     return self.dropout(x + self.positions(ids.shape[-1], offset))
+
+
+@wrong("embeddings.embedding", "gives a list of rows")
+def embedding(weight, ids, padding_idx=None):
+    return [weight[i] for i in ids]
+
+
+@wrong("embeddings.embedding", "makes the rows of the padding zero")
+def embedding(weight, ids, padding_idx=None):
+    rows = weight[ids]
+    if padding_idx is not None:
+        rows[ids == padding_idx] = 0
+    return rows
+
+
+@wrong("embeddings.sinusoidal_positions", "returns before the given line")
+def sinusoidal_positions(length, dim, dtype=float32):
+    angle = np.arange(length)[:, None] / 10000 ** (np.arange(0, dim, 2) / dim)
+    table = np.zeros((length, dim))
+    table[:, 0::2] = np.sin(angle)
+    table[:, 1::2] = np.cos(angle[:, : dim // 2])
+    return table
+
+
+@wrong("embeddings.sinusoidal_positions", "calls the table by another name than the given line does")
+def sinusoidal_positions(length, dim, dtype=float32):
+    angle = np.arange(length)[:, None] / 10000 ** (np.arange(0, dim, 2) / dim)
+    positions = np.zeros((length, dim))
+    positions[:, 0::2] = np.sin(angle)
+    positions[:, 1::2] = np.cos(angle[:, : dim // 2])
+    return wrap(table.astype(dtype))
+
+
+@wrong("embeddings.TokenAndPosition.forward", "takes the batch for the length")
+def forward(self, ids, offset=0):
+    x = self.tokens(ids)
+    if self.scale:
+        x = x * math.sqrt(self.embed_dim)
+    return self.dropout(x + self.positions(len(ids), offset))
+
+
+@wrong("embeddings.TokenAndPosition.forward", "takes the second size for the length")
+def forward(self, ids, offset=0):
+    x = self.tokens(ids)
+    if self.scale:
+        x = x * math.sqrt(self.embed_dim)
+    return self.dropout(x + self.positions(ids.shape[1], offset))
