@@ -212,6 +212,11 @@ class TestNamedParameters:
     def names(self, module, *prefix):
         return [name for name, _ in module.named_parameters(*prefix)]
 
+    def test_a_frozen_parameter_is_named(self):
+        net = Module()
+        net.weight = Parameter([1.0]).requires_grad_(False)
+        assert [name for name, _ in net.named_parameters()] == ["weight"]
+
     def test_own_parameters_in_the_order_of_setting(self):
         module = tree(b=parameter(1), a=parameter(2), text="no", number=3, plain=ones(2))
         assert module.named_parameters() == [("b", module.b), ("a", module.a)]

@@ -307,3 +307,31 @@ def batch_indices(count, batch_size, shuffle=False, drop_last=False, generator=N
     order = numpy_generator(generator).permutation(count) if shuffle else np.arange(count)
     end = count - count // batch_size if drop_last else count
     return [order[start : start + batch_size] for start in range(0, end, batch_size)]
+
+
+@wrong("dataloader.TensorDataset.__getitem__", "takes whole numbers only")
+def __getitem__(self, index):
+    return tuple(tensor[index % len(tensor)] for tensor in self.tensors)
+
+
+@wrong("dataloader.TensorDataset.__getitem__", "makes new Tensors of the arrays")
+def __getitem__(self, index):
+    return tuple(Tensor(tensor.array[index]) for tensor in self.tensors)
+
+
+@wrong("dataloader.collate", "knows no dictionary")
+def collate(samples):
+    first = need_one_form(samples)
+    if isinstance(first, Tensor):
+        return stack(samples)
+    if isinstance(first, tuple | list):
+        return tuple(collate(members) for members in zip(*samples))
+    return Tensor(np.stack(samples))
+
+
+@wrong("dataloader.pad_sequences", "returns before the given line")
+def pad_sequences(rows, value=0, length=None):
+    rows, length = rows_and_length(rows, value, length)
+    ids = np.array([[*row, *[value] * (length - len(row))] for row in rows])
+    mask = np.array([[True] * len(row) + [False] * (length - len(row)) for row in rows])
+    return ids, mask

@@ -299,7 +299,9 @@ def sinusoidal_positions(length, dim, dtype=float32):
     return table
 
 
-@wrong("embeddings.sinusoidal_positions", "calls the table by another name than the given line does")
+@wrong(
+    "embeddings.sinusoidal_positions", "calls the table by another name than the given line does"
+)
 def sinusoidal_positions(length, dim, dtype=float32):
     angle = np.arange(length)[:, None] / 10000 ** (np.arange(0, dim, 2) / dim)
     positions = np.zeros((length, dim))

@@ -375,3 +375,117 @@ def named_parameters(self, prefix=""):
             if parameter.ndim > 1:
                 found.setdefault(parameter, path)
     return [(name, parameter) for parameter, name in found.items()]
+
+
+@wrong("layers.linear", "turns the samples round")
+def linear(x, weight, bias=None):
+    y = (weight @ x.T).T
+    return y if bias is None else y + bias
+
+
+@wrong("layers.linear", "makes a column of the bias")
+def linear(x, weight, bias=None):
+    y = x @ weight.T
+    return y if bias is None else y + bias[:, None]
+
+
+@wrong("layers.kaiming_uniform", "takes the first size for fan_in")
+def kaiming_uniform(shape, fan_in, gain=RELU_GAIN, generator=None):
+    return (rand(shape, generator=generator) * 2 - 1) * (gain * math.sqrt(3 / shape[0]))
+
+
+@wrong("layers.Module.named_parameters", "keeps what it saw in a list")
+def named_parameters(self, prefix=""):
+    own = [(dotted(prefix, n), p) for n, p in vars(self).items() if isinstance(p, Parameter)]
+    parts = [c.named_parameters(dotted(prefix, n)) for n, c in self.named_children()]
+    found, seen = [], []
+    for name, parameter in sum(parts, own):
+        if parameter not in seen:
+            seen.append(parameter)
+            found.append((name, parameter))
+    return found
+
+
+@wrong("layers.Module.named_parameters", "names every Tensor")
+def named_parameters(self, prefix=""):
+    found = {p: dotted(prefix, n) for n, p in vars(self).items() if isinstance(p, Tensor)}
+    for name, child in self.named_children():
+        for path, parameter in child.named_parameters(dotted(prefix, name)):
+            found.setdefault(parameter, path)
+    return [(path, parameter) for parameter, path in found.items()]
+
+
+@wrong("layers.Module.named_parameters", "begins the names with a dot")
+def named_parameters(self, prefix=""):
+    found = {p: prefix + "." + n for n, p in vars(self).items() if isinstance(p, Parameter)}
+    for name, child in self.named_children():
+        for path, parameter in child.named_parameters(prefix + "." + name):
+            found.setdefault(parameter, path)
+    return [(path, parameter) for parameter, path in found.items()]
+
+
+@wrong("layers.Module.named_parameters", "leaves out what is frozen")
+def named_parameters(self, prefix=""):
+    own = {n: p for n, p in vars(self).items() if isinstance(p, Parameter) and p.requires_grad}
+    found = {p: dotted(prefix, n) for n, p in own.items()}
+    for name, child in self.named_children():
+        for path, parameter in child.named_parameters(dotted(prefix, name)):
+            found.setdefault(parameter, path)
+    return [(path, parameter) for parameter, path in found.items()]
+
+
+@wrong("layers.Module.load_state_dict", "compares the number of elements")
+def load_state_dict(self, state, strict=True):
+    own = self.state_dict()
+    arrays = {n: np.asarray(getattr(v, "array", v)) for n, v in messages.pairs(state)}
+    missing = [name for name in own if name not in arrays]
+    unexpected = [name for name in arrays if name not in own]
+    common = [name for name in own if name in arrays]
+    misshaped = [name for name in common if arrays[name].size != own[name].numel()]
+    if misshaped or (strict and (missing or unexpected)):
+        raise ValueError(misfit(self, arrays, missing, unexpected, misshaped))
+    for name in common:
+        own[name].copy_(arrays[name].reshape(own[name].shape))
+    return IncompatibleKeys(missing, unexpected)
+
+
+@wrong("layers.Module.load_state_dict", "writes past the counter")
+def load_state_dict(self, state, strict=True):
+    own = self.state_dict()
+    arrays = {n: np.asarray(getattr(v, "array", v)) for n, v in messages.pairs(state)}
+    missing = [name for name in own if name not in arrays]
+    unexpected = [name for name in arrays if name not in own]
+    common = [name for name in own if name in arrays]
+    misshaped = [name for name in common if arrays[name].shape != own[name].shape]
+    if misshaped or (strict and (missing or unexpected)):
+        raise ValueError(misfit(self, arrays, missing, unexpected, misshaped))
+    for name in common:
+        own[name].array[...] = arrays[name]
+    return IncompatibleKeys(missing, unexpected)
+
+
+@wrong("layers.Linear.__init__", "sets the bias before the weight")
+def __init__(self, in_features, out_features, bias=True):
+    self.in_features, self.out_features = in_features, out_features
+    gain = math.sqrt(1 / 3)
+    self.bias = Parameter(kaiming_uniform((out_features,), in_features, gain)) if bias else None
+    self.weight = Parameter(kaiming_uniform((out_features, in_features), in_features, gain))
+
+
+@wrong("layers.Dropout.forward", "computes with the array")
+def forward(self, x):
+    if not self.training or self.p == 0:
+        return x
+    if self.p == 1:
+        return x * 0
+    keep = rand(x.shape, generator=self.generator).array >= self.p
+    return Tensor(x.array * keep / (1 - self.p))
+
+
+@wrong("layers.Dropout.forward", "divides the zeros and ones, in float32")
+def forward(self, x):
+    if not self.training or self.p == 0:
+        return x
+    if self.p == 1:
+        return x * 0
+    return x * ((rand(x.shape, generator=self.generator) >= self.p) / (1 - self.p))
