@@ -86,11 +86,18 @@ class TestDirectionalDerivative:
         def cube(x):
             return float(x**3)
 
-        assert math.isclose(directional_derivative(cube, 3.0, 1.0, step=0.1), 27.01)
-        assert math.isclose(directional_derivative(cube, 3.0, 1.0, step=0.01), 27.0001)
+        assert math.isclose(
+            directional_derivative(cube, np.array(3.0), np.array(1.0), step=0.1), 27.01
+        )
+        assert math.isclose(
+            directional_derivative(cube, np.array(3.0), np.array(1.0), step=0.01), 27.0001
+        )
 
     def test_no_error_for_a_square_however_large_the_step(self):
-        assert math.isclose(directional_derivative(lambda x: float(x * x), 3.0, 1.0, step=2.0), 6)
+        assert math.isclose(
+            directional_derivative(lambda x: float(x * x), np.array(3.0), np.array(1.0), step=2.0),
+            6,
+        )
 
     def test_adds_the_slopes_weighted_by_the_direction(self):
         rng = np.random.default_rng(0)

@@ -574,3 +574,40 @@ def cross_entropy_rule(g, targets, ignore_index, label_smoothing, reduction, not
     wanted = wanted_probabilities(np.where(kept, targets, 0), note, label_smoothing)
     count = max(int(kept.sum()), 1) if reduction == "mean" else 1
     return (np.exp(note) - wanted) * np.where(kept, g / count, 0)
+
+
+@wrong("autograd.directional_derivative", "shortens the direction to length 1")
+def directional_derivative(f, x, direction, step=1e-6):
+    x, nudge = np.asarray(x, np.float64), step * direction / np.linalg.norm(direction)
+    return (f(x + nudge) - f(x - nudge)) / (2 * step)
+
+
+@wrong("autograd.backward", "calls the dictionary by another name than the given line does")
+def backward(loss, gradient=None, retain_graph=False, create_graph=False, into=hand_over):
+    root, seed = start(loss, gradient, create_graph)
+    found = {root: seed}
+    for node in reversed(topological_order(root)):
+        if isinstance(node, Call):
+            g = found.pop(node)
+            for source, part in local_gradients(node, g, retain_graph):
+                found[source] = found[source] + part if source in found else part
+    into(gradients)
+
+
+@wrong("autograd.backward", "writes into .grad besides")
+def backward(loss, gradient=None, retain_graph=False, create_graph=False, into=hand_over):
+    root, seed = start(loss, gradient, create_graph)
+    gradients = {root: seed}
+    for node in reversed(topological_order(root)):
+        if isinstance(node, Call):
+            g = gradients.pop(node)
+            for source, part in local_gradients(node, g, retain_graph):
+                gradients[source] = gradients[source] + part if source in gradients else part
+        else:
+            node.grad = Tensor(gradients[node])
+    into(gradients)
+
+
+@wrong("autograd.sum_rule", "puts the summed dimension back at the end, wherever it was")
+def sum_rule(g, x_shape, dim, keepdim):
+    return np.broadcast_to(np.reshape(g, (-1, 1)), x_shape)

@@ -667,3 +667,139 @@ def beam_step(scores, log_probabilities, width):
     totals = (scores[..., None] + log_probabilities).reshape(len(scores), -1)
     best = np.argsort(totals, axis=-1, kind="stable")[:, ::-1][:, :width]
     return np.take_along_axis(totals, best, axis=-1), best // V, best % V
+
+
+@wrong("transformers.layer_norm", "loses the dimension of the mean")
+def layer_norm(x, weight, bias, eps=1e-5):
+    inverse = 1 / np.sqrt(x.var(axis=-1) + eps)
+    normal = (x - x.mean(axis=-1)) * inverse
+    return normal * weight + bias, (normal, inverse)
+
+
+@wrong("transformers.layer_norm", "calls the result by another name than the given lines do")
+def layer_norm(x, weight, bias, eps=1e-5):
+    inverse = 1 / np.sqrt(x.var(axis=-1, keepdims=True) + eps)
+    normed = (x - row_mean(x)) * inverse
+    y = normal * weight
+    y += bias
+    return y, (normal, inverse)
+
+
+@wrong("transformers.layer_norm", "returns before the given lines")
+def layer_norm(x, weight, bias, eps=1e-5):
+    inverse = 1 / np.sqrt(x.var(axis=-1, keepdims=True) + eps)
+    return (x - row_mean(x)) * inverse * weight + bias
+
+
+@wrong("transformers.layer_norm_rule", "loses the dimension of the means")
+def layer_norm_rule(g, weight, note):
+    normal, inverse = note
+    h = g * weight
+    return inverse * (h - h.mean(-1) - normal * (h * normal).mean(-1)), g * normal, g
+
+
+@wrong("transformers.MLP.forward", "narrows first")
+def forward(self, x):
+    return self.widen(self.activation(self.narrow(x)))
+
+
+@wrong("transformers.MLP.forward", "computes with the arrays")
+def forward(self, x):
+    return self.narrow(self.activation.on_arrays(self.widen(x)))
+
+
+@wrong("transformers.TransformerBlock.forward", "hands the mask on as the source")
+def forward(self, x, mask=None):
+    if self.norm_first:
+        x = x + self.dropout(self.attention(self.norm1(x), mask))
+        return x + self.dropout(self.mlp(self.norm2(x)))
+    x = self.norm1(x + self.dropout(self.attention(x, mask)))
+    return self.norm2(x + self.dropout(self.mlp(x)))
+
+
+@wrong("transformers.TransformerBlock.forward", "adds in the caller's array")
+def forward(self, x, mask=None):
+    if self.norm_first:
+        x += self.dropout(self.attention(self.norm1(x), mask=mask))
+        x += self.dropout(self.mlp(self.norm2(x)))
+        return x
+    x = self.norm1(x + self.dropout(self.attention(x, mask=mask)))
+    return self.norm2(x + self.dropout(self.mlp(x)))
+
+
+@wrong("transformers.GPT.forward", "gives probabilities")
+def forward(self, ids):
+    x, mask = self.embed(ids), causal_mask(ids.shape[1])
+    for block in self.blocks:
+        x = block(x, mask)
+    return self.head(self.norm(x)).softmax(-1)
+
+
+@wrong("transformers.top_k_filter", "counts k from the lowest")
+def top_k_filter(logits, k):
+    k = min(k, logits.shape[-1])
+    if k == logits.shape[-1]:
+        return logits.copy()
+    return np.where(logits < np.sort(logits, axis=-1)[..., k, None], -np.inf, logits)
+
+
+@wrong("transformers.top_p_filter", "adds up from the likeliest, and loses the tiny")
+def top_p_filter(logits, p):
+    order = np.argsort(-logits, axis=-1, kind="stable")
+    shares = np.take_along_axis(softmax.on_arrays(logits, -1), order, -1)
+    keep = shares.cumsum(axis=-1) - shares < p
+    keep[..., 0] = True
+    last = keep.sum(axis=-1, keepdims=True) - 1
+    lowest = np.take_along_axis(np.take_along_axis(logits, order, -1), last, -1)
+    return np.where(logits < lowest, -np.inf, logits)
+
+
+@wrong("transformers.pick_next", "divides by a temperature of 0")
+def pick_next(logits, temperature=1.0, top_k=None, top_p=None, generator=None):
+    logits = logits / temperature
+    if top_k is not None:
+        logits = top_k_filter(logits, top_k)
+    if top_p is not None:
+        logits = top_p_filter(logits, top_p)
+    return multinomial(wrap(softmax.on_arrays(logits, -1)), 1, generator).array[..., 0]
+
+
+@wrong("transformers.pick_next", "draws with the scores")
+def pick_next(logits, temperature=1.0, top_k=None, top_p=None, generator=None):
+    if temperature == 0:
+        return logits.argmax(axis=-1)
+    return multinomial(wrap(logits / temperature), 1, generator).array[..., 0]
+
+
+@wrong("transformers.generate", "returns before the given line")
+def generate(
+    model, ids, max_new_tokens, temperature=1.0, top_k=None, top_p=None, stop=None, generator=None
+):
+    ids, stops = prompt_array(ids), stop_array(stop)
+    with evaluating(model):
+        for _ in range(max_new_tokens):
+            logits = model(wrap(ids[:, -model.max_length :])).array[:, -1]
+            new = pick_next(logits, temperature, top_k, top_p, generator)
+            ids = np.concatenate([ids, new[:, None]], axis=1)
+    return ids
+
+
+@wrong("transformers.generate", "hands a Tensor to pick_next")
+def generate(
+    model, ids, max_new_tokens, temperature=1.0, top_k=None, top_p=None, stop=None, generator=None
+):
+    ids, stops = prompt_array(ids), stop_array(stop)
+    with evaluating(model):
+        for _ in range(max_new_tokens):
+            logits = model(wrap(ids[:, -model.max_length :]))[:, -1]
+            new = pick_next(logits, temperature, top_k, top_p, generator)
+            ids = np.concatenate([ids, new[:, None]], axis=1)
+    return wrap(ids)
+
+
+@wrong("transformers.beam_step", "adds the scores along the tokens")
+def beam_step(scores, log_probabilities, width):
+    V = log_probabilities.shape[-1]
+    totals = (scores[:, None] + log_probabilities).reshape(len(scores), -1)
+    best = np.argsort(-totals, axis=-1, kind="stable")[:, :width]
+    return np.take_along_axis(totals, best, axis=-1), best // V, best % V
