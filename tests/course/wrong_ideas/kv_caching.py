@@ -491,3 +491,37 @@ def unread(ids, cache):
         return ids[:, -1:]
     cache.clear()
     return ids[:, -cache.max_length // 2 :]
+
+
+@wrong("kv_caching.KVCache.append", "cuts the heads and not the places")
+def append(self, layer, key, value):
+    end = self.end_after(key.shape[2])
+    self.keys[layer, :, self.length : end] = key
+    self.values[layer, :, self.length : end] = value
+    return self.keys[layer, :, :end], self.values[layer, :, :end]
+
+
+@wrong("kv_caching.KVCache.append", "keeps the keys as values")
+def append(self, layer, key, value):
+    end = self.end_after(key.shape[2])
+    self.keys[layer, :, :, self.length : end] = key
+    self.values[layer, :, :, self.length : end] = key
+    return self.keys[layer, :, :, :end], self.values[layer, :, :, :end]
+
+
+@wrong("kv_caching.CachedBlock.attend", "calls the mix by another name than the given line does")
+def attend(self, x, layer, cache, last=False):
+    query, key, value = rows_to_heads(self.query_key_value(x), cache.batch, self.num_heads)
+    keys, values = cache.append(layer, key, value)
+    result = attend_last(query[:, :, -1:] if last else query, keys, values)
+    return self.output(heads_to_rows(mixed))
+
+
+@wrong("kv_caching.embed_at", "takes all places from `start` on")
+def embed_at(tokens, positions, ids, start):
+    return tokens[ids] + positions[start:]
+
+
+@wrong("kv_caching.embed_at", "begins one place too early")
+def embed_at(tokens, positions, ids, start):
+    return tokens[ids] + positions[start - 1 : start - 1 + ids.shape[1]]

@@ -447,3 +447,72 @@ def next_token_windows(ids, length, stride=None):
     starts = range(0, len(ids) - length, stride)
     pieces = np.array([ids[start : start + length + 1] for start in starts])
     return wrap(pieces[:, :-1]), wrap(pieces[:, 1:])
+
+
+@wrong("tokenization.CharTokenizer.decode", "looks an id up among the characters")
+def decode(self, ids):
+    return "".join(self.id_of[i] for i in id_row(ids, self.vocab_size).tolist())
+
+
+@wrong("tokenization.count_pairs", "asks the last id for a neighbour")
+def count_pairs(words):
+    counts = {}
+    for word, times in words.items():
+        for i in range(len(word)):
+            counts[word[i], word[i + 1]] = counts.get((word[i], word[i + 1]), 0) + times
+    return counts
+
+
+@wrong("tokenization.merge", "asks the last id for a neighbour")
+def merge(ids, pair, new):
+    merged, i = [], 0
+    while i < len(ids):
+        found = (ids[i], ids[i + 1]) == pair
+        merged.append(new if found else ids[i])
+        i += 2 if found else 1
+    return merged
+
+
+@wrong("tokenization.merge", "compares a list with a tuple")
+def merge(ids, pair, new):
+    merged, i = [], 0
+    while i < len(ids):
+        found = list(ids[i : i + 2]) == pair
+        merged.append(new if found else ids[i])
+        i += 2 if found else 1
+    return merged
+
+
+@wrong("tokenization.merge", "takes the pair in any order")
+def merge(ids, pair, new):
+    merged, i = [], 0
+    while i < len(ids):
+        found = set(ids[i : i + 2]) == set(pair)
+        merged.append(new if found else ids[i])
+        i += 2 if found else 1
+    return merged
+
+
+@wrong("tokenization.BPETokenizer.train", "returns before the given line")
+def train(self, text, vocab_size=None, num_merges=None, special_tokens=None):
+    special = checked_special(self.special_tokens if special_tokens is None else special_tokens)
+    limit = merges_wanted(vocab_size, num_merges, len(special))
+    index = PairIndex(count_words(text, special, self.pattern))
+    merges = []
+    while len(merges) < limit and max(index.counts.values(), default=0) > 1:
+        pair = min(index.counts, key=lambda pair: (-index.counts[pair], pair))
+        index.merge(pair, 256 + len(merges))
+        merges.append(pair)
+    return merges
+
+
+@wrong("tokenization.BPETokenizer.encode_word", "takes the word for text")
+def encode_word(self, word):
+    return [ord(character) for character in word]
+
+
+@wrong("tokenization.next_token_windows", "returns before the given line")
+def next_token_windows(ids, length, stride=None):
+    ids = id_row(ids)
+    windows = sliding_window_view(ids, length + 1)[:: stride or length]
+    return windows[:, :-1], windows[:, 1:]
