@@ -713,3 +713,59 @@ def state_dict(self):
     state["generators"] = self.generator_states()
     state["progress"], state["journal"] = dict(self.progress), list(self.journal.rows[-2:])
     return {**state, "schedule": schedule}
+
+
+@wrong("training.perplexity", "takes np.exp, which warns")
+def perplexity(loss):
+    return float(np.exp(float(loss)))
+
+
+@wrong("training.evaluate", "calls the model itself")
+def evaluate(model, batches, mean_loss, count):
+    model.eval()
+    losses = [mean_loss(model(batch)).item() for batch in batches]
+    return sum(losses) / len(losses)
+
+
+@wrong("training.evaluate", "returns the sum")
+def evaluate(model, batches, mean_loss, count):
+    model.eval()
+    with no_grad():
+        return sum(count(batch) * mean_loss(batch).item() for batch in batches)
+
+
+@wrong("training.decay_groups", "returns before the given lines")
+def decay_groups(model, weight_decay=0.01, spare=()):
+    decayed = [p for p in model.parameters() if p.ndim > 1]
+    return decayed, [p for p in model.parameters() if p.ndim < 2]
+
+
+@wrong("training.Stepper.train_step", "returns before the given lines")
+def train_step(self, batches):
+    self.optimizer.zero_grad()
+    loss = accumulate(batches, self.mean_loss, self.count)
+    clip_grad_norm_(self.optimizer.in_order(), self.max_norm)
+    self.set_lr(self.step + 1)
+    self.optimizer.step()
+    return loss
+
+
+@wrong("training.layout", "looks the dtype itself up")
+def layout(arrays):
+    entries, at = {}, 0
+    for name, array in arrays.items():
+        place = [at, at + array.nbytes]
+        code = CODES[array.dtype]
+        entries[name] = {"dtype": code, "shape": list(array.shape), "data_offsets": place}
+        at += array.nbytes
+    return entries
+
+
+@wrong("training.cut_arrays", "takes the code for a dtype")
+def cut_arrays(entries, body):
+    arrays = {}
+    for name, entry in entries.items():
+        begin, end = entry["data_offsets"]
+        flat = np.frombuffer(body[begin:end], entry["dtype"])
+        arrays[name] = flat.reshape(entry["shape"]).copy()
+    return arrays
