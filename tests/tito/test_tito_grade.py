@@ -1,0 +1,153 @@
+"""tito grade: points from notebooks alone, whatever else was handed in."""
+
+import csv
+import json
+import zipfile
+
+import pytest
+from conftest import one_sentence
+
+
+@pytest.fixture
+def folder(desk, tmp_path):
+    """A folder of submissions, outside of the workspace."""
+    folder = tmp_path / "hand ïns"
+    folder.mkdir()
+    return folder
+
+
+def hand_in(desk, folder, name, *labels):
+    """Put notebooks of the workspace into a submission, as a learner's folder has them."""
+    for label in labels:
+        place = folder / name / "modules" / label / f"{label[3:]}.ipynb"
+        place.parent.mkdir(parents=True)
+        place.write_bytes(desk.notebook(label).read_bytes())
+
+
+def graded(desk, folder, *argv):
+    """(exit code, what `tito grade --json` prints)."""
+    code, out, err = desk.tito("grade", folder, *argv, "--json")
+    assert (bool(out), err) == (True, "")
+    return code, json.loads(out)
+
+
+def test_points_in_a_table(desk, folder, tmp_path):
+    desk.solve()
+    hand_in(desk, folder, "Änne", "01_tensor")
+    desk.answer("activations.relu", "return 7")
+    hand_in(desk, folder, "bo", "02_activations")
+    code, out, err = desk.tito("grade", folder, "--csv", tmp_path / "points.csv")
+    assert (code, err) == (0, "")
+    assert out.splitlines() == ["bo: 0 of 25 points", "Änne: 20 of 25 points"]
+    with (tmp_path / "points.csv").open(encoding="utf-8-sig", newline="") as file:
+        rows = [*csv.reader(file)]
+    assert rows == [
+        ["submission", "01_tensor", "02_activations", "points", "of", "remarks"],
+        ["bo", "0", "0", "0", "25", ""],
+        ["Änne", "20", "0", "20", "25", ""],
+    ]
+
+
+def test_what_is_asked_counts_alone(desk, folder):
+    desk.solve()
+    hand_in(desk, folder, "bo", "01_tensor", "02_activations")
+    code, told = graded(desk, folder, "02")
+    assert (code, told["bo"]["points"], told["bo"]["of"]) == (0, 0, 5)
+
+
+def test_a_bug_of_another_exercise_costs_its_own_points_alone(desk, folder):
+    desk.solve()
+    desk.edit("total", "result += value", "result += 3 * value")
+    desk.answer("activations.relu", "return total([double(x)]) / 2 if x > 0 else 0")
+    hand_in(desk, folder, "bo", "01_tensor", "02_activations")
+    _, told = graded(desk, folder)
+    failed = [r["exercise"] for rs in told["bo"]["results"].values() for r in rs]
+    failed = [name for name in failed if name not in ("tensor.double", "tensor.Box.__init__")]
+    assert "activations.relu" in failed
+    assert told["bo"]["modules"] == {"01_tensor": 15, "02_activations": 5}
+
+
+def test_a_workspace_cannot_vouch_for_itself(desk, folder):
+    """Exported files, progress and copies of notebooks came along; the notebook is blank."""
+    desk.solve()
+    assert desk.tito("test", "01")[0] == 0
+    (folder / "bo").mkdir()
+    for name, content in desk.files().items():
+        path = folder / "bo" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    blank = desk.root / ".tito" / "base" / "modules" / "01_tensor" / "tensor.ipynb"
+    (folder / "bo" / "modules" / "01_tensor" / "tensor.ipynb").write_bytes(blank.read_bytes())
+    code, told = graded(desk, folder)
+    assert (code, told["bo"]["points"], told["bo"]["remarks"]) == (0, 0, [])
+
+
+def test_zips_and_notebooks_by_their_first_cell(desk, folder):
+    desk.solve()
+    book = desk.notebook().read_bytes()
+    (folder / "smith_12_tensor (1).ipynb").write_bytes(book)
+    for name, place in {"a.zip": "./modules/01_tensor/tensor.ipynb", "b.ZIP": "x.ipynb"}.items():
+        with zipfile.ZipFile(folder / name, "w") as archive:
+            archive.writestr(place, book)
+            archive.writestr(".tito/base/modules/01_tensor/tensor.ipynb", "{}")
+            archive.writestr("__MACOSX/._tensor.ipynb", "{}")
+    code, told = graded(desk, folder, "01")
+    assert (code, [grade["points"] for grade in told.values()]) == (0, [20, 20, 20])
+
+
+def test_what_cannot_be_judged_is_remarked(desk, folder):
+    desk.solve()
+    hand_in(desk, folder, "good", "01_tensor", "02_activations")
+    hand_in(desk, folder, "half", "01_tensor")
+    (folder / "half" / "tensor-Copy1.ipynb").write_text("{}", encoding="utf-8")
+    (folder / "half" / "activations.ipynb").write_text('{"cells": [', encoding="utf-8")
+    (folder / "half" / "notes.ipynb").write_text("{}", encoding="utf-8")
+    (folder / "empty").mkdir()
+    (folder / "broken.zip").write_text("no zip", encoding="utf-8")
+    code, told = graded(desk, folder)
+    assert code == 1
+    assert {name: grade["points"] for name, grade in told.items()} == {
+        "broken.zip": 0,
+        "empty": 0,
+        "good": 20,
+        "half": 20,
+    }
+    assert told["good"]["remarks"] == []
+    assert told["empty"]["remarks"] == ["no notebook of the course"]
+    assert told["broken.zip"]["remarks"][0].startswith("broken.zip cannot be read: ")
+    half = told["half"]["remarks"]
+    assert "half/notes.ipynb is no notebook of the course" in half
+    assert any("activations.ipynb" in remark for remark in half)
+
+
+def test_of_several_notebooks_the_one_in_its_place(desk, folder):
+    hand_in(desk, folder, "bo", "01_tensor")
+    desk.solve()
+    (folder / "bo" / "my tensor.ipynb").write_bytes(desk.notebook().read_bytes())
+    assert graded(desk, folder)[1]["bo"]["points"] == 0
+    (folder / "bo" / "tensor.ipynb").write_bytes(desk.notebook().read_bytes())
+    code, told = graded(desk, folder)
+    (remark,) = told["bo"]["remarks"]
+    assert code == 1
+    assert "several notebooks of tensor" in remark
+
+
+def test_refusals(desk, folder, tmp_path):
+    (tmp_path / "old.csv").write_text("mine", encoding="utf-8")
+    assert desk.tito("grade", folder)[0] == 1, "an empty folder"
+    (folder / "x").mkdir()
+    for argv in (
+        ["grade", tmp_path / "nowhere"],
+        ["grade", desk.root],
+        ["grade", folder, "77"],
+        ["grade", folder, "--csv", tmp_path / "old.csv"],
+        ["grade", folder, "--csv", tmp_path / "old.csv" / "below.csv"],
+    ):
+        code, out, err = desk.tito(*argv)
+        assert code == 1
+        assert one_sentence(err)
+        assert out == ""
+    assert (tmp_path / "old.csv").read_text(encoding="utf-8") == "mine"
+    code, out, err = desk.tito("grade", folder, "--limit", "0")
+    assert (code, out) == (2, "")
+    assert "more than 0" in err
