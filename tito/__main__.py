@@ -1,7 +1,17 @@
-"""`python -m tito` is `tito`."""
+"""`python -m tito` is `tito`: Ctrl-C while Python still reads its files is no traceback either."""
 
 import sys
 
-from tito.cli import main
 
-sys.exit(main())
+def main():
+    """Run tito and give its exit code."""
+    try:
+        from tito import cli
+
+        return cli.main()
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

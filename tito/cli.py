@@ -17,7 +17,7 @@ LEARN = {
     "status": "the map: what is yours, what is given, what comes next",
     "export": "write notebooks into the package",
     "milestone": "list, run, or tell about (info) the milestone scripts",
-    "reset": "make an exercise, or a notebook, blank again",
+    "reset": "make an exercise, or a notebook, blank again; give changed code back",
     "undo": "bring back what the last reset or update took away",
     "update": "bring a newer course into the workspace; what you wrote stays",
     "doctor": "look for what stands in the way, and say the fix",
@@ -39,12 +39,18 @@ EXAMPLES = """examples:
 
 def main(argv=None):
     """Run tito and give its exit code."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # it was closed before tito began
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+        elif hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a console that cannot print an arrow
     report.quiet(False)  # where several commands run in one process, each speaks for itself
     try:
-        code = _run(sys.argv[1:] if argv is None else argv)
+        try:
+            code = _run(sys.argv[1:] if argv is None else argv)
+        except SystemExit as stop:  # argparse has said why
+            code = stop.code
         sys.stdout.flush()
         return code
     except TitoError as error:
@@ -52,12 +58,29 @@ def main(argv=None):
         return error.code
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:  # `tito modules | head -1`
+    except OSError as error:
+        return _refused(error)
+
+
+def _refused(error):
+    """Say what the operating system refused, in one sentence; give the exit code."""
+    try:
+        print(flush=True)
+    except OSError:  # it is the printing that does not work
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):  # `tito modules | head -1`
+            report.complain(f"what it prints cannot be written ({error.strerror})")
         return 1
+    where = f"{error.filename}: " if error.filename else ""
+    report.complain(f"{where}{error.strerror or error}; `tito doctor` looks for what is in the way")
+    return 1
 
 
 def _run(argv):
+    try:
+        os.getcwd()
+    except OSError:
+        raise TitoError("this folder was deleted: cd into one that is there") from None
     chosen = next((word for word in argv if not word.startswith("-")), None)
     command = importlib.import_module(f"tito.commands.{chosen}") if chosen in COMMANDS else None
     if chosen and command is None:

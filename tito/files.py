@@ -5,6 +5,7 @@ import hashlib
 import importlib.util
 import json
 import os
+import shutil
 from pathlib import Path
 
 from tito import TitoError
@@ -13,10 +14,14 @@ from tito import TitoError
 def write(path, content):
     """Replace a file, or make it, with its folders.
 
+    A link stays one: what it leads to is replaced. A file keeps its permissions.
+
     Raises:
         TitoError: it could not be written; the old file is as it was.
     """
-    path, content = Path(path), content.encode() if isinstance(content, str) else content
+    content = content.encode() if isinstance(content, str) else content
+    refuse_read_only(path)
+    path = Path(os.path.realpath(path))
     fresh = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -24,6 +29,8 @@ def write(path, content):
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
+        if path.is_file():
+            shutil.copymode(path, fresh)
         os.replace(fresh, path)
     except OSError as error:
         reason = error.strerror or error
@@ -33,6 +40,16 @@ def write(path, content):
             fresh.unlink(missing_ok=True)
     if path.suffix == ".py":
         _forget_bytecode(path)
+
+
+def refuse_read_only(path):
+    """Say that a file must not be changed; the folder alone would allow to replace it.
+
+    Raises:
+        TitoError: nobody may write it.
+    """
+    if os.path.exists(path) and not os.stat(path).st_mode & 0o222:
+        raise TitoError(f"{path} is read-only: make it writable first")
 
 
 def _forget_bytecode(path):

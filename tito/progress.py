@@ -7,6 +7,11 @@ from tito import TitoError
 from tito.files import dumps, write
 
 FILE = "progress.json"
+HELD = {"passed": str, "hints": int, "solutions": str, "milestones": dict}
+
+
+def _holds(entries, kind):
+    return isinstance(entries, dict) and all(isinstance(e, kind) for e in entries.values())
 
 
 class Progress:
@@ -15,15 +20,19 @@ class Progress:
     def __init__(self, workspace):
         self.workspace = workspace
         self.path = workspace.state / FILE
-        empty = {"passed": {}, "hints": {}, "solutions": {}, "milestones": {}}
+        self.data = {kind: {} for kind in HELD}
         try:
-            self.data = empty | json.loads(self.path.read_text(encoding="utf-8"))
-            if not all(isinstance(self.data[key], dict) for key in empty):
+            self.data = self.data | json.loads(self.path.read_text(encoding="utf-8"))
+            if not all(_holds(self.data[name], kind) for name, kind in HELD.items()):
                 raise TypeError("it is not what tito writes")
         except FileNotFoundError:
-            self.data = empty
-        except (OSError, ValueError, TypeError) as error:
-            raise TitoError(f"{self.path} is damaged ({error}): delete or mend it") from None
+            pass
+        except OSError as error:
+            told = f"{self.path} cannot be read ({error.strerror}): look at its permissions"
+            raise TitoError(told) from None
+        except (ValueError, TypeError, RecursionError) as error:
+            told = f"{self.path} is damaged ({error}): mend it, or delete it and `tito test --all`"
+            raise TitoError(told) from None
 
     def _save(self):
         write(self.path, dumps(self.data))
@@ -79,8 +88,8 @@ class Progress:
 
     # -- milestones
     def reached(self, milestone, mix):
-        before = self.data["milestones"].get(milestone, {"mix": {}})
-        if before["mix"].get("yours") and not mix["yours"]:
+        before = self.data["milestones"].get(milestone, {}).get("mix", {})
+        if before.get("yours") and not mix["yours"]:
             return  # a later run on given code takes nothing away
         told = {"when": time.strftime("%Y-%m-%d %H:%M:%S"), "mix": mix}
         self.data["milestones"][milestone] = told

@@ -19,12 +19,12 @@ from tinytorch import overlay
 from tito import TitoError, UsageError, guess
 from tito.course import Course, Module
 from tito.course import find as find_course
-from tito.files import dumps, write
+from tito.files import dumps, refuse_read_only, write
 
 STATE = ".tito"
 BASE = "base"  # what init and update wrote: the notebooks as they were before anybody typed
 SNAPSHOTS = "snapshots"
-KEPT = 20  # snapshots
+KEPT = 100  # snapshots
 
 
 @dataclass(frozen=True)
@@ -78,14 +78,18 @@ class Workspace(Course):
         """The ids of a module's exercises, in the order of its lesson."""
         return [f"{module.name}.{name}" for name in module.words()["exercises"]]
 
-    def exercise(self, token, module=None):
+    def exercise(self, token, module=None, given=False):
         """(module, id) of the exercise meant by `tensor.matmul`, or `matmul` where that is clear.
+
+        With `given` it may be given code that was changed, too.
 
         Raises:
             TitoError: there is none, or there are several.
         """
         modules = [module] if module else self.written
         known = {name: m for m in modules for name in self.exercises(m)}
+        changed = {name: m for m in modules for name in self.changed(m)}
+        known |= changed if given else {}
         ends = [n for n in known if n == token] or [n for n in known if n.endswith(f".{token}")]
         if len(ends) > 1 and (last := self.last()):  # what was worked on is meant
             ends = [name for name in ends if known[name] == last] or ends
@@ -93,14 +97,24 @@ class Workspace(Course):
             return known[ends[0]], ends[0]
         if ends:
             raise TitoError(f"{token!r} could be {' or '.join(ends)}: write it out")
+        if any(name == token or name.endswith(f".{token}") for name in changed):
+            back = f"`tito reset {token}` gives it back as the course wrote it"
+            raise TitoError(f"{token} is no exercise, but given code that you changed: {back}")
         meant = {word: name for name in known for word in (name, name.partition(".")[2])}
         where = f" in {module.label}{guess(token, meant)}" if module else guess(token, meant)
         raise TitoError(f"there is no exercise {token!r}{where}: `tito status NN` lists them")
 
-    def asked(self, tokens, everything=False):
+    def changed(self, module):
+        """The names of given code of a module that was changed, as of the last export."""
+        entry = self.manifest.get(module.name, {"edited": []})
+        names = dict.fromkeys(name.partition("#")[0] for name in entry["edited"])
+        return [f"{module.name}.{name}" for name in names]
+
+    def asked(self, tokens, everything=False, given=False):
         """What a command line means: {module: ids of its exercises, or None for all of them}.
 
-        Each token is a module, or an exercise, of the module named before it if one was.
+        Each token is a module, or an exercise, of the module named before it if one was. With
+        `given` it may be given code that was changed, too.
 
         Raises:
             UsageError: nothing is named, the working directory is in no module's folder, and no
@@ -124,7 +138,7 @@ class Workspace(Course):
                 module = self.module(token)
                 meant.setdefault(module, None)
             else:
-                owner, name = self.exercise(token, module)
+                owner, name = self.exercise(token, module, given)
                 meant[owner] = [*(meant.get(owner) or []), name]
         return meant
 
@@ -218,22 +232,38 @@ def snapshot(workspace, what, paths, keep=None):
     A file that is not there yet is listed, so that undoing removes it again. Only the last KEPT
     snapshots stay, and the one in `keep`.
     """
-    number = max([int(p.name) for p in snapshots(workspace)], default=0) + 1
-    folder = workspace.state / SNAPSHOTS / f"{number:04d}"
-    unfinished = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
-    files = {}
+    files = {path.relative_to(workspace.root).as_posix(): path.is_file() for path in paths}
     for path in paths:
-        name = path.relative_to(workspace.root).as_posix()
-        files[name] = path.is_file()
-        if files[name]:
+        refuse_read_only(path)
+    unfinished = workspace.state / SNAPSHOTS / f".{os.getpid()}.tmp"
+    try:
+        for name in (name for name, there in files.items() if there):
             (unfinished / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(path, unfinished / name)
-    told = {"what": what, "when": time.strftime("%Y-%m-%d %H:%M:%S"), "files": files}
-    write(unfinished / "snapshot.json", dumps(told))
-    os.replace(unfinished, folder)  # only now does it exist
+            shutil.copy2(workspace.root / name, unfinished / name)
+        told = {"what": what, "when": time.strftime("%Y-%m-%d %H:%M:%S"), "files": files}
+        write(unfinished / "snapshot.json", dumps(told))
+        folder = _numbered(workspace, unfinished)  # only now does it exist
+    except OSError as error:
+        why = f"{error.strerror}: {error.filename}"
+        raise TitoError(f"no copy can be kept for `tito undo` ({why}): nothing was done") from None
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
     for old in {*snapshots(workspace)[:-KEPT]} - {keep}:
         shutil.rmtree(old, ignore_errors=True)
     return folder
+
+
+def _numbered(workspace, unfinished):
+    """Give a snapshot the next number that no command of the same moment has taken."""
+    number = max([int(p.name) for p in snapshots(workspace)], default=0)
+    while True:
+        number += 1
+        folder = unfinished.with_name(f"{number:04d}")
+        try:
+            return unfinished.rename(folder)
+        except OSError:
+            if not folder.exists():
+                raise
 
 
 def snapshots(workspace):

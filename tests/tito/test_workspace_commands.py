@@ -9,7 +9,7 @@ import sys
 import pytest
 from conftest import one_sentence
 
-from tito import assembly, runner
+from tito import assembly, runner, workspace
 
 IDS = ["tensor.double", "tensor.total", "tensor.Box.__init__", "tensor.Box.peek"]
 RESULT = {"exercise", "outcome", "sentence", "check", "place", "checks", "blame"}
@@ -304,15 +304,17 @@ def test_undo_of_a_number(desk):
     assert desk.notebook().read_bytes() == second
 
 
-def test_the_oldest_snapshot_can_still_be_undone(desk):
+def test_the_oldest_snapshot_can_still_be_undone(desk, monkeypatch):
     """Undoing takes a snapshot itself; with as many as are kept, it must not push out its own."""
+    monkeypatch.setattr(workspace, "KEPT", 5)
+    assert "The last 5 such steps are kept." in desk.tito("undo", "--help")[1]
     desk.solve()
     mine = desk.notebook().read_bytes()
-    for number in range(20):
+    for number in range(5):
         assert desk.tito("reset", "01")[0] == 0
         desk.edit("double", "LIMIT = 3", f"LIMIT = 3  # {number}")
     kept = [row.split()[0] for row in desk.tito("undo", "--list")[1].splitlines()]
-    assert (len(kept), kept[0]) == (20, "0001")
+    assert (len(kept), kept[0]) == (5, "0001")
     assert desk.tito("undo", "1")[0] == 0
     assert desk.notebook().read_bytes() == mine
 

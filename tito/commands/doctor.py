@@ -4,6 +4,7 @@ It looks at Python, the packages, Jupyter's kernel, the console, the folder and 
 asks a fresh Python which files `import tinytorch` would load. It never runs a learner's code.
 """
 
+import contextlib
 import importlib.metadata
 import importlib.util
 import json
@@ -15,6 +16,10 @@ from pathlib import Path
 from tinytorch import overlay
 from tito import TitoError, learner, report, runner, workspace
 from tito import course as courses
+from tito.commands.status import changed, exported
+from tito.files import refuse_read_only
+from tito.notebook import Refused
+from tito.progress import FILE, Progress
 
 NEEDED = {  # package -> (what needs it, how to get it)
     "numpy": ("everything", "pip install 'numpy>=2'"),
@@ -38,7 +43,7 @@ def add_arguments(parser):
 def run(args):
     found = workspace.find()
     rows = [*_python(), *_packages(), *_kernel(), *_console(), *_threads(), *_surroundings()]
-    rows += [*_folder(found), *_imports(found)] if found else [_no_workspace()]
+    rows += _workspace(found) if found else [_no_workspace()]
     report.quiet(args.json)
     report.table(rows)
     if args.json:
@@ -145,18 +150,40 @@ def _no_workspace():
     return "workspace", NOTE, f"{where}: `tito init DIR` makes a folder to learn in"
 
 
-def _folder(found):
-    yield "workspace", GOOD, str(found.root)
+def _workspace(found):
+    rows = [("workspace", GOOD, str(found.root)), *_writing(found), *_progress(found)]
+    try:
+        listed = found.manifest
+    except TitoError as error:  # without it, nothing is known of the exports
+        return [*rows, (overlay.MANIFEST.as_posix(), BAD, str(error))]
+    return [*rows, *_folder(found, listed), *_notebooks(found, listed), *_imports(found)]
+
+
+def _writing(found):
+    """Whether tito can write here: a full disk takes an empty file, but nothing more."""
     probe = found.state / f".probe-{os.getpid()}"
     try:
         found.state.mkdir(exist_ok=True)
-        probe.touch()
-        probe.unlink()
+        probe.write_bytes(bytes(2**16))
     except OSError as error:
-        yield "write access", BAD, f"{found.root}: {error.strerror}; move the folder, or own it"
+        yield "writing", BAD, f"{found.root}: {error.strerror}; make room, or own the folder"
+    finally:
+        with contextlib.suppress(OSError):
+            probe.unlink(missing_ok=True)
+
+
+def _progress(found):
+    try:
+        Progress(found)
+    except TitoError as error:
+        yield f"{workspace.STATE}/{FILE}", BAD, str(error)
+
+
+def _folder(found, listed):
+    """Files that Python never loads, and files that it loads by mistake."""
     files = found.root / overlay.FILES
-    listed = {f"{name}.py" for name in found.manifest}
-    strays = sorted(p.name for p in files.glob("*") if p.name not in {*listed, "__pycache__"})
+    known = {*(f"{name}.py" for name in listed), "__pycache__"}
+    strays = sorted(p.name for p in files.glob("*") if p.name not in known)
     if strays:
         words = f"{', '.join(strays)}: never loaded, for no export wrote it"
         yield f"{overlay.FILES.as_posix()}/", NOTE, words
@@ -164,6 +191,10 @@ def _folder(found):
         if (found.root / name).exists():
             words = "Python imports this instead of the real one in this folder: rename it"
             yield name, BAD, words
+
+
+def _notebooks(found, listed):
+    """Notebooks that are new, that cannot be read or written, and given code that was changed."""
     for module in found.written:
         label, fix = found.relative(module.notebook), f"`tito reset {module.number:02d}`"
         if learner.state(module) == "new":
@@ -171,13 +202,15 @@ def _folder(found):
             continue
         try:
             learner.book(module)
-        except TitoError as error:
+            refuse_read_only(module.notebook)
+        except Refused as error:
             words = str(error).rpartition("\n")[2].strip().removeprefix(f"{label}: ")
-            kept = f"what you exported last is in {overlay.FILES.as_posix()}/{module.name}.py"
-            yield label, BAD, f"{words}; {fix} writes a blank one, and {kept}"
-    for name, entry in found.manifest.items():
+            yield label, BAD, f"{words}; {fix} writes a blank one{exported(found, module)}"
+        except TitoError as error:
+            yield label, BAD, str(error).removeprefix(f"{label} ")
+    for name, entry in listed.items():
         if entry["edited"]:
-            yield name, NOTE, f"given code that you changed: {', '.join(entry['edited'])}"
+            yield name, NOTE, changed(name, entry["edited"])
 
 
 def _imports(found):

@@ -1,17 +1,20 @@
 """tito modules: the twenty modules at a glance."""
 
-from tito import TitoError, course, export, report
+from tito import TitoError, course, export, report, workspace
 from tito.notebook import Refused
 
 
 def add_arguments(parser):
-    parser.epilog = "`tito export NN` explains `refused`, `tito test NN` explains `?`."
+    told = "`tito export NN` explains `refused`, `tito test NN` explains `?`"
+    parser.epilog = f"In the course's checkout {told}."
 
 
 def run(args):
-    found = course.find()
-    header = ("module", "title", "exercises", "points", "minutes", "package")
-    report.table([_row(module) for module in found.modules], header)
+    header = ("module", "title", "exercises", "points", "minutes")
+    if learners := workspace.find():  # `tito status` tells how these stand
+        report.table([(m.label, *_words(m)) for m in learners.written], header)
+        return 0
+    report.table([_row(module) for module in course.find().modules], (*header, "package"))
     return 0
 
 

@@ -1,6 +1,6 @@
 """tito nbdev build: the whole package from its notebooks, as `tito export --all` does."""
 
-from tito import course
+from tito import UsageError, course, workspace
 from tito.commands import export
 
 
@@ -9,5 +9,7 @@ def add_arguments(parser):
 
 
 def run(args):
+    if workspace.find():
+        raise UsageError("that builds the course's own package; yours: `tito export --all`")
     found = course.authors()
     return export.build(found, export.chosen(found, [], whole=True), whole=True)

@@ -1,7 +1,7 @@
 """tito reset: notebooks, or single exercises, as they were at the beginning."""
 
 from tito import TitoError, learner, report, workspace
-from tito.assembly import Source
+from tito.assembly import Source, give
 from tito.files import dumps, write
 
 
@@ -10,41 +10,74 @@ def add_arguments(parser):
         "names",
         nargs="+",
         metavar="NAME",
-        help="a module (01, tensor), or exercises (matmul, tensor.mean)",
+        help="a module (01, tensor), exercises (matmul, tensor.mean), given code that you changed",
     )
 
 
 def run(args):
     found = workspace.required()
-    for module, names in found.asked(args.names).items():
+    for module, names in found.asked(args.names, given=True).items():
         before = module.notebook.read_bytes() if module.notebook.is_file() else None
-        files, what = {}, " ".join(names or [module.label])
+        files, what, state = {}, " ".join(names or [module.label]), "blank"
         if names:
-            files[module.notebook] = _blanked(module, [n.partition(".")[2] for n in names])
+            given = [name for name in names if name not in found.exercises(module)]
+            state = "as the course wrote it" if given == names else "blank"
+            files[module.notebook] = _reset(module, [n.partition(".")[2] for n in names])
         else:
             fresh = learner.reference_book(module).blanked()
             files = {module.notebook: fresh, found.base(module.notebook): fresh}
         if files[module.notebook].encode() == before:
-            report.say(f"{what} is blank already")
+            report.say(f"{what} is {state} already")
             continue
         kept = workspace.snapshot(found, f"reset {what}", list(files))
         for path, text in files.items():
             write(path, text)
         learner.refresh(module)
-        report.say(f"{what}: blank again; `tito undo` takes that back (snapshot {kept.name})")
+        report.say(f"{what}: {state} again; `tito undo` takes that back (snapshot {kept.name})")
     return 0
 
 
-def _blanked(module, qualnames):
-    """The learner's notebook with some exercises blank; every other byte of its text stays.
+def _reset(module, names):
+    """The learner's notebook with exercises blank, and given code as the course wrote it.
+
+    Every other byte of its text stays.
 
     Raises:
-        TitoError: the cell of an exercise is there, but does not define it as Python.
+        TitoError: a name's cell is not Python, or given code is defined twice.
     """
     book, course = learner.book(module), learner.reference_book(module)
     cells = list(book.data["cells"])
     added = len(book.cells) - len(cells)  # a target cell that was added in reading
-    asked = [e for e in course.exercises if e.qualname in qualnames]
+    asked = [e for e in course.exercises if e.qualname in names]
+    for name in set(names) - {exercise.qualname for exercise in asked}:
+        at = book.cells.index(_holder(book, name)) - added
+        theirs = next(cell.given() for cell in course.exported if name in _pieces(cell))
+        source = give("".join(cells[at]["source"]), theirs, [name])
+        cells[at] = {**cells[at], "source": source.splitlines(keepends=True)}
+    return _blanked(book, course, cells, asked)
+
+
+def _holder(book, name):
+    """The learner's cell that has a piece of given code."""
+    holders = [cell for cell in book.exported if name in _pieces(cell)]
+    if not holders:
+        raise TitoError(f"no cell defines {name} as Python: mend that cell, or delete it")
+    if len(holders) > 1 or f"{name}#2" in _pieces(holders[0]):
+        where = " and ".join(dict.fromkeys(cell.id for cell in holders))
+        raise TitoError(f"{name} is defined twice, in {where}: delete the definition of yours")
+    return holders[0]
+
+
+def _pieces(cell):
+    try:
+        return Source(cell.source).pieces
+    except SyntaxError:
+        return {}
+
+
+def _blanked(book, course, cells, asked):
+    """The notebook's JSON text with some exercises blank in its cells."""
+    added = len(book.cells) - len(cells)
     held = [(e, [c for c in book.cells if e.qualname in dict(c.functions)]) for e in asked]
     back = set()  # the cells that were deleted and come back: last, for they shift the others
     for exercise, holders in sorted(held, key=lambda pair: not pair[1]):

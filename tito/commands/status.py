@@ -1,6 +1,5 @@
 """tito status: the map of a workspace. It reads files only, and never runs a learner's code."""
 
-from tinytorch import overlay
 from tito import learner, report, workspace
 from tito.progress import Progress
 
@@ -113,7 +112,7 @@ def _say(found, told):
     report.say()
     for label, m in told["modules"].items():
         if m["edited"]:
-            report.say(f"{label}: given code that you changed: {', '.join(m['edited'])}")
+            report.say(f"{label}: {changed(m['name'], m['edited'])}")
     reached = ", ".join(_reached(*item) for item in told["milestones"].items()) or "none yet"
     report.say(f"milestones reached: {reached}; hints taken: {told['hints']}")
     if told["gave_up"]:
@@ -123,9 +122,21 @@ def _say(found, told):
     if new := [label for label, m in told["modules"].items() if m["export"] == "new"]:
         report.say(f"new in the course: {', '.join(new)} (tito update brings it)")
     if gone := [label for label, m in told["modules"].items() if m["export"] == "gone"]:
-        kept = f"what you exported last is in {overlay.FILES.as_posix()}/"
-        report.say(f"gone: {', '.join(gone)} (tito start {gone[0][:2]} writes a blank one; {kept})")
+        kept = "".join(exported(found, found.module(label)) for label in gone)
+        report.say(f"gone: {', '.join(gone)} (tito start {gone[0][:2]} writes a blank one{kept})")
     report.say(f"next: {advice(found, told)}")
+
+
+def changed(module, names):
+    """Given code that the learner changed, and how the course's own comes back."""
+    back = f"tito reset {module}.{names[0].partition('#')[0]}"
+    return f"given code that you changed: {', '.join(names)} ({back} gives it back)"
+
+
+def exported(found, module):
+    """Where the last export of a module still is; nothing if there is none."""
+    there = module.exported.is_file()
+    return f"; what you exported last is in {found.relative(module.exported)}" if there else ""
 
 
 def _reached(name, told):
@@ -153,7 +164,7 @@ def _say_module(found, told, module):
     ]
     report.table(rows)
     if here["edited"]:
-        report.say(f"  given code that you changed: {', '.join(here['edited'])}")
+        report.say(f"  {changed(module.name, here['edited'])}")
 
 
 def _hints(told):

@@ -8,6 +8,7 @@ from tito.files import dumps, write
 
 def add_arguments(parser):
     parser.add_argument("number", nargs="?", metavar="NUMBER", help="a snapshot; default: the last")
+    parser.epilog = f"The last {workspace.KEPT} such steps are kept."
     parser.add_argument("--list", action="store_true", help="the snapshots that are kept")
 
 
