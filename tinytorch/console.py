@@ -18,6 +18,9 @@ from .overlay import mix as mix
 
 INTERRUPTED = 130  # the exit code of a program that was stopped with Ctrl-C
 BAD_USAGE = 2
+MOST = 1e38  # what a flag may be: float32 ends soon after
+ROOM = 16e9  # bytes that a training may take
+PICTURES = (".png", ".svg", ".pdf")
 
 
 class Refusal(Exception):
@@ -53,24 +56,34 @@ def run(main):
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a cp1252 console cannot print everything
+    name = Path(sys.argv[0]).name
     try:
         code = main()
+        sys.stdout.flush()
     except KeyboardInterrupt as stop:
         print(f"\n{str(stop) or STOPPED}", file=sys.stderr)
         code = INTERRUPTED
     except Refusal as refusal:
-        print(f"{Path(sys.argv[0]).name}: {refusal}", file=sys.stderr)
+        print(f"{name}: {refusal}", file=sys.stderr)
         code = BAD_USAGE
     except Failed as error:
         advice = "; try a smaller --lr" if isinstance(error, Diverged) else ""
         print(f"\nFAILED: {error}{advice}", file=sys.stderr)
         code = 1
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads on
+    except MemoryError:
+        told = "try a smaller --embed-dim, --num-layers, --batch-size or --context"
+        print(f"{name}: the memory does not suffice: {told}", file=sys.stderr)
         code = 1
     except Exception as error:
-        print(_cut(error), file=sys.stderr)
-        code = 1
+        told, code = _cut(error), 1
+        if isinstance(error, OSError) and error.errno and not error.filename:
+            told = f"{name}: what it prints cannot be written ({error.strerror})"
+        if not isinstance(error, BrokenPipeError):  # nobody reads on
+            print(told, file=sys.stderr)
+    try:
+        sys.stdout.flush()
+    except OSError:  # the pipe, or the disk behind it, takes no more: that has been said
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(code)
 
 
@@ -96,9 +109,10 @@ def number(kind, low=-math.inf, high=math.inf):
             value = kind(text)
         except ValueError:
             value = math.nan
-        if not low <= value <= high:
+        if not low <= value <= high or value > MOST:
             what = "a whole number" if kind is int else "a number"
-            limits = f"from {low} to {high}" if high < math.inf else f"of at least {low}"
+            one = f"of at most {MOST:g}" if value > MOST else f"of at least {low}"
+            limits = f"from {low} to {high}" if high < math.inf else one
             raise argparse.ArgumentTypeError(f"{text!r} is not {what} {limits}")
         return value
 
@@ -143,8 +157,16 @@ def add_flags(flags, *, epochs, batch_size, levels, num_layers, lr, levels_help,
 
 
 def checked_flags(flags, arguments=None):
-    """Parse the command line, and refuse what no network can be built from."""
+    """Parse the command line, and refuse what no network can be built from, or none that fits."""
     values = flags.parse_args(arguments)
+    context = getattr(values, "context", 128)
+    batch = values.batch_size * context * (16 * values.embed_dim + values.num_heads * context)
+    need = 4 * values.num_layers * (48 * values.embed_dim**2 + batch)  # weights, and their training
+    if need > ROOM:
+        flags.error(
+            f"about {need / 1e9:.3g} GB of memory would be needed: choose a smaller --embed-dim, "
+            "--num-layers, --batch-size, or --context where it is a flag"
+        )
     if values.embed_dim % values.num_heads:
         flags.error(
             f"--embed-dim {values.embed_dim} cannot be divided among --num-heads "
@@ -231,6 +253,11 @@ def text_flags(flags, presets, kept=None):
         flags.error(f"the run in {asked.resume} has {_flag(min(strange))}, unknown to this script")
     flags.set_defaults(**settings)
     values = checked_flags(flags)
+    if 0 < values.temperature < 1e-6:
+        told = "is too small to divide by: 0 takes the likeliest token"
+        flags.error(f"--temperature {values.temperature:g} {told}")
+    if "" in (values.save, values.resume):
+        flags.error("the name of the FOLDER is empty: nothing would be kept")
     for name, value in settings.items():
         if name not in CHANGEABLE and getattr(values, name) != value:
             told = f"the run in {values.resume} has {_with_value(name, value)}"
@@ -249,10 +276,13 @@ def confirm(question):
 
 
 def new_file(path):
-    """The path of a picture to be written later, refused now if its folder is not there."""
+    """The path of a picture to be written later, refused now if that will not be possible."""
     folder = Path(path).absolute().parent
     if not folder.is_dir() or not os.access(folder, os.W_OK):
         raise argparse.ArgumentTypeError(f"no file can be written in the folder {folder}")
+    if Path(path).is_dir() or Path(path).suffix.lower() not in PICTURES:
+        told = f"{path!r} is no name for a picture: it must end in {' or '.join(PICTURES)}"
+        raise argparse.ArgumentTypeError(told)
     return path
 
 

@@ -108,7 +108,7 @@ def read_flags():
         "--plot",
         type=console.new_file,
         default=Path("attention_proof.png"),  # not checked: the proof goes on without it
-        help="where the picture goes",
+        help="where the picture goes: .png, .svg or .pdf",
     )
     console.add_flags(
         flags,
@@ -152,6 +152,10 @@ def main():
         print(f"Without {flags.ablate} no network of this kind can do it.")
     elif code == 0:
         print("The attention finds what it looks for. Next: tito milestone run generation")
+    elif seconds > flags.max_seconds:
+        print("The time was up before the last step: try a larger --max-seconds.")
+    else:
+        print("Try more --epochs; if that does not help, tito test 11 12 13 names what is wrong.")
     return code
 
 

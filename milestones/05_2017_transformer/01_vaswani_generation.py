@@ -161,7 +161,7 @@ def main():
     texts = [pair_text(talk) for talk in talks]
     tokenizer = CharTokenizer("".join(map(pair_text, every_talk())))
     console.lossless(tokenizer, texts)
-    if flags.ask:
+    if flags.ask is not None:
         checked_question(flags.ask, tokenizer)
     samples = [sample(text, tokenizer) for text in texts]
     model = GPT(tokenizer.vocab_size, flags.embed_dim, flags.num_heads, flags.num_layers, CONTEXT)
@@ -176,7 +176,7 @@ def main():
     show_scores(model, tokenizer, flags.levels)
     [warm] = answers(model, tokenizer, SAMPLES[:1], temperature=0.8)
     print(f"\nwith temperature 0.8: {SAMPLES[0]} {warm}")
-    if flags.ask:
+    if flags.ask is not None:
         print(f"{flags.ask} {answers(model, tokenizer, [flags.ask])[0]}")
     print(
         f"\ntrained for {seconds:.0f} s; mean loss of the last epoch {mean:.3f} per character, "
@@ -190,6 +190,8 @@ def main():
     what = "loss (the worse of the last epoch's and that of all pairs)"
     code = console.verdict(what, worse, THRESHOLD, passed, unit="")
     advice = "Try more --epochs, or look at the samples."
+    if seconds > flags.max_seconds:
+        advice = "The time was up before the last step: try a larger --max-seconds."
     print("Next: tito milestone run dialogue" if passed else advice)
     return code
 

@@ -260,7 +260,10 @@ def main():
     passed = worse < THRESHOLD
     what = "loss (the worse of the last epoch's and of dialogues in a new order)"
     code = console.verdict(what, worse, THRESHOLD, passed, unit="")
-    print("Next: README.md, what you understand now" if passed else "Try more --epochs.")
+    advice = "Try more --epochs."
+    if seconds > flags.max_seconds:
+        advice = "The time was up before the last step: try a larger --max-seconds."
+    print("Next: README.md, what you understand now" if passed else advice)
     if flags.chat:
         chat(model, tokenizer)
     return code

@@ -112,6 +112,8 @@ def main():
         f"of {WRITTEN} characters the pattern's own", right / WRITTEN, 1, right == WRITTEN
     )
     advice = "Try more --steps; if that does not help, tito test 10 11 12 13 names what is wrong."
+    if seconds > flags.max_seconds:
+        advice = "The time was up before the last step: try a larger --max-seconds."
     print(advice if code else "The parts fit together. Next: tito milestone run tinycoder")
     return code
 

@@ -52,6 +52,8 @@ def read_text(flags):
         path = Path(
             flags.data or download.fetched(download.SHAKESPEARE, flags.url, console.confirm)
         )
+        if path.is_char_device():  # such as /dev/zero, which never ends
+            raise console.Refusal(f"--data: {path} is a device: name a file with a text")
         data = path.read_bytes()
         text = data.decode("utf-8").replace("\r\n", "\n").removeprefix("\ufeff")
     except download.Unavailable as error:
@@ -174,6 +176,8 @@ def main():
     counted = runs.NGram(known, 3, tokenizer.vocab_size).loss(unknown)
     code = judged(model, unknown, counted, is_shakespeare, flags)
     advice = "Try more --steps, a larger --embed-dim, or a longer text."
+    if seconds > flags.max_seconds:
+        advice = "The time was up before the last step: try a larger --max-seconds."
     print(advice if code else "Next: README.md, what you understand now")
     return code
 

@@ -288,6 +288,12 @@ def test_data_that_cannot_be_learnt_from(sentence, tmp_path):
     assert sentence in err and err.count("\n") == 1
 
 
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="there is no /dev/zero")
+def test_a_device_that_never_ends_is_no_text():
+    code, out, err = run(STEP3, "--data", "/dev/zero")
+    assert (code, out) == (2, "") and "is a device" in err and err.count("\n") == 1
+
+
 def test_without_network_and_data_there_is_one_sentence(tmp_path, monkeypatch):
     monkeypatch.setenv("TINYTORCH_CACHE", str(tmp_path))
     code, out, err = run(STEP3, "--url", "http://127.0.0.1:9/input.txt")
@@ -408,6 +414,13 @@ def test_a_damaged_settings_file_is_refused(kept, tmp_path):
         assert code == 2 and "Traceback" not in err and err.count("\n") == 1, (content, err)
 
 
+@pytest.mark.parametrize("script", QUICK)
+def test_what_to_try_when_the_time_was_up(script, song, tmp_path):
+    code, out, err = run(script, *TINY, "--max-seconds=0", *data(script, song), cwd=tmp_path)
+    assert (code, err) == (1, "")
+    assert out.endswith("The time was up before the last step: try a larger --max-seconds.\n")
+
+
 # -- flags
 BAD = {
     "30 cannot be divided among --num-heads 8": ("--embed-dim", 30),
@@ -416,6 +429,10 @@ BAD = {
     "invalid choice: 'large'": ("--preset", "large"),
     "unrecognized arguments: --levels": ("--levels", 3),
     "at least one character is needed": ("--prompt", ""),
+    "'inf' is not a number of at most 1e+38": ("--temperature", "inf"),
+    "1e-60 is too small to divide by": ("--temperature", "1e-60"),
+    "GB of memory would be needed": ("--context", 10**9),
+    "the name of the FOLDER is empty": ("--save", ""),
 }
 
 

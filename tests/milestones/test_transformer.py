@@ -143,6 +143,11 @@ BAD = {
     "'0' is not a whole number of at least 1": ("--epochs", 0),
     "'four' is not a whole number of at least 1": ("--batch-size", "four"),
     "'nan' is not a number of at least 0": ("--lr", "nan"),
+    "'inf' is not a number of at most 1e+38": ("--lr", "inf"),
+    f"{'9' * 400!r} is not a whole number of at most 1e+38": ("--epochs", "9" * 400),
+    "e+09 GB of memory would be needed": ("--embed-dim", 10**8),
+    "GB of memory would be needed: choose a smaller": ("--num-layers", 10**12),
+    "--batch-size, or --context where it is a flag": ("--batch-size", 10**9),
     "'-1' is not a whole number of at least 0": ("--seed", -1),
     "unrecognized arguments: --epoch-count": ("--epoch-count", 3),
 }
@@ -167,6 +172,53 @@ def test_a_question_that_cannot_be_read_is_refused_before_training(sentence):
     code, out, err = run(GENERATION, "--ask", BAD_QUESTIONS[sentence])
     assert (code, out) == (2, "")
     assert sentence in err and err.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["x.xyz", "x", "", ".", "a folder.png"])
+def test_a_picture_of_no_known_kind_is_refused_before_training(name, tmp_path):
+    (tmp_path / "a folder.png").mkdir()
+    code, out, err = run(PROOF, "--plot", name, cwd=tmp_path)
+    assert (code, out) == (2, "")
+    assert "is no name for a picture: it must end in .png or" in err and err.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["a folder.png"]
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_what_to_try_when_the_time_was_up(script, tmp_path):
+    small = [flag for flag in SMALL if "seconds" not in flag]
+    code, out, err = run(script, *small, "--max-seconds=0", cwd=tmp_path)
+    assert (code, err) == (1, "")
+    assert out.endswith("The time was up before the last step: try a larger --max-seconds.\n")
+    code, out, err = run(PROOF, *small, "--epochs=1", cwd=tmp_path)
+    assert code == 1 and "Try more --epochs" in out and "time was up" not in out
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="memory cannot be limited so there")
+def test_a_memory_that_does_not_suffice_is_said(tmp_path):
+    code = (
+        "import resource, runpy, sys, numpy; "
+        "resource.setrlimit(resource.RLIMIT_AS, (2**30, 2**30)); "
+        "runpy.run_path(sys.argv.pop(1), run_name='__main__')"
+    )
+    command = [sys.executable, "-c", code, str(FOLDER / PROOF), "--embed-dim=4096"]
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 1
+    assert "the memory does not suffice: try a smaller --embed-dim" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full")
+@pytest.mark.parametrize("words", [[FOLDER / PROOF, *SMALL], ["-m", "tinytorch.names"]])
+def test_output_that_cannot_be_written_or_is_not_read(words, tmp_path):
+    command, env = [sys.executable, *map(str, words)], environment() | {"PYTHONUNBUFFERED": ""}
+    settings = {"env": env, "stderr": subprocess.PIPE, "text": True, "cwd": tmp_path}
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(command, stdout=full, **settings)
+    assert done.returncode == 1 and done.stderr.count("\n") == 1
+    assert "what it prints cannot be written (No space left on device)" in done.stderr
+    with subprocess.Popen(command, stdout=subprocess.PIPE, **settings) as process:
+        process.stdout.close()
+        assert (process.wait(), process.stderr.read()) == (1, "")
 
 
 @pytest.mark.parametrize("place", ["no such folder", "a file"])

@@ -9,6 +9,7 @@ import argparse
 import importlib
 import sys
 
+from .. import console
 from . import REASONS
 
 TIERS = {
@@ -115,4 +116,4 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    console.run(main)
