@@ -78,7 +78,7 @@ def _rich_table(rows, header):
 
     grid = Table(box=None, pad_edge=False, show_header=bool(header), padding=(0, 2, 0, 0))
     for name in header or rows[0]:
-        grid.add_column(name, header_style="bold")
+        grid.add_column(name, header_style="bold", overflow="fold")  # nothing is cut off
     for row in rows:
         grid.add_row(*(Text(cell, style=STYLES.get(cell, "")) for cell in row))
     return grid

@@ -133,6 +133,9 @@ def test_start_without_jupyterlab_names_the_ways(toy, lesson, monkeypatch):
     [
         (["start", "99"], 1, "there is no module '99'"),
         (["start", "01", "--port", "many"], 2, "invalid int value"),
+        (["start", "01", "--port", "70000"], 2, "--port 70000 is no port"),
+        (["start", "01", "--port", "-1"], 2, "--port -1 is no port"),
+        (["status", "tensr", "--json"], 1, "did you mean tensor?"),
         (["watch", "tensr"], 1, "did you mean tensor?"),
     ],
 )

@@ -1,6 +1,7 @@
 """The front door: help, speed, mistakes, consoles, milestones."""
 
 import contextlib
+import io
 import json
 import os
 import signal
@@ -12,7 +13,9 @@ import pytest
 from conftest import MILESTONE, ROOT, TENSOR
 
 from tinytorch.overlay import NAMES
+from tito import TitoError, report
 from tito.cli import COMMANDS
+from tito.commands import setup
 
 
 def run(*argv, **options):
@@ -240,3 +243,34 @@ def test_the_toy_course_is_well_formed(toy):
     data = json.loads(toy.notebook_path("01_tensor").read_text(encoding="utf-8"))
     assert [cell["id"] for cell in data["cells"]] == ["title", *TENSOR]
     compile(MILESTONE, "milestone", "exec")
+
+
+@pytest.mark.parametrize("able", [True, False])
+def test_setup_goes_on_with_an_environment_that_has_no_pip(tmp_path, monkeypatch, able):
+    """It was stopped before pip was in it, or Debian keeps ensurepip in a package of its own."""
+    python, ran, run = setup.environment(tmp_path / ".venv"), [], subprocess.run
+    code = "" if able else "raise ModuleNotFoundError('No module named ensurepip')"
+
+    def recorded(command, **settings):
+        ran.append(command[1:3])
+        if command[2] == "ensurepip":
+            return run([python, "-c", code], **settings)
+        return run(command if command[1] == "-c" else [python, "-c", ""], **settings)
+
+    monkeypatch.setattr(subprocess, "run", recorded)
+    if able:
+        setup.install(python, ROOT, None)
+        assert ran == [["-c", "import pip"], ["-Im", "ensurepip"], ["-m", "pip"]]
+    else:
+        with pytest.raises(TitoError, match="No module named ensurepip.*apt install python3-venv"):
+            setup.install(python, ROOT, None)
+        assert len(ran) == 2
+
+
+def test_a_narrow_window_cuts_no_word(monkeypatch):
+    console = pytest.importorskip("rich.console").Console(width=50, file=io.StringIO())
+    monkeypatch.setattr(report, "_console", lambda: console)
+    words = "problem: pip install jupyterlab-of-a-very-long-name-indeed"
+    report.table([("jupyterlab", "failed", words)])
+    told = console.file.getvalue().replace("jupyterlab  ", "", 1).replace("failed", "", 1)
+    assert "".join(told.split()) == "".join(words.split())

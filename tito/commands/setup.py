@@ -34,7 +34,7 @@ def environment(folder):
     python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     if not python.is_file():
         print(f"making an environment in {folder.name} ...", file=sys.stderr, flush=True)
-        venv.create(folder, with_pip=True, clear=folder.is_dir())
+        venv.create(folder, clear=folder.is_dir())
     return python
 
 
@@ -46,6 +46,13 @@ def install(python, root, extra):
     if stamp.is_file() and stamp.read_text(encoding="ascii") == digest:
         return
     print("installing what the course needs ...", file=sys.stderr, flush=True)
+    if subprocess.run([python, "-c", "import pip"], capture_output=True, check=False).returncode:
+        with_pip = [python, "-Im", "ensurepip", "--default-pip"]
+        done = subprocess.run(with_pip, capture_output=True, text=True, check=False)
+        if done.returncode:
+            why = (done.stderr.strip().splitlines() or ["no message"])[-1]
+            fix = "on Debian or Ubuntu `apt install python3-venv` brings what it lacks"
+            raise TitoError(f"no pip can be put into {python.parent.parent} ({why}): {fix}")
     target = f"{Path(root)}[{extra}]" if extra else str(root)
     pip = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check", "-e", target]
     if subprocess.run(pip, check=False).returncode:

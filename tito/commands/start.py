@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from urllib.parse import quote
 
-from tito import TitoError, course, learner, report, runner, workspace
+from tito import TitoError, UsageError, course, learner, report, runner, workspace
 from tito.commands.status import next_module
 from tito.files import write
 
@@ -31,6 +31,8 @@ def add_arguments(parser):
 
 def run(args):
     found = workspace.required()
+    if args.port is not None and not 0 < args.port < 2**16:
+        raise UsageError(f"--port {args.port} is no port: take one from 1024 to 65535")
     module = found.module(args.module) if args.module else next_module(found)
     if not module.notebook.is_file():
         write(module.notebook, learner.reference_book(module).blanked())

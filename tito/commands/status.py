@@ -13,12 +13,13 @@ def add_arguments(parser):
 
 def run(args):
     found = workspace.required()
+    module = found.module(args.module) if args.module else None
     report.quiet(args.json)
     told = summary(found)
     if args.json:
         report.json(told)
-    elif args.module:
-        _say_module(found, told, found.module(args.module))
+    elif module:
+        _say_module(found, told, module)
     else:
         _say(found, told)
     return 0
