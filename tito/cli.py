@@ -21,7 +21,7 @@ LEARN = {
     "undo": "bring back what the last reset or update took away",
     "update": "bring a newer course into the workspace; what you wrote stays",
     "doctor": "look for what stands in the way, and say the fix",
-    "grade": "the points of a folder of submissions, for who teaches",
+    "grade": "count the points of a folder of submissions, for teachers",
 }
 AUTHOR = {
     "modules": "list the modules: exercises, minutes, what is exported",
