@@ -1296,6 +1296,13 @@ class TestWrongRulesAreRefused:
 
         self.refuse(wrong, TypeError, f"mul_rule gave {np.dtype(dtype)} for float32")
 
+    def test_whole_numbers_get_none(self):
+        x = Tensor([1, 2], dtype=np.int64)
+        x.requires_grad = True
+        with pytest.raises(TypeError, match="only real numbers have gradients.* int64"):
+            (x * 1.5).sum().backward()
+        assert x.grad is None
+
     def test_float64_scalar_inside(self, toy_table):
         def wrong(g, x, y):
             return g * y * np.float64(1), g * x

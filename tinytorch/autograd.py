@@ -80,7 +80,7 @@ from sys import getrefcount
 import numpy as np
 
 from .activations import sigmoid
-from .explain.checking import fault
+from .explain.checking import fault, wrong_dtype
 from .explain.gradients import explain_grad, pairs_everything  # noqa: F401
 from .explain.tracing import memory_of
 from .tensor import PRIMITIVES, RULES, SLOTS, Call, Tensor, _switch, dims_of, wrap
@@ -310,8 +310,8 @@ def fitted(answer, source, call):
         g, name = np.asarray(unbroadcast(g, shape)), f"unbroadcast after {name}"
     if g.shape != shape:
         raise ValueError(f"{name}_rule gave a gradient of {g.shape} for an input of {shape}")
-    if g.dtype not in (dtype, call.dtype):
-        raise TypeError(f"{name}_rule gave {g.dtype} for {dtype}: is a NumPy scalar inside?")
+    if g.dtype not in (dtype, call.dtype) or dtype.kind != "f":
+        raise TypeError(wrong_dtype(name, g.dtype, dtype))
     return g.astype(dtype, copy=False)
 
 

@@ -230,12 +230,12 @@ class CountingText:
         """From now on row i continues what was row rows[i]; nothing is kept here, so nothing."""
 
 
-def written_by_counting(model, tokenizer, prompts, num_beams):
+def written_by_counting(reader, tokenizer, prompts, num_beams):
     """What the model that counts writes after each prompt, by the same search."""
     how = Settings(max_new_tokens=WRITTEN, num_beams=num_beams)
 
     def write(batch):
-        return beam_search(CountingText(model), np.array(batch), how)[0].tolist()
+        return beam_search(reader, np.array(batch), how)[0].tolist()
 
     return continuations(tokenizer, prompts, write)
 
@@ -330,18 +330,19 @@ def copied(bodies, text):
     return sum(bool(b.strip()) and unindented(b.strip("\n")) in flat for b in bodies)
 
 
-def compared(model, counting, tokenizer, prompts, beams):
+def compared(model, reader, tokenizer, prompts, beams):
     """What the model writes, the share of it that parses, and of what the counting one writes."""
     written = written_by_model(model, tokenizer, prompts, temperature=0, num_beams=beams)
-    counted = written_by_counting(counting, tokenizer, prompts, beams)
+    counted = written_by_counting(reader, tokenizer, prompts, beams)
     return written, share(prompts, written), share(prompts, counted)
 
 
 def judged(model, tokenizer, ids, prompts, text, flags):
     """The verdicts: on held-out prompts, beside the model that counts, and the demonstration."""
     counting = runs.NGram(ids, ORDER, tokenizer.vocab_size)
-    written, value, base = compared(model, counting, tokenizer, prompts, BEAMS)
-    _, greedy, greedy_base = compared(model, counting, tokenizer, prompts, 1)
+    reader = CountingText(counting)
+    written, value, base = compared(model, reader, tokenizer, prompts, BEAMS)
+    _, greedy, greedy_base = compared(model, reader, tokenizer, prompts, 1)
     bodies = [cut(w) for w in written]
     print("\nheld-out prompts, and what the model makes of them:")
     for prompt, body in list(zip(prompts, bodies))[:3]:

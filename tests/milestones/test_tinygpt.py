@@ -249,7 +249,9 @@ def test_both_models_are_searched_with_beams(beams, begins):
     prompts, before, length = ["a"], CODER.BEFORE, CODER.WRITTEN
     CODER.BEFORE, CODER.WRITTEN = " ", 2
     try:
-        [counted] = CODER.written_by_counting(counting, tokenizer, prompts, beams)
+        [counted] = CODER.written_by_counting(
+            CODER.CountingText(counting), tokenizer, prompts, beams
+        )
         how = {"temperature": 0, "num_beams": beams}
         model = Model(tokenizer.vocab_size, 8, 2, 1, 8)
         CODER.generate_cached, cached = generate_text, CODER.generate_cached

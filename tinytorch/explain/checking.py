@@ -32,6 +32,13 @@ def fault(f, inputs, i, weighted, g, allowed, step=1e-6):
     return element if corner else f"{element}. {wrong_part(f, inputs)}"
 
 
+def wrong_dtype(name, given, wanted):
+    """Why a gradient is refused that a rule gave for an input of another dtype."""
+    if wanted.kind != "f":
+        return f"only real numbers have gradients, and a tensor of {wanted} requires grad"
+    return f"{name}_rule gave {given} for {wanted}: is a NumPy scalar inside?"
+
+
 def wrong_element(f, x, g, noise, tolerance, step):
     """(where gradient and nudge part, in words; whether f has a corner there)."""
 
