@@ -84,24 +84,20 @@ def test_a_function_that_gets_the_courses_own_does_not_pass(desk, body):
 
 
 # -- the notebook as it is now
-@pytest.mark.parametrize("asked", ["01", "02"])
-def test_a_forged_manifest_is_not_believed(desk, asked):
+def test_a_forged_manifest_is_not_believed(desk):
     """The notebook is blank, and src and the manifest say that it is solved, and in step."""
     blank = desk.notebook().read_bytes()
-    desk.answer("activations.relu", "return total([max(double(x), 0)]) / 2")
     desk.solve()
-    desk.edit("double", "return 2 * x", "return 9 * x")
-    desk.tito("export", "--all")
+    desk.tito("export", "01")
     desk.notebook().write_bytes(blank)
     manifest = desk.root / ".tito" / "manifest.json"
     told = json.loads(manifest.read_text(encoding="utf-8"))
     told["tensor"] |= learner._sources(workspace.find().module("01"))
     manifest.write_text(json.dumps(told), encoding="utf-8")
     assert desk.tito("export", "--check", "01")[0] == 1
-    code, results, _ = judged(desk, asked)
-    wanted = {"01": (3, {"blank"}), "02": (0, {"passed"})}[asked]
-    assert (code, set(outcomes(results).values())) == wanted
-    assert b"9 * x" not in desk.exported().read_bytes()
+    code, results, _ = judged(desk, "01")
+    assert (code, set(outcomes(results).values())) == (3, {"blank"})
+    assert b"2 * x" not in desk.exported().read_bytes()
 
 
 def test_a_file_that_was_changed_by_hand_is_named_itself(desk):

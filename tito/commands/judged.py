@@ -13,10 +13,8 @@ from tito.notebook import Refused
 from tito.progress import Progress
 
 BLANK, FAILED = 3, 1  # exit codes; 0 means that everything asked for passed
-# What learner.state says of a notebook that is exported anew; it is not believed that it is so.
-EXPORTED = ("in step", "stale", "changed by hand", "not exported")
-
-
+# What learner.state says of another module's notebook that is exported anew before the tests.
+BEHIND = ("stale", "changed by hand", "not exported")
 # The sentences of what gave no answer on any input: it is not run once more for the smallest one.
 NO_ANSWER = re.compile(f"{ENDLESS.pattern}|raise Blank|tinytorch.give")
 
@@ -46,7 +44,7 @@ def run(found, args):
 def _bring_up_to_date(found, asked):
     """Export what was saved since in the other notebooks: the tests run on them as well."""
     for module in found.written:
-        if module not in asked and learner.state(module) in EXPORTED:
+        if module not in asked and learner.state(module) in BEHIND:
             try:
                 exported = learner.run(module)
                 if exported.changed:
