@@ -165,6 +165,19 @@ def test_a_file_that_was_changed_by_hand_is_kept(desk, notebook_too):
     assert desk.exported().read_bytes() == edited
 
 
+def test_a_file_that_no_manifest_knows_is_kept(desk):
+    desk.answer("tensor.double", "return 2 * x")
+    desk.tito("export", "01")
+    edited = desk.exported().read_bytes() + b"MINE = 1\n"
+    desk.exported().write_bytes(edited)
+    (desk.root / ".tito" / "manifest.json").unlink()
+    code, out, err = desk.tito("export", "01")
+    number = re.search(r"changed by hand, not in the notebook.*`tito undo (\d+)`", out)
+    assert (code, err) == (0, "") and number, out
+    assert desk.tito("undo", number[1])[0] == 0
+    assert desk.exported().read_bytes() == edited
+
+
 @pytest.mark.parametrize(
     ("head", "words"),
     [
