@@ -21,6 +21,7 @@ BAD_USAGE = 2
 MOST = 1e38  # what a flag may be: float32 ends soon after
 ROOM = 16e9  # bytes that a training may take
 PICTURES = (".png", ".svg", ".pdf")
+TIME_WAS_UP = "The time was up before the last step: try a larger --max-seconds."
 
 
 class Refusal(Exception):

@@ -153,7 +153,7 @@ def main():
     elif code == 0:
         print("The attention finds what it looks for. Next: tito milestone run generation")
     elif seconds > flags.max_seconds:
-        print("The time was up before the last step: try a larger --max-seconds.")
+        print(console.TIME_WAS_UP)
     else:
         print("Try more --epochs; if that does not help, tito test 11 12 13 names what is wrong.")
     return code

@@ -191,7 +191,7 @@ def main():
     code = console.verdict(what, worse, THRESHOLD, passed, unit="")
     advice = "Try more --epochs, or look at the samples."
     if seconds > flags.max_seconds:
-        advice = "The time was up before the last step: try a larger --max-seconds."
+        advice = console.TIME_WAS_UP
     print("Next: tito milestone run dialogue" if passed else advice)
     return code
 

@@ -262,7 +262,7 @@ def main():
     code = console.verdict(what, worse, THRESHOLD, passed, unit="")
     advice = "Try more --epochs."
     if seconds > flags.max_seconds:
-        advice = "The time was up before the last step: try a larger --max-seconds."
+        advice = console.TIME_WAS_UP
     print("Next: README.md, what you understand now" if passed else advice)
     if flags.chat:
         chat(model, tokenizer)

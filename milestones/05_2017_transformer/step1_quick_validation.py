@@ -113,7 +113,7 @@ def main():
     )
     advice = "Try more --steps; if that does not help, tito test 10 11 12 13 names what is wrong."
     if seconds > flags.max_seconds:
-        advice = "The time was up before the last step: try a larger --max-seconds."
+        advice = console.TIME_WAS_UP
     print(advice if code else "The parts fit together. Next: tito milestone run tinycoder")
     return code
 

@@ -398,7 +398,7 @@ def main():
     code = judged(model, tokenizer, ids, prompts, text, flags)
     advice = "Try more --steps, or --seed 1; look at the samples."
     if seconds > flags.max_seconds:
-        advice = "The time was up before the last step: try a larger --max-seconds."
+        advice = console.TIME_WAS_UP
     print(advice if code else "It writes Python. Next: tito milestone run shakespeare")
     return code
 

@@ -177,7 +177,7 @@ def main():
     code = judged(model, unknown, counted, is_shakespeare, flags)
     advice = "Try more --steps, a larger --embed-dim, or a longer text."
     if seconds > flags.max_seconds:
-        advice = "The time was up before the last step: try a larger --max-seconds."
+        advice = console.TIME_WAS_UP
     print(advice if code else "Next: README.md, what you understand now")
     return code
 

@@ -50,7 +50,7 @@ def run(args):
         raise TitoError(f"{args.csv} is there already: name another file, or move it away")
     found = course.find()
     modules = [found.module(token) for token in args.modules] or found.written
-    asked, grades = [module.label for module in modules], {}
+    asked, grades = list(dict.fromkeys(module.label for module in modules)), {}
     handed_in = submissions(Path(args.folder))
     if args.csv:
         files.write(args.csv, table(grades, asked))  # if that fails, it does before the work
