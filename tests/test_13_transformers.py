@@ -846,6 +846,24 @@ class TestForLastToken:
         assert seen == [5] * (len(model.blocks) - 1) + [1]
         assert model(text).shape[1] == 5, "the model was left changed"
 
+    @pytest.mark.parametrize("spelling", ["named", "by place"])
+    def test_a_learner_may_spell_it_otherwise(self, spelling, monkeypatch):
+        """The source named, or its place left empty; a mask for all texts and heads at once."""
+        model, text = tiny().initialise(0.5).double(), ids(2, 5)
+        want = model(text).array[:, -1:]
+        monkeypatch.setattr(transformers, "causal_mask", lambda T: causal_mask(T)[None, None])
+        block = model.blocks[-1]
+
+        def forward(x, mask):
+            heard = block.norm1(x)
+            named = {"source": heard, "mask": mask, "is_causal": False}
+            given = (None, mask, None, False) if spelling == "by place" else ()
+            x = x + block.attention(heard, *given, **({} if given else named))
+            return x + block.mlp(block.norm2(x))
+
+        block.forward = forward
+        near(for_last_token(model)(text), want)
+
     def test_a_model_with_a_hook_is_left_as_it_is(self):
         model = tiny()
         model.blocks[-1].mlp.register_forward_hook(lambda module, args, out: None)

@@ -247,3 +247,11 @@ class TestWhatIsNoTensor:
         assert told == (
             "layer: inside of it, shapes (3,) and (4,) do not broadcast (x (2, 3), y (5,))"
         )
+
+    def test_whole_shapes_are_no_batches(self):
+        """Arguments that a learner's function broadcasts with NumPy itself."""
+        x, mask = np.zeros((2, 3)), np.zeros(2, dtype=bool)
+        with pytest.raises(ValueError) as info:
+            np.broadcast_shapes(x.shape, mask.shape)
+        told = messages.explained(info.value, "masked_fill", ("x", "mask"), (x, mask))
+        assert str(told) == "masked_fill: shapes (2, 3) and (2,) do not broadcast"

@@ -80,6 +80,7 @@ from sys import getrefcount
 import numpy as np
 
 from .activations import sigmoid
+from .blocks import fits
 from .explain.checking import fault, wrong_dtype
 from .explain.gradients import explain_grad, pairs_everything  # noqa: F401
 from .explain.tracing import memory_of
@@ -265,8 +266,7 @@ class Parts(list):
         return parts
 
     def __add__(self, others):
-        sums = zip(self, others)
-        return Parts([b if a is None else a if b is None else a + b for a, b in sums])
+        return Parts([b if a is None else a if b is None else a + b for a, b in zip(self, others)])
 
     __iadd__ = __add__  # a list's own would append
 
@@ -306,7 +306,7 @@ def fitted(answer, source, call):
     g, name = np.asarray(answer), call.primitive
     if answer is None:
         raise ValueError(f"{name}_rule gave no gradient for an input of shape {shape}")
-    if g.shape != shape and g.ndim >= len(shape):
+    if g.shape != shape and fits(shape, g.shape):
         g, name = np.asarray(unbroadcast(g, shape)), f"unbroadcast after {name}"
     if g.shape != shape:
         raise ValueError(f"{name}_rule gave a gradient of {g.shape} for an input of {shape}")

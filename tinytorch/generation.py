@@ -442,7 +442,7 @@ class LastToken(Module):
         source = block.norm1(x) if block.norm_first else x
         try:
             block.attention = Looking(attention, source)
-            return block(x[:, -1:], None if mask is None else mask[-1:])
+            return block(x[:, -1:], None if mask is None else mask[..., -1:, :])
         finally:
             block.attention = attention
 
@@ -453,8 +453,8 @@ class Looking(Module):
     def __init__(self, attention, source):
         self.attention, self.source = attention, source
 
-    def forward(self, x, mask=None):
-        return self.attention(x, source=self.source, mask=mask)
+    def forward(self, x, source=None, *others, **named):
+        return self.attention(x, self.source, *others, **named)
 
 
 class ForLastToken(Module):

@@ -191,6 +191,8 @@ def _no_power(found, name, values):
 
 def _batches(found, name, values):
     first, second = found.groups()
+    if {first, second} <= {str(getattr(value, "shape", "")) for value in values}:  # whole shapes
+        return f"shapes {first} and {second} do not broadcast"
     return f"the batch sizes in front, {first} and {second}, must agree or be 1"
 
 

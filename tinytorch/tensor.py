@@ -229,7 +229,7 @@ def to_array(data, dtype=None):
     if dtype is None and array.dtype.kind == "f":
         dtype = float32
     elif dtype is None and array.dtype.kind in "iu" and not hasattr(data, "dtype"):
-        dtype = int64
+        dtype = None if array.dtype == np.uint64 else int64  # uint64: 2**63 and above
     return array.astype(dtype or array.dtype, copy=False)
 
 
