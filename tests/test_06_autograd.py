@@ -496,6 +496,8 @@ class TestSeveralResults:
         assert [None if g is None else g.tolist() for g in total] == [[2, 2], [1], None]
         first += second
         assert [None if g is None else g.tolist() for g in first] == [[2, 2], [1], None]
+        for total in (0 + second, sum([second]), second + 0):
+            assert [None if g is None else g.tolist() for g in total] == [[1, 1], [1], None]
 
     def test_one_call_is_asked_once(self, turned):
         cos, sin = turned(random_leaf(2))

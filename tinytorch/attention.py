@@ -441,8 +441,7 @@ class MultiHeadAttention(Module):
         biases = [layer.bias for layer in modules if getattr(layer, "bias", None) is not None]
         plain = all(type(layer) is Linear and not layer.forward_hooks for layer in modules)
         if plain and len(biases) in (0, len(layers)):
-            weights = [layer.weight for layer in modules]
-            return in_heads((first, *weights, *biases), self.num_heads)
+            return in_heads((first, *[layer.weight for layer in modules], *biases), self.num_heads)
         return [split_heads(layer(tokens), self.num_heads) for layer, tokens in layers]
 
     def _scores_shape(self, x, source):

@@ -266,9 +266,10 @@ class Parts(list):
         return parts
 
     def __add__(self, others):
-        return Parts([b if a is None else a if b is None else a + b for a, b in zip(self, others)])
+        pairs = zip(self, others or [None] * len(self))  # sum() begins with 0
+        return Parts([b if a is None else a if b is None else a + b for a, b in pairs])
 
-    __iadd__ = __add__  # a list's own would append
+    __iadd__ = __radd__ = __add__  # a list's own += would append
 
     def complete(self, call):
         """All of them: zeros for a result that nobody used."""
