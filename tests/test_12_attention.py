@@ -72,8 +72,8 @@ def near(got, want, tolerance=1e-12):
 # -- causal_mask
 @pytest.mark.exercise("attention.causal_mask")
 class TestCausalMask:
-    @given(T=st.integers(0, 6), S=st.integers(0, 6))
-    @settings(deadline=None, max_examples=49)
+    @given(T=st.integers(1, 6), S=st.integers(0, 6))  # no rows at all: lists would lose S
+    @settings(deadline=None, max_examples=42)
     def test_a_query_sees_its_own_key_and_those_before(self, T, S):
         got = causal_mask(T, S).array
         want = [[s <= t + (S - T) for s in range(S)] for t in range(T)]
@@ -100,6 +100,12 @@ class TestCausalMask:
 
     def test_queries_before_the_first_key_see_nothing(self):
         assert not causal_mask(5, 2).array[:3].any()
+
+    def test_writing_into_a_mask_leaves_the_next_one_alone(self):
+        mask = causal_mask(3).array
+        if mask.flags.writeable:
+            mask[...] = False
+        assert np.array_equal(causal_mask(3).array, np.tri(3, dtype=bool))
 
 
 # -- combine_masks
@@ -190,6 +196,8 @@ class TestAttention:
         near(flat, np.broadcast_to(value.array.mean(axis=-2, keepdims=True), flat.shape))
         other = scaled_dot_product_attention(query, key, value, scale=1.0)
         assert np.abs(usual.array - other.array).max() > 0.01
+        turned_round = scaled_dot_product_attention(query, -key, value, scale=-1.0)
+        near(turned_round, other)
 
     def test_float32_stays_float32_and_float64_stays_float64(self):
         for dtype in (float32, float64):
@@ -264,6 +272,11 @@ class TestAttention:
         weights = attention_weights(query, key, causal_mask(6)).array
         assert not np.triu(weights, 1).any()
         near(weights.sum(axis=-1), np.ones((4, 6)))
+
+    def test_hidden_keys_stay_hidden_behind_very_low_scores(self):
+        query, key = Tensor([[1.0, 0.0]]), Tensor([[-30000.0, 0.0], [0.0, 1.0]])  # -21213 and 0
+        mask = Tensor([[True, False]])
+        assert attention_weights(query, key, mask).tolist() == [[1, 0]]
 
     def test_hidden_keys_and_values_may_hold_anything(self):
         query, key, value = arrays((2, 3, 4), (2, 5, 4), (2, 5, 4))
@@ -494,13 +507,14 @@ class TestRule:
         scaled_dot_product_attention(*leaves).sum().backward()
         assert [leaf.grad.dtype for leaf in leaves] == [float32] * 3
 
-    def test_it_writes_into_nothing_that_it_was_given(self):
+    @pytest.mark.parametrize("dropout", [None, np.tri(3, 5, 2) * 2])
+    def test_it_writes_into_nothing_that_it_was_given(self, dropout):
         query, key, value, g = arrays((3, 4), (5, 4), (5, 2), (3, 2))
-        out, note = scaled_dot_product_attention.on_arrays(query, key, value)
-        owned = [g, query, key, value, out, note[0]]
+        out, note = scaled_dot_product_attention.on_arrays(query, key, value, None, False, dropout)
+        owned = [g, query, key, value, out, note[0], *([] if dropout is None else [dropout])]
         before = [a.copy() for a in owned]
-        first = scaled_dot_product_attention_rule(g, query, key, value, None, note)
-        second = scaled_dot_product_attention_rule(g, query, key, value, None, note)
+        first = scaled_dot_product_attention_rule(g, query, key, value, dropout, note)
+        second = scaled_dot_product_attention_rule(g, query, key, value, dropout, note)
         for array, old in zip(owned, before, strict=True):
             assert np.array_equal(array, old)
         for a, b in zip(first, second, strict=True):
@@ -929,6 +943,28 @@ class TestMultiHeadAttention:
         module, x = layer(dropout=0.5), tensors((2, 5, 6))[0]
         weights = module(x, return_weights=True)[1].array
         near(weights.sum(axis=-1), np.ones((2, 3, 5)))
+
+    def test_dropout_takes_a_weight_and_so_a_whole_value(self):
+        module = layer(num_heads=1, dropout=0.5)
+        module.output.weight.array[...], module.output.bias.array[...] = np.eye(6), 0
+        dropped = module(tensors((400, 1, 6))[0]).array == 0  # one key: its weight stays or goes
+        assert np.array_equal(dropped.all(axis=-1), dropped.any(axis=-1))
+        assert 0.35 < dropped.mean() < 0.65
+
+    def test_without_biases_it_is_as_with_biases_of_zero(self):
+        module, twin = layer(bias=False), layer()
+        weights = {name: tensor.array for name, tensor in module.state_dict().items()}
+        for name, parameter in twin.named_parameters():
+            parameter.array[...] = weights.get(name, 0)
+        x, source = tensors((2, 3, 6), (2, 4, 6))
+        near(module(x, source), twin(x, source))
+
+    def test_new_weights_count_at_once(self):
+        module, (x, source) = layer(), tensors((2, 3, 6), (2, 4, 6))
+        module(x, source)
+        for part in (module.query, module.key, module.value):
+            part.weight.array[...] *= 2
+        near(module(x, source), heads_by_definition(module, x.array, source.array)[0])
 
     def test_float32_stays_float32(self):
         module = MultiHeadAttention(8, 2, dropout=0.5)

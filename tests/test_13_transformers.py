@@ -293,6 +293,14 @@ class TestMLP:
         same = (mlp(wrap(x)).array == mlp(wrap(changed)).array).all(axis=-1)
         assert same.sum() == 9 and not same[1, 3]
 
+    def test_without_biases_it_is_as_with_biases_of_zero(self):
+        plain, twin = randomised(MLP(3, bias=False)), randomised(MLP(3))
+        weights = {name: tensor.array for name, tensor in plain.state_dict().items()}
+        for name, parameter in twin.named_parameters():
+            parameter.array[...] = weights.get(name, 0)
+        x = wrap(normal(2, 3))
+        near(plain(x), twin(x))
+
     def test_gradients_reach_all_parameters(self):
         mlp = randomised(MLP(3))
         mlp(wrap(normal(2, 3))).sum().backward()
@@ -392,6 +400,14 @@ class TestBlock:
         x = normal(1, 4, 64)
         untouched = (block(wrap(x)).array == x).mean()
         assert 0.35 < untouched < 0.65
+
+    def test_each_addition_is_thinned_by_a_draw_of_its_own(self):
+        block = TransformerBlock(64, 2)
+        for layer in (block.attention.output, block.mlp.narrow):  # each adds 1 everywhere
+            layer.weight.array[...], layer.bias.array[...] = 0, 1
+        block.dropout.p = 0.5
+        added = block(Tensor(np.zeros((1, 16, 64)))).array.round(3)  # 0, 2 or 4
+        assert 0.4 < (added == 2).mean() < 0.6
 
     @pytest.mark.parametrize("norm_first", [True, False])
     def test_gradients(self, norm_first):
@@ -646,6 +662,7 @@ class TestTopK:
 
     def test_equals_share_one_fate(self):
         near(top_k_filter(np.array([[1.0, 2, 2, 2, 0]]), 2), [[GONE, 2, 2, 2, GONE]])
+        near(top_k_filter(np.array([[1.0, 2, 2, 2, 0]]), 1), [[GONE, 2, 2, 2, GONE]])
 
     def test_more_than_there_are(self):
         near(top_k_filter(self.LOGITS, 100), self.LOGITS)
@@ -701,10 +718,12 @@ class TestTopP:
 
     def test_equals_share_one_fate(self):
         near(top_p_filter(np.array([0.0, 0.0, 0.0, -9.0]), 0.4), [0, 0, 0, GONE])
+        near(top_p_filter(np.array([[1.0, 1.0, 0.0]]), 0.0), [[1, 1, GONE]])
 
     def test_a_constant_added_to_the_scores_changes_nothing(self):
         kept = np.isfinite(top_p_filter(self.LOGITS, 0.8))
-        assert np.array_equal(np.isfinite(top_p_filter(self.LOGITS + 500, 0.8)), kept)
+        for constant in (500, 1000, -1000):
+            assert np.array_equal(np.isfinite(top_p_filter(self.LOGITS + constant, 0.8)), kept)
 
     def test_after_another_filter(self):
         logits = top_k_filter(np.log(np.array([0.4, 0.3, 0.2, 0.1])), 2)
@@ -734,7 +753,7 @@ class TestPickNext:
         assert picked.shape == (count,)
         return np.bincount(picked, minlength=4) / count
 
-    @pytest.mark.parametrize("temperature", [0.5, 1.0, 1.7])
+    @pytest.mark.parametrize("temperature", [0.2, 0.5, 1.0, 1.7])
     def test_the_shares_of_a_temperature(self, temperature):
         want = self.SHARES ** (1 / temperature)
         near(self.draws(temperature=temperature), want / want.sum(), 0.015)
@@ -851,8 +870,13 @@ class TestForLastToken:
         """The source named, or its place left empty; a mask for all texts and heads at once."""
         model, text = tiny().initialise(0.5).double(), ids(2, 5)
         want = model(text).array[:, -1:]
-        monkeypatch.setattr(transformers, "causal_mask", lambda T: causal_mask(T)[None, None])
         block = model.blocks[-1]
+
+        def whole(model, ids):
+            x, mask = model.embed(ids), causal_mask(ids.shape[1])[None, None]
+            for one in model.blocks:
+                x = one(x, mask)
+            return model.head(model.norm(x))
 
         def forward(x, mask):
             heard = block.norm1(x)
@@ -862,6 +886,7 @@ class TestForLastToken:
             return x + block.mlp(block.norm2(x))
 
         block.forward = forward
+        monkeypatch.setattr(GPT, "forward", whole)
         near(for_last_token(model)(text), want)
 
     def test_a_model_with_a_hook_is_left_as_it_is(self):
@@ -968,6 +993,7 @@ class TestGenerate:
         assert not np.array_equal(text(temperature=3.0), counted)
         assert np.array_equal(text(temperature=3.0, top_k=1), counted)
         assert np.array_equal(text(temperature=3.0, top_p=0.05), counted)
+        assert np.array_equal(text(temperature=3.0, top_k=5, top_p=0.05), counted)
         assert np.array_equal(text(temperature=3.0), text(temperature=3.0))
 
     def test_colder_is_less_varied(self):
@@ -1059,6 +1085,10 @@ class TestRepetitionPenalty:
         ]
         near(repetition_penalty_filter(logits, text, penalty), want)
 
+    def test_the_beginning_of_a_long_text_counts(self):
+        got = repetition_penalty_filter(np.ones((1, 3)), np.array([[0] + [1] * 500]), 2.0)
+        near(got, [[0.5, 0.5, 1]])
+
     def test_what_was_said_becomes_less_likely(self):
         logits, text = normal(3, 6), ids(3, 2, high=6).array
         got = repetition_penalty_filter(logits, text, 1.2)
@@ -1099,6 +1129,10 @@ class TestBeamStep:
             best = sorted((-(scores[b, k] + after[b, k, v]), k, v) for k, v in pairs)[:width]
             got = zip((-totals[b]).tolist(), parents[b].tolist(), tokens[b].tolist(), strict=True)
             assert list(got) == best
+
+    def test_nearly_equal_is_not_equal(self):
+        got = beam_step(np.zeros((1, 1)), np.array([[[-1 - 1e-9, -1.0, -2.0]]]), 2)
+        assert got[2].tolist() == [[1, 0]]
 
     def test_impossible_ones_come_last(self):
         after = np.array([[[GONE, -1.0], [-2.0, GONE]]])

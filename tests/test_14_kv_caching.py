@@ -106,8 +106,11 @@ class TestCacheBytes:
     )
     def test_real_models(self, layers, heads, width, itemsize, one_token):
         got = cache_bytes(layers, heads, width, length=1, itemsize=itemsize)
-        assert type(got) is int
+        assert isinstance(got, int | np.integer)
         assert got == one_token
+
+    def test_no_byte_is_lost_in_a_float(self):
+        assert cache_bytes(1, 1, 1, 2**53 + 1, itemsize=1) == 2**54 + 2
 
     def test_one_text_and_float32_unless_told(self):
         assert cache_bytes(1, 1, 1, 1) == 8
@@ -235,10 +238,16 @@ class TestAttendLast:
             assert np.array_equal(got[:, :, :seen], before[:, :, :seen])
             assert not np.allclose(got[:, :, seen:], before[:, :, seen:])
 
-    def test_large_scores_do_not_overflow(self):
+    @pytest.mark.parametrize("new", [1, 2])
+    def test_large_scores_do_not_overflow(self, new):
         query = keys = np.full((1, 1, 2, 4), 1e3, dtype=np.float32)
-        got = attend_last(query, keys, np.ones((1, 1, 2, 4), np.float32))
-        near(got, np.ones((1, 1, 2, 4)), 1e-6)
+        got = attend_last(query[:, :, :new], keys, np.ones((1, 1, 2, 4), np.float32))
+        near(got, np.ones((1, 1, new, 4)), 1e-6)
+
+    def test_hidden_keys_stay_hidden_behind_very_low_scores(self):
+        query, keys = np.ones((1, 1, 2, 2)), np.array([[[[-15000.0, -15000.0], [0.0, 0.0]]]])
+        got = attend_last(query, keys, np.array([[[[1.0], [2.0]]]]))  # scores -21213 and 0
+        assert got[0, 0].tolist() == [[1], [2]]
 
     @pytest.mark.parametrize("new", [1, 3])
     def test_dtype_and_inputs(self, new):
@@ -588,6 +597,7 @@ class TestUnread:
     @pytest.mark.parametrize("more", [1, 4])
     def test_then_the_newest_alone(self, length, more):
         got, cache = self.now(6, length, length + more)
+        assert isinstance(got, np.ndarray)
         assert np.array_equal(got, self.TEXT[:, length + more - 1 : length + more])
         assert cache.length == length
 

@@ -583,3 +583,81 @@ def forward(self, x, source=None, mask=None, padding=None, is_causal=False, retu
     query, key, value = self.heads((self.query, x), (self.key, source), (self.value, source))
     mixed = scaled_dot_product_attention.on_arrays(query, key, value, mask, is_causal)
     return self.output(merge_heads(mixed))
+
+
+@wrong("attention.combine_masks", "takes the padding of the first sentence for all")
+def combine_masks(padding, causal=None):
+    padding = padding[:1, None, None, :].expand(len(padding), 1, 1, padding.shape[1])
+    return padding if causal is None else padding & causal
+
+
+@wrong("attention.scaled_dot_product_attention", "makes the thinned weights sum to 1 again")
+def scaled_dot_product_attention(
+    query, key, value, mask=None, is_causal=False, dropout=None, scale=None
+):
+    mask = permitted(scores_shape(query, key, value, scale), mask, is_causal)
+    if scale is None:
+        scale = 1 / math.sqrt(query.shape[-1])
+    scores = (query * scale) @ key.swapaxes(-1, -2)
+    if mask is not None:
+        scores += np.where(mask, 0, -np.inf).astype(scores.dtype)
+    weights = softmax_rows(scores)
+    used = thinned(weights, dropout)
+    if dropout is not None:
+        used = used / used.sum(axis=-1, keepdims=True)
+    return used @ value, (weights, scale)
+
+
+@wrong("attention.scaled_dot_product_attention_rule", "takes one sum of the whole table")
+def scaled_dot_product_attention_rule(g, query, key, value, dropout, note):
+    weights, scale = note
+    g_weights = thinned(g @ value.swapaxes(-1, -2), dropout)
+    g_scores = scale * weights * (g_weights - (g_weights * weights).sum())
+    g_value = thinned(weights, dropout).swapaxes(-1, -2) @ g
+    return g_scores @ key, g_scores.swapaxes(-1, -2) @ query, g_value
+
+
+@wrong("attention.scaled_dot_product_attention_rule", "thins the weights of the note in place")
+def scaled_dot_product_attention_rule(g, query, key, value, dropout, note):
+    weights, scale = note
+    g_weights = thinned(g @ value.swapaxes(-1, -2), dropout)
+    g_scores = scale * weights * (g_weights - np.vecdot(g_weights, weights)[..., None])
+    if dropout is not None:
+        weights *= dropout
+    return g_scores @ key, g_scores.swapaxes(-1, -2) @ query, weights.swapaxes(-1, -2) @ g
+
+
+@wrong("attention.scaled_dot_product_attention_rule", "turns round all dimensions with .T")
+def scaled_dot_product_attention_rule(g, query, key, value, dropout, note):
+    weights, scale = note
+    g_weights = thinned(g @ value.T, dropout)
+    g_scores = scale * weights * (g_weights - np.vecdot(g_weights, weights)[..., None])
+    return g_scores @ key, g_scores.T @ query, thinned(weights, dropout).T @ g
+
+
+@wrong("attention.split_heads", "swaps sentences and heads")
+def split_heads(x, num_heads):
+    B, T, D = x.shape
+    return x.reshape(B, T, num_heads, D // num_heads).swapaxes(0, 2)
+
+
+@wrong("attention.merge_heads", "fills an array of float64")
+def merge_heads(x):
+    B, H, T, width = x.shape
+    merged = np.zeros((B, T, H * width))
+    for h in range(H):
+        merged[:, :, h * width : (h + 1) * width] = x[:, h]
+    return merged
+
+
+@wrong("attention.MultiHeadAttention.forward", "drops numbers of the mix, not weights")
+def forward(self, x, source=None, mask=None, padding=None, is_causal=False, return_weights=False):
+    source = x if source is None else source
+    mask = mask_for_heads(mask, padding, self._scores_shape(x, source))
+    layers = (self.query, x), (self.key, source), (self.value, source)
+    query, key, value = self.heads(*layers)
+    mixed = self.dropout(scaled_dot_product_attention(query, key, value, mask, is_causal))
+    output = self.output(merge_heads(mixed))
+    if return_weights:
+        return output, attention_weights(query, key, mask, is_causal)
+    return output

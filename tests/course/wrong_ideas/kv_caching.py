@@ -525,3 +525,98 @@ def embed_at(tokens, positions, ids, start):
 @wrong("kv_caching.embed_at", "begins one place too early")
 def embed_at(tokens, positions, ids, start):
     return tokens[ids] + positions[start - 1 : start - 1 + ids.shape[1]]
+
+
+@wrong("kv_caching.attend_last", "hides each new query from itself")
+def attend_last(query, keys, values):
+    T, S = query.shape[2], keys.shape[2]
+    mask = None if T == 1 else np.tri(T, S, S - T - 1, dtype=bool)
+    return scaled_dot_product_attention.on_arrays(query, keys, values, mask)[0]
+
+
+@wrong("kv_caching.attend_last", "lets each new query see one key too many")
+def attend_last(query, keys, values):
+    T, S = query.shape[2], keys.shape[2]
+    mask = None if T == 1 else np.tri(T, S, S - T + 1, dtype=bool)
+    return scaled_dot_product_attention.on_arrays(query, keys, values, mask)[0]
+
+
+@wrong("kv_caching.attend_last", "takes exp of the scores of a single query as they are")
+def attend_last(query, keys, values):
+    T, d = query.shape[2:]
+    if T > 1:
+        return scaled_dot_product_attention.on_arrays(query, keys, values, None, True)[0]
+    weights = np.exp((query * (1 / math.sqrt(d))) @ keys.swapaxes(-1, -2))
+    return (weights / weights.sum(axis=-1, keepdims=True)) @ values
+
+
+@wrong("kv_caching.CachedGPT.read", "puts the first tokens of all texts first")
+def read(self, ids, cache, all_positions=False):
+    ids = self.checked(ids, cache)
+    B, T = ids.shape
+    blocks = self.blocks if all_positions or T == 1 else self.blocks_for_last
+    x = embed_at(self.tokens, self.positions, ids, cache.length).swapaxes(0, 1).reshape(B * T, -1)
+    for layer, block in enumerate(blocks):
+        x = block(x, layer, cache)
+    cache.length += T
+    if all_positions:
+        return self.head(self.norm(x)).reshape(B, T, -1)
+    return self.head(self.norm(last_rows(x, B)))
+
+
+@wrong("kv_caching.CachedGPT.read", "moves length before the last block")
+def read(self, ids, cache, all_positions=False):
+    ids = self.checked(ids, cache)
+    B, T = ids.shape
+    blocks = self.blocks if all_positions or T == 1 else self.blocks_for_last
+    x = embed_at(self.tokens, self.positions, ids, cache.length).reshape(B * T, -1)
+    for layer, block in enumerate(blocks):
+        cache.length += T if block is blocks[-1] else 0
+        x = block(x, layer, cache)
+    if all_positions:
+        return self.head(self.norm(x)).reshape(B, T, -1)
+    return self.head(self.norm(last_rows(x, B)))
+
+
+@wrong("kv_caching.CachedGPT.read", "asks for the last token alone every time")
+def read(self, ids, cache, all_positions=False):
+    ids = self.checked(ids, cache)
+    B, T = ids.shape
+    blocks = self.blocks if all_positions or T == 1 else self.blocks_for_last
+    x = embed_at(self.tokens, self.positions, ids, cache.length).reshape(B * T, -1)
+    for layer, block in enumerate(self.blocks_for_last):
+        x = block(x, layer, cache)
+    cache.length += T
+    if all_positions:
+        return self.head(self.norm(x)).reshape(B, T, -1)
+    return self.head(self.norm(last_rows(x, B)))
+
+
+@wrong("kv_caching.unread", "keeps the first text alone")
+def unread(ids, cache):
+    if cache.length == 0:
+        return ids[:1, -cache.max_length :]
+    if cache.length < cache.max_length:
+        return ids[:1, -1:]
+    cache.clear()
+    return ids[:1, -max(1, cache.max_length // 2) :]
+
+
+@wrong("kv_caching.unread", "takes the newest tokens out of their column")
+def unread(ids, cache):
+    if cache.length == 0:
+        return ids[:, -cache.max_length :]
+    if cache.length < cache.max_length:
+        return ids[:, -1]
+    cache.clear()
+    return ids[:, -max(1, cache.max_length // 2) :]
+
+
+@wrong("kv_caching.unread", "reads half of the text again, not of the context")
+def unread(ids, cache):
+    if cache.length == 0:
+        return ids[:, -cache.max_length :]
+    if cache.length < cache.max_length:
+        return ids[:, -1:]
+    cache.clear()
+    return ids[:, -max(1, ids.shape[1] // 2) :]

@@ -803,3 +803,99 @@ def beam_step(scores, log_probabilities, width):
     totals = (scores[:, None] + log_probabilities).reshape(len(scores), -1)
     best = np.argsort(-totals, axis=-1, kind="stable")[:, :width]
     return np.take_along_axis(totals, best, axis=-1), best // V, best % V
+
+
+@wrong("transformers.layer_norm_rule", "sums over two dimensions where there is one")
+def layer_norm_rule(g, weight, note):
+    normal, inverse = note
+    h = g * weight
+    mean, along = h.mean(-1, keepdims=True), (h * normal).mean(-1, keepdims=True)
+    return inverse * (h - mean - normal * along), (g * normal).sum(axis=(0, 1)), g.sum(axis=(0, 1))
+
+
+@wrong("transformers.layer_norm_rule", "multiplies in the note")
+def layer_norm_rule(g, weight, note):
+    normal, inverse = note
+    h, product = g * weight, g * normal
+    normal *= (h * normal).mean(-1, keepdims=True)
+    return inverse * (h - h.mean(-1, keepdims=True) - normal), product, g
+
+
+@wrong("transformers.layer_norm_rule", "multiplies in the gradient")
+def layer_norm_rule(g, weight, note):
+    normal, inverse = note
+    product, g_bias = g * normal, g.copy()
+    g *= weight
+    along = (g * normal).mean(-1, keepdims=True)
+    return inverse * (g - g.mean(-1, keepdims=True) - normal * along), product, g_bias
+
+
+@wrong("transformers.MLP.forward", "takes every input for (B, T, D)")
+def forward(self, x):
+    B, T, D = x.shape
+    return self.narrow(self.activation(self.widen(x.reshape(B * T, D)))).reshape(B, T, D)
+
+
+@wrong("transformers.TransformerBlock.forward", "adds in the caller's array with post-norm")
+def forward(self, x, mask=None):
+    if self.norm_first:
+        x = x + self.dropout(self.attention(self.norm1(x), mask=mask))
+        return x + self.dropout(self.mlp(self.norm2(x)))
+    x += self.dropout(self.attention(x, mask=mask))
+    x = self.norm1(x)
+    return self.norm2(x + self.dropout(self.mlp(x)))
+
+
+@wrong("transformers.GPT.forward", "gives log-probabilities")
+def forward(self, ids):
+    mask, x = causal_mask(ids.shape[1]), self.embed(ids)
+    for block in self.blocks:
+        x = block(x, mask)
+    return log_softmax(self.head(self.norm(x)), -1)
+
+
+@wrong("transformers.top_p_filter", "takes exp of scores as they are")
+def top_p_filter(logits, p):
+    ordered = np.sort(logits, axis=-1)
+    shares = np.exp(ordered) / np.exp(ordered).sum(axis=-1, keepdims=True)
+    keep = shares.cumsum(axis=-1) > 1 - p
+    keep[..., -1] = True
+    lowest = np.where(keep, ordered, np.inf).min(axis=-1, keepdims=True)
+    return np.where(logits < lowest, -np.inf, logits)
+
+
+@wrong("transformers.generate", "stops before it appends")
+def generate(
+    model, ids, max_new_tokens, temperature=1.0, top_k=None, top_p=None, stop=None, generator=None
+):
+    ids, stops = prompt_array(ids), stop_array(stop)
+    ended = np.zeros(len(ids), dtype=bool)
+    with evaluating(model):
+        for _ in range(max_new_tokens):
+            logits = model(wrap(ids[:, -model.max_length :])).array[:, -1]
+            new = pick_next(logits, temperature, top_k, top_p, generator)
+            new = np.where(ended, ids[:, -1], new)
+            ended = np.isin(new, stops)
+            if ended.all():
+                break
+            ids = np.concatenate([ids, new[:, None]], axis=1)
+    return wrap(ids)
+
+
+@wrong("transformers.generate", "hands on top_p only without top_k")
+def generate(
+    model, ids, max_new_tokens, temperature=1.0, top_k=None, top_p=None, stop=None, generator=None
+):
+    ids, stops = prompt_array(ids), stop_array(stop)
+    ended = np.zeros(len(ids), dtype=bool)
+    with evaluating(model):
+        for _ in range(max_new_tokens):
+            if ended.all():
+                break
+            logits = model(wrap(ids[:, -model.max_length :])).array[:, -1]
+            filters = {"top_k": top_k} if top_k else {"top_p": top_p}
+            new = pick_next(logits, temperature, generator=generator, **filters)
+            new = np.where(ended, ids[:, -1], new)
+            ids = np.concatenate([ids, new[:, None]], axis=1)
+            ended = np.isin(new, stops)
+    return wrap(ids)
