@@ -117,7 +117,7 @@ class TestCharDecode:
 
     @given(st.text(min_size=1, max_size=40))
     @example(" \n\t ")
-    @example("a\nb\r\nc")
+    @example("a\n\nb\r\nc")
     @example(FAMILY)
     def test_round_trip(self, text):
         tokenizer = CharTokenizer(text)

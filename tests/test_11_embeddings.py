@@ -103,6 +103,9 @@ class TestEmbedding:
         rows = embedding(table, Tensor(ids))
         rows += 100
         assert table.tolist() == TABLE.tolist()
+        before = rows.tolist()
+        embedding(table, Tensor(np.zeros_like(ids)))
+        assert rows.tolist() == before
 
     def test_padding_changes_nothing_in_the_lookup(self):
         assert embedding(Tensor(TABLE), Tensor([2, 0]), 2).tolist() == TABLE[[2, 0]].tolist()
@@ -438,21 +441,22 @@ class TestSinusoidalPositions:
         assert np.abs(table[:-k] @ rotation(k, 128).T - table[k:]).max() <= 1e-9
 
     def test_float32_unless_asked_and_rounded_once(self):
-        table = sinusoidal_positions(60000, 6)
+        table = sinusoidal_positions(70000, 6)
         assert isinstance(table, Tensor)
         assert table.dtype == float32
-        exact = sinusoidal_positions(60000, 6, dtype=float64)
+        exact = sinusoidal_positions(70000, 6, dtype=float64)
         assert exact.dtype == float64
         assert np.array_equal(table.array, exact.array.astype(np.float32))
-        assert abs(exact.array[59999, 0] - math.sin(59999)) < 1e-9
+        assert abs(exact.array[69999, 0] - math.sin(69999)) < 1e-9
 
     def test_a_longer_table_begins_with_the_shorter_one(self):
         short, long = sinusoidal_positions(4, 7).array, sinusoidal_positions(9, 7).array
         assert np.array_equal(long[:4], short)
 
     def test_each_call_makes_a_table_of_its_own(self):
-        sinusoidal_positions(3, 4).array[...] = 7
-        assert sinusoidal_positions(3, 4)[0].tolist() == [0, 1, 0, 1]
+        for dtype in (float32, float64):
+            sinusoidal_positions(3, 4, dtype).array[...] = 7
+            assert sinusoidal_positions(3, 4, dtype)[0].tolist() == [0, 1, 0, 1]
 
     @pytest.mark.parametrize("sizes", [(0, 4), (4, 0), (-3, 4), (4, 2.0)])
     def test_senseless_sizes_are_refused(self, sizes):
