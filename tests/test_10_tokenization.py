@@ -81,6 +81,13 @@ class TestCharEncode:
     def test_the_first_unknown_character_is_named_with_its_place(self):
         with pytest.raises(ValueError, match="'x' .U.0078. at place 2 is not .* 4 characters.*BPE"):
             CharTokenizer("hello").encode("hex!")
+        with pytest.raises(ValueError, match="'x' .* at place 4 is not"):
+            CharTokenizer("hello\n").encode("he\nhx")
+
+    def test_each_call_makes_a_list_of_its_own(self):
+        tokenizer = CharTokenizer("abc")
+        first = tokenizer.encode("ab")
+        assert tokenizer.encode("c") == [2] and first == [0, 1]
 
     @pytest.mark.parametrize("text", ["x", "hellox", "H", "\ud800", FACE])
     def test_no_unknown_character_passes(self, text):
@@ -110,6 +117,7 @@ class TestCharDecode:
 
     @given(st.text(min_size=1, max_size=40))
     @example(" \n\t ")
+    @example("a\n\nb\r\nc")
     @example(FAMILY)
     def test_round_trip(self, text):
         tokenizer = CharTokenizer(text)
@@ -283,6 +291,9 @@ class TestTrain:
         assert trained("mnazmnaz", 1).merges == [(97, 122)]
         assert trained("zyzyz\nbabab", 1).merges == [(97, 98)]
 
+    def test_a_new_pair_may_be_smaller_than_those_that_wait(self):
+        assert trained("dab dab\nef\nef", 3).merges == [(97, 98), (100, 256), (101, 102)]
+
     def test_the_merges_of_low_lower_newest_widest(self):
         words = ["low"] * 5 + ["lower"] * 2 + ["newest"] * 6 + ["widest"] * 3
         tokenizer = trained(" ".join(words * 5), 9)
@@ -389,6 +400,15 @@ class TestEncodeWord:
         assert BPETokenizer(merges=[(98, 99), (97, 98)]).encode_word(b"abc") == [97, 256]
         assert BPETokenizer(merges=[(97, 98), (98, 99)]).encode_word(b"abc") == [256, 99]
 
+    def test_a_token_that_training_would_not_have_reached(self):
+        merges = [(98, 99), (97, 98), (257, 99)]  # bc, ab, ab+c: bc is merged before there is ab
+        assert BPETokenizer(merges=merges).encode_word(b"abc") == [97, 256]
+
+    def test_each_call_makes_a_list_of_its_own(self):
+        tokenizer = BPETokenizer(merges=[(97, 98)])
+        tokenizer.encode_word(b"ab").append(0)
+        assert tokenizer.encode_word(b"ab") == [256]
+
     def test_overlaps_merge_from_the_left(self):
         assert BPETokenizer(merges=[(97, 97)]).encode_word(b"aaaaa") == [256, 256, 97]
 
@@ -436,6 +456,7 @@ class TestBPEDecode:
             ([128], "\ufffd"),
             ([195], "\ufffd"),
             ([255, 65], "\ufffdA"),
+            ([239, 187, 191, 72, 105], "\ufeffHi"),
             ([], ""),
             ([0], "\0"),
         ],

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tinytorch.autograd import gradcheck, no_grad
@@ -17,6 +17,7 @@ from tinytorch.embeddings import (
     embedding_rule,
     sinusoidal_positions,
 )
+from tinytorch.layers import Module
 from tinytorch.tensor import Tensor, float32, float64, manual_seed
 
 TABLE = np.array([[1, 0, 2], [0, 3, 1], [5, 5, 0], [2, 1, 7]], dtype=np.float32)  # (4, 3)
@@ -91,12 +92,20 @@ class TestEmbedding:
     def test_every_kind_of_whole_number_is_an_id(self, kind):
         assert embedding(Tensor(TABLE), np.array([3], dtype=kind)).tolist() == [[2, 1, 7]]
 
+    def test_ids_beyond_the_small_kinds_of_numbers(self):
+        table = np.arange(70_000.0)[:, None]
+        ids = [1, 127, 128, 255, 256, 300, 32_768, 65_535, 65_536, 69_999]
+        assert embedding(Tensor(table), Tensor(ids)).array[:, 0].tolist() == ids
+
     @pytest.mark.parametrize("ids", [[2, 0], [2], 2])
     def test_the_rows_are_copies(self, ids):
         table = Tensor(TABLE)
         rows = embedding(table, Tensor(ids))
         rows += 100
         assert table.tolist() == TABLE.tolist()
+        before = rows.tolist()
+        embedding(table, Tensor(np.zeros_like(ids)))
+        assert rows.tolist() == before
 
     def test_padding_changes_nothing_in_the_lookup(self):
         assert embedding(Tensor(TABLE), Tensor([2, 0]), 2).tolist() == TABLE[[2, 0]].tolist()
@@ -141,9 +150,17 @@ class TestRefusals:
             embedding(Tensor(TABLE[:, 0]), Tensor([1]))
 
     def test_the_module_says_where_it_stands(self):
-        layer = TokenAndPosition(5, 2, 8)
-        with pytest.raises(IndexError, match="id 5 .* 5 rows.* in tokens"):
-            layer(Tensor([[1, 5]]))
+        class Model(Module):
+            def __init__(self):
+                self.tokens = Embedding(5, 2)
+
+            def forward(self, ids):
+                return self.tokens(ids)
+
+        with pytest.raises(IndexError, match="id 5 .* 5 rows.* in tokens .*Model"):
+            Model()(Tensor([[1, 5]]))
+        with pytest.raises(IndexError, match="id 5 .* 5 rows.* TokenAndPosition"):
+            TokenAndPosition(5, 2, 8)(Tensor([[1, 5]]))
 
 
 @pytest.mark.exercise("embeddings.embedding_rule")
@@ -195,6 +212,11 @@ class TestEmbeddingRule:
         embedding_rule(g, (4, 2), ids, 0)
         assert np.array_equal(g, g_before)
         assert np.array_equal(ids, ids_before)
+
+    def test_each_call_makes_an_array_of_its_own(self):
+        first = embedding_rule(np.ones((1, 2)), (3, 2), np.array([0]), None)
+        embedding_rule(np.ones((1, 2)), (3, 2), np.array([1]), None)
+        assert first.tolist() == [[1, 1], [0, 0], [0, 0]]
 
     def test_a_gradient_that_is_a_view_or_stretched(self):
         ids = np.array([[1, 0, 1], [2, 1, 2]])
@@ -322,6 +344,8 @@ class TestPositionalEmbedding:
         table = self.table()
         (table(3, 1) * Tensor([[1.0], [2.0], [3.0]])).sum().backward()
         assert table.weight.grad.tolist() == [[0, 0], [1, 1], [2, 2], [3, 3], [0, 0]]
+        table(1).sum().backward()
+        assert table.weight.grad.tolist() == [[1, 1], [1, 1], [2, 2], [3, 3], [0, 0]]
 
     def test_the_nudge_agrees(self):
         def f(weight):
@@ -417,17 +441,22 @@ class TestSinusoidalPositions:
         assert np.abs(table[:-k] @ rotation(k, 128).T - table[k:]).max() <= 1e-9
 
     def test_float32_unless_asked_and_rounded_once(self):
-        table = sinusoidal_positions(60000, 6)
+        table = sinusoidal_positions(70000, 6)
         assert isinstance(table, Tensor)
         assert table.dtype == float32
-        exact = sinusoidal_positions(60000, 6, dtype=float64)
+        exact = sinusoidal_positions(70000, 6, dtype=float64)
         assert exact.dtype == float64
         assert np.array_equal(table.array, exact.array.astype(np.float32))
-        assert abs(exact.array[59999, 0] - math.sin(59999)) < 1e-9
+        assert abs(exact.array[69999, 0] - math.sin(69999)) < 1e-9
 
     def test_a_longer_table_begins_with_the_shorter_one(self):
         short, long = sinusoidal_positions(4, 7).array, sinusoidal_positions(9, 7).array
         assert np.array_equal(long[:4], short)
+
+    def test_each_call_makes_a_table_of_its_own(self):
+        for dtype in (float32, float64):
+            sinusoidal_positions(3, 4, dtype).array[...] = 7
+            assert sinusoidal_positions(3, 4, dtype)[0].tolist() == [0, 1, 0, 1]
 
     @pytest.mark.parametrize("sizes", [(0, 4), (4, 0), (-3, 4), (4, 2.0)])
     def test_senseless_sizes_are_refused(self, sizes):
@@ -459,6 +488,7 @@ class TestTokenAndPosition:
 
     @settings(max_examples=40)
     @given(st.sampled_from([(3,), (2, 3), (3, 2), (2, 2, 5), (1, 0)]), st.integers(0, 4))
+    @example((3, 3), 1)
     def test_token_plus_place(self, shape, offset):
         ids = random_ids(shape, 5)
         got = layer_with(self.tokens, self.positions)(Tensor(ids), offset).array
@@ -476,6 +506,14 @@ class TestTokenAndPosition:
         layer = layer_with(self.tokens, self.positions, scale=True)
         want = 2 * self.tokens[[1, 2]] + self.positions[:2]
         np.testing.assert_allclose(layer(Tensor([[1, 2]])).array, want[None], rtol=1e-12)
+        wide, places = numbers(5, 9), numbers(3, 9, seed=1)
+        got = layer_with(wide, places, scale=True)(Tensor([1, 2]))
+        np.testing.assert_allclose(got.array, 3 * wide[[1, 2]] + places[:2], rtol=1e-12)
+
+    def test_padding_stands_at_a_place_as_well(self):
+        layer = layer_with(self.tokens, self.positions, padding_idx=0)
+        want = self.tokens[[1, 0]] + self.positions[:2]
+        np.testing.assert_allclose(layer(Tensor([1, 0])).array, want, rtol=1e-12)
 
     def test_the_order_of_the_tokens_matters(self):
         layer = TokenAndPosition(3, 8, 4)
@@ -522,10 +560,11 @@ class TestTokenAndPosition:
         np.testing.assert_allclose(layer(Tensor([3, 0]), 5).array, want, rtol=0, atol=1e-6)
 
     def test_too_long_a_text_is_refused(self):
-        with pytest.raises(
-            ValueError, match="places 7 to 9 do not fit into max_length=9.*, in positions"
-        ):
-            layer_with(self.tokens, self.positions)(Tensor([[1, 2, 3]]), 7)
+        layer = layer_with(self.tokens, self.positions)
+        with pytest.raises(ValueError, match="places 7 to 9 do not fit into max_length=9"):
+            layer(Tensor([[1, 2, 3]]), 7)
+        with pytest.raises(ValueError, match="places 0 to 9 do not fit into max_length=9"):
+            layer(Tensor([[1] * 10]))
 
 
 @pytest.mark.exercise("embeddings")

@@ -324,3 +324,62 @@ def forward(self, ids, offset=0):
     if self.scale:
         x = x * math.sqrt(self.embed_dim)
     return self.dropout(x + self.positions(ids.shape[1], offset))
+
+
+@wrong("embeddings.embedding", "loops over the ids")
+def embedding(weight, ids, padding_idx=None):
+    return np.array([weight[i] for i in ids])
+
+
+@wrong("embeddings.embedding_rule", "sorts the ids it was given")
+def embedding_rule(g, x_shape, ids, padding_idx):
+    ids, g = ids.reshape(-1), g.reshape(-1, x_shape[1])
+    order = ids.argsort(kind="stable")
+    ids.sort()
+    used, starts = np.unique(ids, return_index=True)
+    back = np.zeros(x_shape, dtype=g.dtype)
+    back[used] = np.add.reduceat(g[order], starts)
+    if padding_idx is not None:
+        back[padding_idx] = 0
+    return back
+
+
+@wrong("embeddings.sinusoidal_positions", "does not stand the places in a column")
+def sinusoidal_positions(length, dim, dtype=float32):
+    angle = np.arange(length) / 10000 ** (np.arange(0, dim, 2) / dim)
+    table = np.zeros((length, dim))
+    table[:, 0::2] = np.sin(angle)
+    table[:, 1::2] = np.cos(angle[:, : dim // 2])
+    return wrap(table.astype(dtype))
+
+
+@wrong("embeddings.TokenAndPosition.forward", "crops what is too long")
+def forward(self, ids, offset=0):
+    ids = ids[..., -self.positions.max_length :]
+    x = self.tokens(ids)
+    if self.scale:
+        x = x * math.sqrt(self.embed_dim)
+    return self.dropout(x + self.positions(ids.shape[-1], offset))
+
+
+@wrong("embeddings.TokenAndPosition.forward", "writes the scale into the table")
+def forward(self, ids, offset=0):
+    if self.scale:
+        self.tokens.weight.array[...] *= math.sqrt(self.embed_dim)
+    return self.dropout(self.tokens(ids) + self.positions(ids.shape[-1], offset))
+
+
+@wrong("embeddings.TokenAndPosition.forward", "multiplies by the logarithm of the width")
+def forward(self, ids, offset=0):
+    x = self.tokens(ids)
+    if self.scale:
+        x = x * math.log2(self.embed_dim)
+    return self.dropout(x + self.positions(ids.shape[-1], offset))
+
+
+@wrong("embeddings.TokenAndPosition.forward", "adds the offset to the length")
+def forward(self, ids, offset=0):
+    x = self.tokens(ids)
+    if self.scale:
+        x = x * math.sqrt(self.embed_dim)
+    return self.dropout(x + self.positions(ids.shape[-1] + offset, offset))

@@ -516,3 +516,99 @@ def next_token_windows(ids, length, stride=None):
     ids = id_row(ids)
     windows = sliding_window_view(ids, length + 1)[:: stride or length]
     return windows[:, :-1], windows[:, 1:]
+
+
+@wrong("tokenization.CharTokenizer.encode", "takes the id 0 for none")
+def encode(self, text):
+    ids = []
+    for place, character in enumerate(plain_text(text)):
+        if not self.id_of.get(character):
+            raise self.unknown(character, place)
+        ids.append(self.id_of[character])
+    return ids
+
+
+@wrong("tokenization.count_pairs", "adds to a count that is not there yet")
+def count_pairs(words):
+    counts = {}
+    for word, times in words.items():
+        for pair in pairwise(word):
+            counts[pair] += times
+    return counts
+
+
+@wrong("tokenization.merge", "loses the last id")
+def merge(ids, pair, new):
+    merged, i = [], 0
+    while i < len(ids) - 1:
+        found = tuple(ids[i : i + 2]) == pair
+        merged.append(new if found else ids[i])
+        i += 2 if found else 1
+    return merged
+
+
+@wrong("tokenization.BPETokenizer.train", "goes on from what was learnt before")
+def train(self, text, vocab_size=None, num_merges=None, special_tokens=None):
+    special = checked_special(self.special_tokens if special_tokens is None else special_tokens)
+    limit = merges_wanted(vocab_size, num_merges, len(special))
+    index = PairIndex(count_words(text, special, self.pattern))
+    merges = list(self.merges)
+    while len(merges) < limit:
+        most = max(index.counts.values(), default=0)
+        if most < 2:
+            break
+        pair = min(pair for pair, count in index.counts.items() if count == most)
+        index.merge(pair, 256 + len(merges))
+        merges.append(pair)
+    self.__init__(merges, special, self.pattern)
+
+
+@wrong("tokenization.BPETokenizer.train", "merges all tied pairs in one round")
+def train(self, text, vocab_size=None, num_merges=None, special_tokens=None):
+    special = checked_special(self.special_tokens if special_tokens is None else special_tokens)
+    limit = merges_wanted(vocab_size, num_merges, len(special))
+    index = PairIndex(count_words(text, special, self.pattern))
+    merges = []
+    while len(merges) < limit:
+        most = max(index.counts.values(), default=0)
+        if most < 2:
+            break
+        for pair in sorted(pair for pair, count in index.counts.items() if count == most):
+            if len(merges) < limit and index.counts.get(pair) == most:
+                index.merge(pair, 256 + len(merges))
+                merges.append(pair)
+    self.__init__(merges, special, self.pattern)
+
+
+@wrong("tokenization.BPETokenizer.encode_word", "compares None with a rank")
+def encode_word(self, word):
+    ids = list(word)
+    while len(ids) > 1:
+        pair = min(pairwise(ids), key=self.ranks.get)
+        if pair not in self.ranks:
+            break
+        ids = merge(ids, pair, 256 + self.ranks[pair])
+    return ids
+
+
+@wrong("tokenization.BPETokenizer.encode_word", "does not ask whether there is a rank")
+def encode_word(self, word):
+    ids = list(word)
+    while len(ids) > 1:
+        pair = min(pairwise(ids), key=self.rank)
+        ids = merge(ids, pair, 256 + self.ranks[pair])
+    return ids
+
+
+@wrong("tokenization.BPETokenizer.decode", "joins bytes to a text")
+def decode(self, ids):
+    return "".join(self.token_bytes[i] for i in id_row(ids, self.vocab_size).tolist())
+
+
+@wrong("tokenization.BPETokenizer.decode", "looks for special tokens among the merges")
+def decode(self, ids):
+    def bytes_of(i):
+        return bytes([i]) if i < 256 else b"".join(map(bytes_of, self.merges[i - 256]))
+
+    data = b"".join(bytes_of(i) for i in id_row(ids, self.vocab_size).tolist())
+    return data.decode("utf-8", errors="replace")

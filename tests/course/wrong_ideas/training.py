@@ -715,11 +715,6 @@ def state_dict(self):
     return {**state, "schedule": schedule}
 
 
-@wrong("training.perplexity", "takes np.exp, which warns")
-def perplexity(loss):
-    return float(np.exp(float(loss)))
-
-
 @wrong("training.evaluate", "calls the model itself")
 def evaluate(model, batches, mean_loss, count):
     model.eval()
@@ -769,3 +764,91 @@ def cut_arrays(entries, body):
         flat = np.frombuffer(body[begin:end], entry["dtype"])
         arrays[name] = flat.reshape(entry["shape"]).copy()
     return arrays
+
+
+@wrong("training.perplexity", "cuts to a whole number")
+def perplexity(loss):
+    return math.inf if float(loss) > 709 else int(math.exp(float(loss)))
+
+
+@wrong("training.evaluate", "takes a batch apart")
+def evaluate(model, batches, mean_loss, count):
+    was_training, total, seen = model.training, 0.0, 0
+    model.eval()
+    with no_grad():
+        for inputs, targets in batches:
+            total += count(targets) * mean_loss((inputs, targets)).item()
+            seen += count(targets)
+    model.train(was_training)
+    return total / seen
+
+
+@wrong("training.accumulate", "keeps one batch of each count")
+def accumulate(batches, mean_loss, count):
+    counts = [count(batch) for batch in batches]
+    loss, total = 0.0, sum(counts)
+    for kept, batch in dict(zip(counts, batches)).items():
+        part = mean_loss(batch) * (kept / total)
+        part.backward()
+        loss += part.item()
+    return loss
+
+
+@wrong("training.decay_groups", "asks for all words at once")
+def decay_groups(model, weight_decay=0.01, spare=()):
+    decayed, spared = [], []
+    for name, p in model.named_parameters():
+        (spared if p.ndim < 2 or (spare and spare in name) else decayed).append(p)
+    return [
+        {"params": decayed, "weight_decay": weight_decay},
+        {"params": spared, "weight_decay": 0.0},
+    ]
+
+
+@wrong("training.layout", "adds NumPy's numbers up")
+def layout(arrays):
+    ends = np.cumsum([0, *(array.nbytes for array in arrays.values())])
+    entries = {}
+    for n, (name, array) in enumerate(arrays.items()):
+        place = [ends[n], ends[n + 1]]
+        code = CODES[array.dtype.name]
+        entries[name] = {"dtype": code, "shape": list(array.shape), "data_offsets": place}
+    return entries
+
+
+@wrong("training.Stepper.train_step", "sets the learning rate of the next step")
+def train_step(self, batches):
+    self.model.train()
+    parameters, number = self.optimizer.in_order(), self.step + 1
+    self.optimizer.zero_grad()
+    loss = accumulate(batches, self.mean_loss, self.count)
+    norm = clip_grad_norm_(parameters, self.max_norm)
+    self.set_lr(number + 1)
+    self.optimizer.step()
+    self.progress["step"] = number
+    lr, targets = self.optimizer.param_groups[0]["lr"], sum(map(self.count, batches))
+    return {"loss": loss, "norm": float(norm), "lr": plain(lr), "targets": targets}
+
+
+@wrong("training.Resumable.state_dict", "makes float32 of everything")
+def state_dict(self):
+    arrays = {n: t.array.astype(np.float32) for n, t in self.model.state_dict().items()}
+    state = {"model": arrays, "optimizer": self.optimizer.state_dict(), "schedule": None}
+    state |= {"generators": self.generator_states(), "progress": dict(self.progress)}
+    return {**state, "journal": list(self.journal.rows)}
+
+
+@wrong("training.Resumable.state_dict", "takes the optimizer's memory alone")
+def state_dict(self):
+    arrays = {name: tensor.array.copy() for name, tensor in self.model.state_dict().items()}
+    state = {"model": arrays, "optimizer": self.optimizer.state, "schedule": None}
+    state |= {"generators": self.generator_states(), "progress": dict(self.progress)}
+    return {**state, "journal": list(self.journal.rows)}
+
+
+@wrong("training.Resumable.state_dict", "puts in the dice themselves")
+def state_dict(self):
+    arrays = {name: tensor.array.copy() for name, tensor in self.model.state_dict().items()}
+    state = {"model": arrays, "optimizer": self.optimizer.state_dict(), "schedule": None}
+    state |= {"generators": self.generators(), "progress": dict(self.progress)}
+    return {**state, "journal": list(self.journal.rows)}
