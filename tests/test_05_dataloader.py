@@ -104,6 +104,17 @@ class TestTensorDatasetGetitem:
             same(rows, [[2.0, 2.5], [0.0, 0.5], [2.0, 2.5]], np.float32)
             same(numbers, [9, 7, 9], np.int64)
 
+    def test_none_at_once_and_a_mask(self):
+        rows, numbers = self.pairs()[np.zeros(0, int)]
+        same(rows, np.zeros((0, 2)), np.float32)
+        same(numbers, [], np.int64)
+        same(self.pairs()[np.array([True, False, True])][1], [7, 9], np.int64)
+
+    def test_the_callers_numbers_stay(self):
+        index = np.array([2, -3, -1])
+        same(self.pairs()[index][1], [9, 7, 9], np.int64)
+        assert index.tolist() == [2, -3, -1]
+
     def test_a_slice(self):
         rows, numbers = self.pairs()[1:]
         same(rows, self.ROWS[1:], np.float32)
@@ -179,6 +190,12 @@ class TestBatchIndices:
         assert [len(batch) for batch in batches] == [size] * (count // size)
         assert len(set(joined(batches))) == count - count % size
         assert set(joined(batches)) <= set(range(count))
+
+    def test_drop_last_leaves_out_others_in_each_epoch(self):
+        generator, came = Generator(0), set()
+        for _ in range(20):
+            came.update(joined(batch_indices(1437, 64, True, True, generator)))
+        assert len(came) == 1437
 
     def test_no_samples_no_batches(self):
         for shuffle, drop_last in itertools.product((False, True), repeat=2):
@@ -264,11 +281,10 @@ class TestCollate:
         same(collate([1, 2.5]), [1, 2.5], np.float32)
         same(collate([True, False]), [True, False], bool)
         same(collate([np.float64(1.5), np.float64(2.5)]), [1.5, 2.5], np.float32)
-        same(collate([np.uint8(1), np.uint8(2)]), [1, 2], np.uint8)
 
     def test_arrays(self):
         same(collate([np.ones(2), np.zeros(2)]), [[1, 1], [0, 0]], np.float32)
-        same(collate([np.ones((2, 1), np.uint8)] * 3), np.ones((3, 2, 1)), np.uint8)
+        same(collate([np.ones((2, 1), int)] * 3), np.ones((3, 2, 1)), np.int64)
         same(collate(list(np.eye(3, dtype=np.float32))), np.eye(3), np.float32)
 
     def test_one_sample_is_a_batch_of_one(self):
@@ -394,6 +410,11 @@ class TestPadSequences:
     def test_large_ids_and_negative_ones_fit(self):
         same(pad_sequences([[2**40, -3], [1]], -100)[0], [[2**40, -3], [1, -100]], np.int64)
 
+    @pytest.mark.parametrize("large", [300, 2**24 + 1, 2**53 + 1, 2**63 - 1])
+    def test_large_ids_keep_every_digit(self, large):
+        rows = [np.array([1, 2], np.uint8), [large], [-large, large, 0]]
+        same(pad_sequences(rows)[0], [[1, 2, 0], [large, 0, 0], [-large, large, 0]], np.int64)
+
     def test_empty_rows_are_all_padding(self):
         ids, mask = pad_sequences([[], [1]])
         same(ids, [[0], [1]], np.int64)
@@ -414,10 +435,11 @@ class TestPadSequences:
             pad_sequences([[1]], length=0)
 
     def test_the_rows_stay(self):
-        rows = [np.array([1, 2]), np.array([3])]
-        ids, _ = pad_sequences(rows)
-        ids[0, 0] = 50
-        assert lists(rows) == [[1, 2], [3]]
+        for rows in ([np.array([1, 2]), np.array([3])], [np.array([1, 2])]):
+            before = lists(rows)
+            ids, _ = pad_sequences(rows)
+            ids[0, 0] = 50
+            assert lists(rows) == before
 
     @pytest.mark.parametrize("row", [[0.5], ["a"], Tensor([1.0]), [True], "text", 5, [[1]]])
     def test_rows_that_are_no_rows_of_ids(self, row):
@@ -465,6 +487,12 @@ class TestRandomSplit:
         assert tenths == [1, 2, 1, 2, 1, 1, 2, 1, 2, 1]
         assert [len(part) for part in random_split(range(1437), [0.8, 0.2])] == [1150, 287]
         assert [len(part) for part in random_split(range(30), [0.1] * 10)] == [3] * 10
+
+    @pytest.mark.parametrize("sizes", [[0, 70, 30], [0, 700, 300]])
+    def test_a_first_part_that_is_empty(self, sizes):
+        parts = random_split(range(sum(sizes)), sizes, Generator(0))
+        assert [len(part) for part in parts] == sizes
+        assert set(members(parts[1])) != set(range(sizes[1]))
 
     def test_it_is_shuffled(self):
         first, _ = random_split(range(1000), [500, 500], Generator(0))

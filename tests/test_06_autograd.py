@@ -121,6 +121,18 @@ class TestDirectionalDerivative:
         directional_derivative(f, np.ones((2, 3), np.float32), np.ones((2, 3), np.float32))
         assert [(x.shape, x.dtype) for x in asked] == [((2, 3), np.float64)] * 2
 
+    def test_f_never_sees_the_callers_array_nor_one_array_twice(self):
+        """f may keep what it was given, and a number that was nudged there and back is another."""
+        x, seen = np.array([3.0, 0.1]), []
+
+        def f(point):
+            assert not np.shares_memory(point, x) and x.tolist() == [3, 0.1]
+            seen.append(point)
+            return float(point.sum())
+
+        directional_derivative(f, x, np.array([1.0, 0.0]), step=0.5)
+        assert sorted(point.tolist() for point in seen) == [[2.5, 0.1], [3.5, 0.1]]
+
     def test_float32_input_is_measured_with_float64_precision(self):
         x = np.array([3.0, 1.0], np.float32)
         slope = directional_derivative(lambda x: float((x**3).sum()), x, np.float32([1, 2]))
@@ -393,6 +405,19 @@ class TestBackward:
             loss.backward()
         assert x.grad is None and w.grad.item() == 1
 
+    @pytest.mark.parametrize("first", [True, False])
+    def test_an_error_behind_a_leaf_that_had_its_turn(self, toy_table, first):
+        x, w = leaf(3.0), leaf(2.0)
+
+        def exp_rule(g):
+            raise RuntimeError("broken on purpose")
+
+        rule(exp_rule)
+        loss = w + x.exp() if first else x.exp() + w
+        with pytest.raises(RuntimeError, match="on purpose"):
+            loss.backward()
+        assert w.grad is None and x.grad is None
+
     def test_chain_of_100_000_additions(self):
         x = leaf(1.0)
         y = x
@@ -602,6 +627,20 @@ class TestSumRule:
             want[place] = (one.sum(axis=axis, keepdims=keepdim) * g).sum()
         assert np.allclose(sum_rule(g, x.shape, dim, keepdim), want)
 
+    def test_dims_count_from_the_end_and_come_in_any_order(self):
+        want = [[[10] * 2] * 2, [[20] * 2] * 2]
+        for dim in ((-2, -1), (-1, -2), (2, 1), (1, -1)):
+            got = sum_rule(np.array([10.0, 20.0]), (2, 2, 2), dim, False)
+            assert np.asarray(got).tolist() == want
+        got = sum_rule(np.array([10.0, 20.0]), (2, 2, 2), (2, 0), False)
+        assert np.asarray(got).tolist() == [[[10] * 2, [20] * 2]] * 2
+
+    def test_a_kept_dimension_beside_others_of_size_1(self):
+        got = sum_rule(np.array([[10.0]]), (1, 3), 1, True)
+        assert np.asarray(got).tolist() == [[10] * 3]
+        got = sum_rule(np.array([[10.0], [20.0]]), (2, 1), 1, True)
+        assert np.asarray(got).tolist() == [[10], [20]]
+
     def test_shapes_with_nothing_in_them(self):
         assert np.asarray(sum_rule(np.zeros(3), (0, 3), 0, False)).shape == (0, 3)
         assert np.asarray(sum_rule(np.float64(7), (), None, False)).tolist() == 7
@@ -639,6 +678,11 @@ class TestMatmulRule:
         g, x, y = (rng.standard_normal((2, 2)) for _ in range(3))
         g_x, g_y = matmul_rule(g, x, y)
         assert np.allclose(g_x, g @ y.T) and np.allclose(g_y, x.T @ g)
+
+    def test_float64_keeps_its_digits(self):
+        g, x, y = (np.full((2, 2), 1 / k) for k in (3, 7, 11))
+        g_x, g_y = matmul_rule(g, x, y)
+        assert np.allclose(g_x, 2 / 33, rtol=1e-14) and np.allclose(g_y, 2 / 21, rtol=1e-14)
 
     @pytest.mark.parametrize(
         "shapes",
@@ -703,6 +747,10 @@ class TestGetitemRule:
     def test_repeated_indices_add_up(self):
         got = getitem_rule(np.array([10.0, 20.0, 30.0]), (5,), np.array([0, 2, 2]))
         assert got.tolist() == [10, 0, 50, 0, 0]
+
+    def test_numbers_from_the_end_in_one_dimension(self):
+        got = getitem_rule(np.array([10.0, 20.0, 30.0]), (3,), np.array([-1, 0, -1]))
+        assert got.tolist() == [20, 0, 40]
 
     @pytest.mark.parametrize("index", INDICES.values(), ids=INDICES)
     def test_each_gradient_goes_back_to_its_place(self, index):
@@ -806,6 +854,11 @@ class TestCrossEntropyRule:
         cross_entropy_rule(g, targets, -100, 0.1, "none", note)
         assert g.tolist() == [1, 5] and targets.tolist() == [0, -100]
         assert np.array_equal(note, before)
+
+    def test_a_network_that_is_all_but_sure_still_gets_its_gradient(self):
+        note = np.array([[np.log1p(-1e-9), np.log(1e-9)]])
+        got = cross_entropy_rule(1.0, np.array([0]), -100, 0.0, "mean", note)
+        assert np.allclose(got / 1e-9, [[-1, 1]], rtol=1e-6)
 
     def test_rows_sum_to_zero(self):
         note = note_of(np.random.default_rng(0).standard_normal((5, 4)))

@@ -611,3 +611,98 @@ def backward(loss, gradient=None, retain_graph=False, create_graph=False, into=h
 @wrong("autograd.sum_rule", "puts the summed dimension back at the end, wherever it was")
 def sum_rule(g, x_shape, dim, keepdim):
     return np.broadcast_to(np.reshape(g, (-1, 1)), x_shape)
+
+
+@wrong("autograd.directional_derivative", "leaves the direction in float32")
+def directional_derivative(f, x, direction, step=1e-6):
+    x = np.asarray(x, dtype=np.float64)
+    return (f(x + step * direction) - f(x - step * direction)) / (2 * step)
+
+
+@wrong("autograd.mul_rule", "writes into g")
+def mul_rule(g, x, y):
+    of_x = g * y
+    g *= x
+    return of_x, g
+
+
+@wrong("autograd.topological_order", "remembers what it saw in the call before")
+def topological_order(root):
+    seen = topological_order.__dict__.setdefault("seen", set())
+    order, todo = [], [(root, False)]
+    while todo:
+        node, inputs_listed = todo.pop()
+        if inputs_listed:
+            order.append(node)
+        elif node not in seen:
+            seen.add(node)
+            todo += [(node, True), *[(source, False) for source in inputs_of(node)]]
+    return order
+
+
+@wrong("autograd.backward", "begins every gradient with zeros in float64")
+def backward(loss, gradient=None, retain_graph=False, create_graph=False, into=hand_over):
+    root, seed = start(loss, gradient, create_graph)
+    gradients = {root: seed}
+    for node in reversed(topological_order(root)):
+        if isinstance(node, Call):
+            for source, part in local_gradients(node, gradients.pop(node), retain_graph):
+                gradients[source] = gradients.get(source, np.zeros(source.shape)) + part
+    into(gradients)
+
+
+@wrong("autograd.unbroadcast", "matches the shapes from the left")
+def unbroadcast(g, shape):
+    for dim in range(g.ndim):
+        if dim >= len(shape) or shape[dim] != g.shape[dim]:
+            g = g.sum(axis=dim, keepdims=True)
+    return g.reshape(shape)
+
+
+@wrong("autograd.sum_rule", "puts the dimensions back one by one, in the order they are named")
+def sum_rule(g, x_shape, dim, keepdim):
+    g = np.asarray(g)
+    if not keepdim and dim is not None:
+        for one in dim if isinstance(dim, tuple) else (dim,):
+            g = np.expand_dims(g, one)
+    return np.broadcast_to(g, x_shape)
+
+
+@wrong("autograd.matmul_rule", "writes into x")
+def matmul_rule(g, x, y):
+    if x.ndim == 1 or y.ndim == 1:
+        return vector_product_rule(g, x, y)
+    of_y = x.swapaxes(-1, -2) @ g
+    x[...] = g @ y.swapaxes(-1, -2)
+    return x, of_y
+
+
+@wrong("autograd.getitem_rule", "counts from the front only")
+def getitem_rule(g, x_shape, index):
+    if len(x_shape) == 1 and isinstance(index, np.ndarray) and index.dtype != bool:
+        return np.bincount(index, weights=g, minlength=x_shape[0]).astype(g.dtype)
+    back = np.zeros(x_shape, dtype=g.dtype)
+    if may_repeat(index):
+        np.add.at(back, index, g)
+    else:
+        back[index] = g
+    return back
+
+
+@wrong("autograd.cross_entropy_rule", "writes into the note")
+def cross_entropy_rule(g, targets, ignore_index, label_smoothing, reduction, note):
+    kept = targets != ignore_index
+    wanted = wanted_probabilities(np.where(kept, targets, 0), note, label_smoothing)
+    count = max(int(kept.sum()), 1) if reduction == "mean" else 1
+    np.exp(note, out=note)
+    note -= wanted
+    note *= np.where(kept, g / count, 0)[..., None]
+    return note
+
+
+@wrong("autograd.cross_entropy_rule", "leaves the ignored rows out")
+def cross_entropy_rule(g, targets, ignore_index, label_smoothing, reduction, note):
+    kept = targets != ignore_index
+    wanted = wanted_probabilities(np.where(kept, targets, 0), note, label_smoothing)
+    count = max(int(kept.sum()), 1) if reduction == "mean" else 1
+    return (np.exp(note) - wanted)[kept] * g / count

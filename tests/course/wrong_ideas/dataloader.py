@@ -335,3 +335,60 @@ def pad_sequences(rows, value=0, length=None):
     ids = np.array([[*row, *[value] * (length - len(row))] for row in rows])
     mask = np.array([[True] * len(row) + [False] * (length - len(row)) for row in rows])
     return ids, mask
+
+
+@wrong("dataloader.TensorDataset.__getitem__", "knows of two tensors only")
+def __getitem__(self, index):
+    return self.tensors[0][index], self.tensors[1][index]
+
+
+@wrong("dataloader.batch_indices", "leaves the last samples out before the shuffle")
+def batch_indices(count, batch_size, shuffle=False, drop_last=False, generator=None):
+    need_batch_size(batch_size)
+    count -= count % batch_size if drop_last else 0
+    order = numpy_generator(generator).permutation(count) if shuffle else np.arange(count)
+    return [order[start : start + batch_size] for start in range(0, count, batch_size)]
+
+
+@wrong("dataloader.random_split", "shuffles the caller's dataset")
+def random_split(dataset, sizes, generator=None):
+    count = len(dataset)
+    fractions = are_fractions(sizes, count)
+    ends = np.cumsum(sizes)
+    if fractions:
+        ends = np.rint(ends * count).astype(int)
+    numpy_generator(generator).shuffle(dataset)
+    return [Subset(dataset, part) for part in np.split(np.arange(count), ends[:-1])]
+
+
+@wrong("dataloader.random_split", "gives Subsets of a copy in another order")
+def random_split(dataset, sizes, generator=None):
+    count = len(dataset)
+    fractions = are_fractions(sizes, count)
+    ends = np.cumsum(sizes)
+    if fractions:
+        ends = np.rint(ends * count).astype(int)
+    copied = [dataset[i] for i in numpy_generator(generator).permutation(count)]
+    return [Subset(copied, part) for part in np.split(np.arange(count), ends[:-1])]
+
+
+@wrong("dataloader.random_split", "leaves the rounded ends real numbers")
+def random_split(dataset, sizes, generator=None):
+    count = len(dataset)
+    fractions = are_fractions(sizes, count)
+    ends = np.cumsum(sizes)
+    if fractions:
+        ends = np.rint(ends * count)
+    order = numpy_generator(generator).permutation(count)
+    return [Subset(dataset, part) for part in np.split(order, ends[:-1])]
+
+
+@wrong("dataloader.pad_sequences", "takes the length of the first row")
+def pad_sequences(rows, value=0, length=None):
+    rows, length = rows_and_length(rows, value, length)
+    ids = np.full((len(rows), len(rows[0])), value)
+    mask = np.zeros(ids.shape, dtype=bool)
+    for i, row in enumerate(rows):
+        ids[i, : len(row)] = row
+        mask[i, : len(row)] = True
+    return from_numpy(ids), from_numpy(mask)

@@ -438,3 +438,12 @@ def warmup_cosine(step, warmup_steps, total_steps, lr=1.0, min_lr=0.0):
         return lr * step / warmup_steps
     done = min(1.0, (step - warmup_steps) / max(1, total_steps - warmup_steps))
     return min_lr + (lr - min_lr) * (1 + np.cos(np.pi * done)) / 2
+
+
+@wrong("optimizers.adam_update", "takes ^ for a power")
+def adam_update(param, grad, m, v, step, lr, beta1=0.9, beta2=0.999, eps=1e-8):
+    m *= beta1
+    m += (1 - beta1) * grad
+    v *= beta2
+    v += (1 - beta2) * (grad ^ 2)
+    param -= lr * (m / (1 - beta1**step)) / (np.sqrt(v / (1 - beta2**step)) + eps)
