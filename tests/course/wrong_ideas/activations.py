@@ -301,3 +301,9 @@ def softmax(x, dim=-1):
 @wrong("activations.log_softmax", "takes the logarithm of a lifted softmax")
 def log_softmax(x, dim=-1):
     return np.log(softmax(real(x), dim))
+
+
+@wrong("activations.silu", "asks an array for a Tensor's method")
+def silu(x):
+    x = real(x)
+    return x * x.sigmoid()

@@ -624,3 +624,10 @@ def forward(self, x):
         return x * 0
     x.array *= rand(x.shape, generator=self.generator).array >= self.p
     return x / (1 - self.p)
+
+
+@wrong("layers.linear", "has the weight on the left")
+def linear(x, weight, bias=None):
+    require_features(x, weight)
+    y = weight @ x
+    return y if bias is None else y + bias
