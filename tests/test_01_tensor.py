@@ -158,6 +158,10 @@ class TestBroadcastShape:
     def test_aligned_at_the_left_would_fit(self):
         assert "dimension -1 is 3" in raised(ValueError, broadcast_shape, (2, 3), (2,))
 
+    @pytest.mark.parametrize("pair", [((4,), (2,)), ((2,), (4,)), ((6, 1), (3, 1))])
+    def test_a_multiple_does_not_fit(self, pair):
+        assert "do not broadcast" in raised(ValueError, broadcast_shape, *pair)
+
     def test_an_empty_dimension_fits_only_0_and_1(self):
         assert "dimension -1 is 0" in raised(ValueError, broadcast_shape, (0,), (2,))
 
@@ -175,6 +179,8 @@ class TestMatmul:
             ((5, 2, 3), (3, 4), (5, 2, 4)),
             ((2, 3), (5, 3, 4), (5, 2, 4)),
             ((5, 1, 2, 3), (6, 3, 4), (5, 6, 2, 4)),
+            ((1, 2, 3), (1, 3, 2), (1, 2, 2)),
+            ((2, 1, 2, 3), (1, 3, 3, 4), (2, 3, 2, 4)),
             ((5, 2, 3), (3,), (5, 2)),
             ((3,), (5, 3, 4), (5, 4)),
             ((0, 3), (3, 4), (0, 4)),
@@ -204,6 +210,7 @@ class TestMatmul:
             ((2, 3), (4,), (3, 4)),
             ((5,), (3, 5), (5, 3)),
             ((7, 2, 3), (7, 2, 3), (3, 2)),
+            ((3, 2), (3, 4), (2, 3)),
         ],
     )
     def test_inner_sizes_that_differ(self, left, right, sizes):
@@ -229,6 +236,9 @@ class TestMatmul:
         x = np.array([[1, 2], [3, 4]], dtype=kind)
         found = (from_numpy(x) @ from_numpy(x)).dtype
         assert found == kind, f"{kind.__name__} went in and {found} came out of matmul"
+
+    def test_large_whole_numbers_lose_no_digit(self):
+        assert (Tensor([[2**53 + 1]]) @ Tensor([[1]])).item() == 2**53 + 1
 
     def test_views_with_any_strides(self):
         x = numbers((4, 6))
@@ -290,6 +300,14 @@ class TestMean:
             x.mean(axis=1, keepdims=True).array, x.mean(dim=1, keepdim=True).array
         )
 
+    @pytest.mark.parametrize(("shape", "want"), [((1, 3), (1,)), ((2, 3, 1), (2, 1))])
+    def test_other_dims_of_one_stay(self, shape, want):
+        assert mean(Tensor(numbers(shape)), 1).shape == want
+
+    def test_a_nan_is_not_hidden(self):
+        found = Tensor([[1.0, math.nan], [1.0, 3.0]]).mean(1).tolist()
+        assert math.isnan(found[0]) and found[1] == 2
+
     @pytest.mark.parametrize("shape", [(0,), (0, 3), (3, 0)])
     def test_of_no_numbers_is_nan_without_a_warning(self, shape):
         assert math.isnan(zeros(shape).mean().item()) and zeros(shape).mean().dtype == np.float32
@@ -328,6 +346,22 @@ class TestVar:
         x = Tensor([offset, offset + 1, offset + 2])
         assert x.var().item() == pytest.approx(1.0, abs=1e-6) and x.var().dtype == np.float32
 
+    def test_every_row_is_measured_from_its_own_mean(self):
+        x = Tensor([[0.0, 0.0, 0.0], [10000.0, 10001.0, 10002.0]])
+        np.testing.assert_allclose(x.var(1).array, [0, 1], atol=1e-6)
+
+    def test_two_passes_keep_the_digits_in_float64(self):
+        x = Tensor([1e9, 1e9 + 1, 1e9 + 2], dtype=np.float64)
+        assert x.var().item() == pytest.approx(1.0, abs=1e-6)
+
+    @pytest.mark.parametrize(("shape", "want"), [((1, 3), (1,)), ((2, 3, 1), (2, 1))])
+    def test_other_dims_of_one_stay(self, shape, want):
+        assert var(Tensor(numbers(shape)), 1).shape == want
+
+    def test_a_nan_is_not_hidden(self):
+        found = Tensor([[1.0, math.nan, 2.0], [1.0, 2.0, 3.0]]).var(1).tolist()
+        assert math.isnan(found[0]) and found[1] == 1
+
     def test_never_negative(self):
         x = numbers((50, 7)) * 1e-3 + 3000
         assert (var(Tensor(x), 1).array >= 0).all()
@@ -336,6 +370,7 @@ class TestVar:
         assert Tensor([5.0]).var(unbiased=False).item() == 0
         alone = Tensor([5.0]).var().item()  # and no warning, which would be an error
         assert math.isnan(alone), f"of one number n - 1 is 0, and 0 / 0 is nan, not {alone}"
+        assert np.isnan(var(Tensor(numbers((3, 1))), 1).array).all()
 
     def test_of_whole_numbers_is_float32(self):
         assert Tensor([1, 2, 3]).var().item() == 1 and Tensor([1, 2, 3]).var().dtype == np.float32
@@ -438,6 +473,13 @@ class TestTranspose:
         x = numbers((2, 3, 4))
         result = transpose(Tensor(x), *dims)
         np.testing.assert_array_equal(result.array, np.moveaxis(x, range(3), _swapped(*dims)))
+        assert np.shares_memory(x, transpose(from_numpy(x), *dims).array)
+
+    @pytest.mark.parametrize("dims", [(1, 2), (0, -2), (-1, 1)])
+    def test_of_four_dimensions(self, dims):
+        x, order = numbers((2, 3, 4, 5)), list(range(4))
+        order[dims[0]], order[dims[1]] = order[dims[1]], order[dims[0]]
+        np.testing.assert_array_equal(transpose(Tensor(x), *dims).array, x.transpose(order))
 
     def test_by_hand(self):
         assert transpose(Tensor([[1, 2, 3], [4, 5, 6]]), 0, 1).tolist() == [[1, 4], [2, 5], [3, 6]]
@@ -447,6 +489,8 @@ class TestTranspose:
         y = x.transpose(0, 1)
         assert x.array.strides == (12, 4) and y.array.strides == (4, 12)
         assert np.shares_memory(x.array, y.array) and y.version is x.version
+        y[2, 0] = 7.0
+        assert x.tolist()[0][2] == 7
 
     def test_twice_is_nothing(self):
         x = numbers((2, 3, 4))
@@ -497,9 +541,13 @@ class TestCat:
 
     @pytest.mark.parametrize("others", [(2, 2, 1), (2,), (2, 3)])
     def test_every_other_size_counts(self, others):
-        arrays = [np.zeros((2, 2)), np.zeros((2, 2)), np.zeros(others)]
+        arrays = [np.zeros((2, 2)), np.zeros((5, 2)), np.zeros(others)]
         own = raised(ValueError, cat.on_arrays, arrays, 0)
-        assert "(2, 2)" in own and f"{others}" in own
+        assert "(2, 2)" in own and "(5, 2)" in own and f"{others}" in own
+
+    def test_a_table_without_rows_must_fit_too(self):
+        own = raised(ValueError, cat.on_arrays, [np.zeros((0, 5)), np.zeros((2, 2))], 0)
+        assert "(0, 5)" in own and "(2, 2)" in own
 
     def test_nothing_to_join(self):
         assert "the list is empty" in raised(ValueError, cat, [])
@@ -552,6 +600,11 @@ class TestMaskedFill:
     def test_any_value_and_float32_stays(self, value):
         result = masked_fill(Tensor([1.0, 2.0]), Tensor([False, True]), value)
         assert result.dtype == np.float32 and result.tolist() == [1.0, float(value)]
+
+    def test_float64_stays_with_all_its_digits(self):
+        x = Tensor([0.1, 0.2], dtype=np.float64)
+        result = masked_fill(x, Tensor([True, False]), 0.1)
+        assert result.dtype == np.float64 and result.tolist() == [0.1, 0.2]
 
     def test_a_float_into_whole_numbers_gives_float32(self):
         result = masked_fill(Tensor([1, 2]), Tensor([False, True]), 0.5)

@@ -111,6 +111,17 @@ class TestLinearFunction:
         got = linear.on_arrays(np.zeros((3, 3)), np.zeros((3, 3)), np.array([1.0, 2.0, 3.0]))
         assert got.tolist() == [[1.0, 2.0, 3.0]] * 3
 
+    def test_a_bias_that_sums_to_zero_counts(self):
+        got = linear.on_arrays(np.zeros((2, 3)), np.zeros((2, 3)), np.array([1.0, -1.0]))
+        assert got.tolist() == [[1.0, -1.0]] * 2
+
+    def test_a_later_call_leaves_an_earlier_result_alone(self):
+        x, weight, bias = numbers(4, 3), numbers(2, 3), numbers(2)
+        first = linear.on_arrays(x, weight, bias)
+        before = first.copy()
+        linear.on_arrays(x + 1, weight, bias)
+        assert np.array_equal(first, before)
+
     def test_views_that_are_not_contiguous(self):
         x = numbers(3, 5, 4).transpose(1, 2, 0)  # (5, 4, 3)
         weight, bias = numbers(4, 2).T[:, :3], numbers(2)  # (2, 3)
@@ -162,6 +173,12 @@ class TestKaimingUniform:
         counts, _ = np.histogram(values, bins=8, range=(-1, 1))
         assert counts.sum() == 40_000
         assert np.abs(counts / 5000 - 1).max() < 0.06
+
+    def test_the_bound_is_seldom_met(self):
+        """A single number lies anywhere; it is not stretched until it fills the range."""
+        found = [abs(kaiming_uniform((1,), 3, 1.0, Generator(s)).item()) for s in range(30)]
+        assert min(found) < 0.5
+        assert max(found) <= 1
 
     def test_fan_in_is_taken_from_the_argument_and_not_from_the_shape(self):
         values = kaiming_uniform((7,), 1_000_000).array
@@ -260,6 +277,18 @@ class TestNamedParameters:
         part = tree(w=parameter(1))
         assert self.names(tree(a=part, b=part, c=tree(d=part))) == ["a.w"]
 
+    def test_a_part_comes_with_all_below_it_before_the_next(self):
+        root = tree(a=tree(inner=tree(w=parameter(1))), b=tree(w=parameter(2)), own=parameter(3))
+        assert self.names(root) == ["own", "a.inner.w", "b.w"]
+
+    def test_kinds_of_parameters_count_and_other_tensors_do_not(self):
+        class Special(Parameter):
+            pass
+
+        root = tree(_hidden=parameter(1), special=Special([2.0]), part=tree(_w=parameter(3)))
+        root.plain = Tensor([4.0], requires_grad=True)
+        assert self.names(root) == ["_hidden", "special", "part._w"]
+
     def test_equal_numbers_are_not_the_same_parameter(self):
         root = tree(a=parameter(1, 2), part=tree(b=parameter(1, 2)), c=parameter(1, 2))
         assert self.names(root) == ["a", "c", "part.b"]
@@ -349,6 +378,18 @@ class TestLoadStateDict:
         model.load_state_dict({n: v.astype(np.float64) for n, v in small_state().items()})
         assert {t.dtype for t in model.state_dict().values()} == {float32, int64}
 
+    def test_every_number_arrives_as_it_is(self):
+        model = tree(w=parameter(0, 0, 0)).double()
+        model.load_state_dict({"w": np.array([0.1, np.nan, -np.inf])})
+        assert np.array_equal(model.w.array, [0.1, np.nan, -np.inf], equal_nan=True)
+
+    def test_the_state_stays_as_it_was(self):
+        state = small_state()
+        before = {name: value.copy() for name, value in state.items()}
+        small_model().load_state_dict(state)
+        assert list(state) == list(before)
+        assert all(np.array_equal(state[name], before[name]) for name in before)
+
     @pytest.mark.parametrize("lost", ["a.weight", "a.bias", "seen"])
     def test_a_missing_name_is_refused_and_nothing_changes(self, lost):
         model, state = small_model(), small_state()
@@ -378,6 +419,13 @@ class TestLoadStateDict:
         model = small_model()
         with pytest.raises(ValueError, match=r"wrong shape: a.bias is \(.*\) and should be \(3,\)"):
             model.load_state_dict(small_state(a_bias=np.ones(shape)), strict=strict)
+        assert self.untouched(model)
+
+    @pytest.mark.parametrize("shape", [(6,), (3, 2), (1, 2, 3), (2, 3, 1)])
+    def test_the_right_count_in_another_shape_is_refused(self, shape):
+        model = small_model()
+        with pytest.raises(ValueError, match="wrong shape: a.weight is"):
+            model.load_state_dict(small_state(a_weight=np.ones(shape)))
         assert self.untouched(model)
 
     def test_the_first_array_is_not_copied_when_the_last_does_not_fit(self):
@@ -432,6 +480,14 @@ class TestTrain:
         assert [m.training for m in (root, root.part, inner, root.other)] == [False] * 4
         root.train(True)
         assert [m.training for m in (root, root.part, inner, root.other)] == [True] * 4
+
+    @pytest.mark.parametrize("mode", [True, False])
+    def test_a_part_in_another_mode_comes_back_with_the_rest(self, mode):
+        root = tree(part=tree(inner=tree(w=parameter(1))))
+        root.train(mode)
+        root.part.inner.train(not mode)
+        root.train(mode)
+        assert [m.training for m in root.modules()] == [mode] * 3
 
     def test_true_is_the_default(self):
         root = tree(part=Module())
@@ -507,6 +563,16 @@ class TestLinearLayer:
             assert values.std() == pytest.approx(bound / math.sqrt(3), rel=0.25)
             assert abs(values.mean()) < 0.3 * bound
             assert len(np.unique(values)) > 0.9 * values.size
+
+    def test_both_are_spread_evenly_and_drawn_apart(self):
+        manual_seed(0)
+        layer = Linear(4, 3000)
+        weight, bias = layer.weight.array, layer.bias.array
+        for values in (weight, bias):
+            counts, _ = np.histogram(values, bins=8, range=(-0.5, 0.5))
+            assert np.abs(counts * 8 / values.size - 1).max() < 0.25
+        together = np.corrcoef(np.column_stack([weight, bias]), rowvar=False)
+        assert np.abs(together - np.eye(5)).max() < 0.1
 
     def test_manual_seed_decides(self):
         def drawn(seed):
@@ -588,6 +654,18 @@ class TestDropout:
         layer, x = Dropout(p), Tensor(numbers(3, 4))
         layer.training = False
         assert layer(x) is x
+
+    def test_evaluation_draws_nothing(self):
+        layer = Dropout(0.5, Generator(0))
+        layer.training = False
+        layer(ones(3, 4))
+        assert layer.generator.numpy.random() == Generator(0).numpy.random()
+
+    def test_a_single_element_is_dropped_as_often_as_any(self):
+        layer = Dropout(0.9, Generator(0))
+        found = [layer(ones(1)).item() for _ in range(200)]
+        assert 160 < found.count(0.0) < 198
+        assert close(max(found), 10)
 
     def test_p_zero_hands_the_input_on_and_draws_nothing(self):
         generator, x = Generator(0), Tensor(numbers(3, 4))

@@ -89,7 +89,12 @@ class TestMseLoss:
         with pytest.raises(ValueError):
             mse_loss(Tensor(numbers((2, 3))), Tensor(numbers(3)))
         with pytest.raises(ValueError):
+            mse_loss(Tensor(numbers((1, 3))), Tensor(numbers((3, 1))))
+        with pytest.raises(ValueError):
             mse_loss(Tensor(numbers(3)), Tensor(1.0))
+
+    def test_far_from_zero_the_difference_keeps_its_digits(self):
+        assert mse_loss(Tensor([10001.0]), Tensor([10000.0])).item() == 1
 
     def test_an_unknown_reduction_is_refused(self):
         with pytest.raises(ValueError, match="'mean', 'sum' or 'none', not 'average'"):
@@ -555,6 +560,12 @@ class TestAccuracy:
 
     def test_negative_scores(self):
         assert accuracy(Tensor([[-5.0, -1.0], [-1.0, -5.0]]), Tensor([1, 0])) == 1.0
+
+    def test_of_equal_scores_the_first_counts(self):
+        table = Tensor([[2.0, 2.0, 2.0], [1.0, 3.0, 3.0]])
+        assert accuracy(table, Tensor([0, 1])) == 1.0
+        assert accuracy(table, Tensor([1, 2])) == 0.0
+        assert accuracy(table, Tensor([2, 0])) == 0.0
 
     def test_another_ignored_number(self):
         targets = Tensor([1, 0, 0])

@@ -263,3 +263,47 @@ def log_softmax(x, dim=-1):
 def log_softmax(x, dim=-1):
     shifted = x - x.max(axis=-1, keepdims=True)
     return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+
+
+@wrong("activations.relu", "hands np.max a list of an array and a number")
+def relu(x):
+    return np.max([x, 0])
+
+
+@wrong("activations.sigmoid", "takes math.exp of an array")
+def sigmoid(x):
+    x = real(x)
+    return 1 / (1 + math.exp(-x))
+
+
+@wrong("activations.gelu", "takes math.tanh of an array")
+def gelu(x):
+    x = real(x)
+    c = math.sqrt(2 / math.pi)
+    gate = 0.5 * (1 + math.tanh(c * (x + 0.044715 * x * x * x)))
+    y = x * gate
+    return (y, slope_of_gelu(x, y, gate, c)) if recording() else y
+
+
+@wrong("activations.softmax", "says keepdim to an array")
+def softmax(x, dim=-1):
+    x = real(x)
+    exponentials = np.exp(x - x.max(axis=dim, keepdim=True))
+    return exponentials / exponentials.sum(axis=dim, keepdim=True)
+
+
+@wrong("activations.softmax", "makes a list of lists")
+def softmax(x, dim=-1):
+    rows = [[math.exp(value - max(row)) for value in row] for row in real(x).tolist()]
+    return [[value / sum(row) for value in row] for row in rows]
+
+
+@wrong("activations.log_softmax", "takes the logarithm of a lifted softmax")
+def log_softmax(x, dim=-1):
+    return np.log(softmax(real(x), dim))
+
+
+@wrong("activations.silu", "asks an array for a Tensor's method")
+def silu(x):
+    x = real(x)
+    return x * x.sigmoid()

@@ -489,3 +489,145 @@ def forward(self, x):
     if self.p == 1:
         return x * 0
     return x * ((rand(x.shape, generator=self.generator) >= self.p) / (1 - self.p))
+
+
+@wrong("layers.linear", "computes with Tensors")
+def linear(x, weight, bias=None):
+    require_features(x, weight)
+    y = Tensor(x) @ Tensor(weight).T
+    return y if bias is None else y + Tensor(bias)
+
+
+@wrong("layers.linear", "calls the turned weight")
+def linear(x, weight, bias=None):
+    require_features(x, weight)
+    y = x @ weight.T()
+    return y if bias is None else y + bias
+
+
+@wrong("layers.kaiming_uniform", "gives all units one row")
+def kaiming_uniform(shape, fan_in, gain=RELU_GAIN, generator=None):
+    row = (2 * rand(shape[-1:], generator=generator) - 1) * (gain * math.sqrt(3 / fan_in))
+    return Tensor(np.broadcast_to(row.array, shape))
+
+
+@wrong("layers.kaiming_uniform", "gives rand the generator by place")
+def kaiming_uniform(shape, fan_in, gain=RELU_GAIN, generator=None):
+    return (2 * rand(shape, generator) - 1) * (gain * math.sqrt(3 / fan_in))
+
+
+@wrong("layers.Module.named_parameters", "keeps the last name of what is shared")
+def named_parameters(self, prefix=""):
+    found = {}
+    for name, value in vars(self).items():
+        if isinstance(value, Parameter):
+            found[value] = dotted(prefix, name)
+    for name, child in self.named_children():
+        for full, value in child.named_parameters(dotted(prefix, name)):
+            found[value] = full
+    return [(name, value) for value, name in found.items()]
+
+
+@wrong("layers.Module.named_parameters", "puts the list of a part into its own")
+def named_parameters(self, prefix=""):
+    pairs = [(dotted(prefix, n), v) for n, v in vars(self).items() if isinstance(v, Parameter)]
+    for name, child in self.named_children():
+        pairs.append(child.named_parameters(dotted(prefix, name)))
+    return pairs
+
+
+@wrong("layers.Module.named_parameters", "asks children() for names")
+def named_parameters(self, prefix=""):
+    pairs = [(dotted(prefix, n), v) for n, v in vars(self).items() if isinstance(v, Parameter)]
+    for name, child in self.children():
+        pairs.extend(child.named_parameters(dotted(prefix, name)))
+    return pairs
+
+
+@wrong("layers.Module.named_parameters", "puts the way before names that have it")
+def named_parameters(self, prefix=""):
+    found = {}
+    for name, value in vars(self).items():
+        if isinstance(value, Parameter):
+            found.setdefault(value, dotted(prefix, name))
+    for name, child in self.named_children():
+        for full, value in child.named_parameters(dotted(prefix, name)):
+            found.setdefault(value, dotted(prefix, full))
+    return [(name, value) for value, name in found.items()]
+
+
+@wrong("layers.Module.named_parameters", "remembers what it saw from call to call")
+def named_parameters(self, prefix=""):
+    seen = globals().setdefault("_seen", set())
+    pairs = []
+    for path, module in self.named_modules(prefix):
+        for name, value in vars(module).items():
+            if isinstance(value, Parameter) and id(value) not in seen:
+                seen.add(id(value))
+                pairs.append((dotted(path, name), value))
+    return pairs
+
+
+@wrong("layers.Module.load_state_dict", "returns its refusal instead of raising it")
+def load_state_dict(self, state, strict=True):
+    own = self.state_dict()
+    arrays = {n: np.asarray(getattr(value, "array", value)) for n, value in state.items()}
+    missing = [name for name in own if name not in arrays]
+    unexpected = [name for name in arrays if name not in own]
+    common = [name for name in own if name in arrays]
+    misshaped = [name for name in common if arrays[name].shape != own[name].shape]
+    if misshaped or (strict and (missing or unexpected)):
+        return misfit(self, arrays, missing, unexpected, misshaped)
+    for name in common:
+        own[name].copy_(arrays[name])
+    return IncompatibleKeys(missing, unexpected)
+
+
+@wrong("layers.Module.load_state_dict", "empties the caller's state")
+def load_state_dict(self, state, strict=True):
+    own = self.state_dict()
+    arrays = {n: np.asarray(getattr(value, "array", value)) for n, value in state.items()}
+    missing = [name for name in own if name not in arrays]
+    unexpected = [name for name in arrays if name not in own]
+    common = [name for name in own if name in arrays]
+    misshaped = [name for name in common if arrays[name].shape != own[name].shape]
+    if misshaped or (strict and (missing or unexpected)):
+        raise ValueError(misfit(self, arrays, missing, unexpected, misshaped))
+    for name in common:
+        own[name].copy_(state.pop(name))
+    return IncompatibleKeys(missing, unexpected)
+
+
+@wrong("layers.Module.train", "does nothing where it is in that mode itself")
+def train(self, mode=True):
+    if self.training == mode:
+        return self
+    self.training = mode
+    for child in self.children():
+        child.train(mode)
+    return self
+
+
+@wrong("layers.Linear.__init__", "keeps the flag for the bias")
+def __init__(self, in_features, out_features, bias=True):
+    self.in_features, self.out_features = in_features, out_features
+    gain = math.sqrt(1 / 3)
+    self.weight = Parameter(kaiming_uniform((out_features, in_features), in_features, gain))
+    self.bias = bias
+
+
+@wrong("layers.Dropout.forward", "writes into its input")
+def forward(self, x):
+    if not self.training or self.p == 0:
+        return x
+    if self.p == 1:
+        return x * 0
+    x.array *= rand(x.shape, generator=self.generator).array >= self.p
+    return x / (1 - self.p)
+
+
+@wrong("layers.linear", "has the weight on the left")
+def linear(x, weight, bias=None):
+    require_features(x, weight)
+    y = weight @ x
+    return y if bias is None else y + bias

@@ -295,3 +295,60 @@ def accuracy(logits, targets, ignore_index=-100):
     scores, targets = (getattr(t, "array", t) for t in (logits, targets))
     kept = checked_targets(scores, targets, ignore_index)
     return float(average_over_kept(scores.argmax(axis=1) == targets, kept))
+
+
+@wrong("losses.mse_loss", "writes into the prediction")
+def mse_loss(prediction, target, reduction="mean"):
+    need_same_shape("mse_loss", prediction, target)
+    difference = prediction
+    difference -= target
+    return reduced(difference * difference, reduction)
+
+
+@wrong("losses.mse_loss", "takes ^ for a power")
+def mse_loss(prediction, target, reduction="mean"):
+    need_same_shape("mse_loss", prediction, target)
+    return reduced((prediction - target) ^ 2, reduction)
+
+
+@wrong("losses.nll_of_targets", "looks the targets up among the rows")
+def nll_of_targets(log_probs, targets):
+    return -log_probs[targets]
+
+
+@wrong("losses.nll_of_targets", "gives take_along_axis one dimension too few")
+def nll_of_targets(log_probs, targets):
+    return -np.take_along_axis(log_probs, targets, axis=-1)
+
+
+@wrong("losses.nll_of_targets", "squeezes every dimension of size 1 away")
+def nll_of_targets(log_probs, targets):
+    return -np.squeeze(np.take_along_axis(log_probs, targets[..., None], axis=-1))
+
+
+@wrong("losses.cross_entropy", "normalises along the second dimension, not the last")
+def cross_entropy(logits, targets, ignore_index=-100, label_smoothing=0.0, reduction="mean"):
+    kept = checked_targets(logits, targets, ignore_index)
+    log_probs = log_softmax.on_arrays(logits, 1)
+    values = nll_of_targets(log_probs, np.where(kept, targets, 0))
+    values = np.where(kept, smoothed(values, log_probs, label_smoothing), 0)
+    loss = average_over_kept(values, kept) if reduction == "mean" else reduced(values, reduction)
+    return loss, log_probs
+
+
+@wrong("losses.cross_entropy", "smooths before the given lines do")
+def cross_entropy(logits, targets, ignore_index=-100, label_smoothing=0.0, reduction="mean"):
+    kept = checked_targets(logits, targets, ignore_index)
+    log_probs = log_softmax.on_arrays(logits, -1)
+    values = nll_of_targets(log_probs, np.where(kept, targets, 0))
+    values = smoothed(values, log_probs, label_smoothing)
+    values = np.where(kept, smoothed(values, log_probs, label_smoothing), 0)
+    loss = average_over_kept(values, kept) if reduction == "mean" else reduced(values, reduction)
+    return loss, log_probs
+
+
+@wrong("losses.accuracy", "says dim to an array")
+def accuracy(logits, targets, ignore_index=-100):
+    kept = checked_targets(logits.array, targets.array, ignore_index)
+    right = logits.array.argmax(dim=-1) == targets.array
+    return float(average_over_kept(right, kept))

@@ -548,3 +548,44 @@ def masked_fill(x, mask, value):
     result = x.copy()
     result[mask] = value
     return result
+
+
+@wrong("tensor.broadcast_shape", "counts a 1 in the place of the first size of all")
+def broadcast_shape(first, second):
+    result = []
+    for back in range(1, max(len(first), len(second)) + 1):
+        a = first[-back] if back < len(first) else 1
+        b = second[-back] if back < len(second) else 1
+        if a != b and a != 1 and b != 1:
+            raise no_broadcast(first, second, back)
+        result.append(b if a == 1 else a)
+    return tuple(reversed(result))
+
+
+@wrong("tensor.broadcast_shape", "ends in a comma, which makes a tuple of the tuple")
+def broadcast_shape(first, second):
+    result = []
+    for back in range(1, max(len(first), len(second)) + 1):
+        a = first[-back] if back <= len(first) else 1
+        b = second[-back] if back <= len(second) else 1
+        if a != b and a != 1 and b != 1:
+            raise no_broadcast(first, second, back)
+        result.append(b if a == 1 else a)
+    return (tuple(reversed(result)),)
+
+
+@wrong("tensor.matmul", "compares the sizes by their numbers from the left")
+def matmul(x, y):
+    if x.shape[1] != y.shape[0]:
+        raise ValueError(f"the inner sizes differ, {x.shape[1]} and {y.shape[0]}")
+    return x @ y
+
+
+@wrong("tensor.matmul", "makes lists")
+def matmul(x, y):
+    return (x @ y).tolist()
+
+
+@wrong("tensor.transpose", "hands both numbers to NumPy's transpose as they are")
+def transpose(x, dim0, dim1):
+    return x.transpose(dim1, dim0)
