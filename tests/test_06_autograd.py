@@ -682,7 +682,8 @@ class TestMatmulRule:
     def test_float64_keeps_its_digits(self):
         g, x, y = (np.full((2, 2), 1 / k) for k in (3, 7, 11))
         g_x, g_y = matmul_rule(g, x, y)
-        assert np.allclose(g_x, 2 / 33, rtol=1e-14) and np.allclose(g_y, 2 / 21, rtol=1e-14)
+        assert np.allclose(g_x, 2 / 33, rtol=1e-14, atol=0)
+        assert np.allclose(g_y, 2 / 21, rtol=1e-14, atol=0)
 
     @pytest.mark.parametrize(
         "shapes",
@@ -858,7 +859,7 @@ class TestCrossEntropyRule:
     def test_a_network_that_is_all_but_sure_still_gets_its_gradient(self):
         note = np.array([[np.log1p(-1e-9), np.log(1e-9)]])
         got = cross_entropy_rule(1.0, np.array([0]), -100, 0.0, "mean", note)
-        assert np.allclose(got / 1e-9, [[-1, 1]], rtol=1e-6)
+        assert np.allclose(got / 1e-9, [[-1, 1]], rtol=1e-5)
 
     def test_rows_sum_to_zero(self):
         note = note_of(np.random.default_rng(0).standard_normal((5, 4)))
