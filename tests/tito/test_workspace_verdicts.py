@@ -328,15 +328,17 @@ def test_what_ends_tito_ends_the_checks_as_well(desk, name):
     body = f"import time\nwhile True:\n    time.sleep(0.1)\n    open({str(mark)!r}, 'a').close()"
     desk.answer("tensor.double", body)
     words = [sys.executable, "-m", "tito", "test", "01", "double"]
+    number = getattr(signal, name)
+    before = signal.signal(number, signal.SIG_DFL)  # under nohup it would be ignored, and stay so
     process = subprocess.Popen(words, cwd=desk.root, env=desk.env(), stdout=subprocess.DEVNULL)
+    signal.signal(number, before)
     try:
         for _ in range(300):
             time.sleep(0.1)
             if mark.exists():
                 break
         assert mark.exists()
-        process.send_signal(getattr(signal, name))
-        number = getattr(signal, name)
+        process.send_signal(number)
         assert process.wait(10) == (130 if number == signal.SIGINT else 128 + number)
     finally:
         process.kill()
