@@ -222,8 +222,8 @@ class TestMatmul:
             message.startswith(f"matmul: {own}") and f"{left}" in message and f"{right}" in message
         )
 
-    def test_batches_that_do_not_fit_speak_of_the_batch(self):
-        """In its words if NumPy's `@` refuses them; in any of NumPy's if another function does."""
+    def test_batches_that_do_not_fit_are_named(self):
+        """In words that differ with the NumPy function that refuses them."""
         message = raised(ValueError, matmul, zeros(2, 3, 4), zeros(5, 4, 3))
         assert message.startswith("matmul: ") and {"2", "5"} <= set(re.findall(r"\d+", message))
         assert "gufunc" not in message and "remapped" not in message
@@ -656,9 +656,8 @@ class TestCreation:
         assert Tensor(data, dtype=np.float64).dtype == np.float64
 
     def test_a_whole_number_is_never_another_one(self):
-        assert [Tensor(n).item() for n in (2**63 - 1, 2**63, 2**64 - 1, -(2**63))] == [
-            *(2**63 - 1, 2**63, 2**64 - 1, -(2**63))
-        ]
+        for number in (2**63 - 1, 2**63, 2**64 - 1, -(2**63)):
+            assert Tensor(number).item() == number
         assert "a tensor holds numbers" in raised(TypeError, Tensor, 2**64)
 
     def test_a_tensor_keeps_its_dtype(self):

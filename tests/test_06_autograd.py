@@ -1336,7 +1336,7 @@ class TestWrongRulesAreRefused:
             return g[:, :2], g * x
 
         self.refuse(
-            wrong, ValueError, r"mul_rule gave a gradient of \(2, 2\) for an input of \(2, 3\)"
+            wrong, ValueError, r"^mul_rule gave a gradient of \(2, 2\) for an input of \(2, 3\)"
         )
 
     def test_shape_that_is_too_small_is_not_stretched(self, toy_table):

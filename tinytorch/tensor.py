@@ -207,7 +207,8 @@ def to_array(data, dtype=None):
     Args:
         data: a number, nested lists, an array, or a Tensor.
         dtype: what to convert to. None makes real numbers float32 (a Tensor's stay as they are)
-            and Python's whole numbers int64; arrays of whole numbers keep their dtype.
+            and Python's whole numbers int64, or uint64 if all are from 2**63 on; arrays of whole
+            numbers keep their dtype.
 
     Raises:
         ValueError: the lists are not all of the same length.
