@@ -22,6 +22,7 @@ import contextlib
 import json
 import math
 import mmap
+import multiprocessing
 import os
 import statistics
 import subprocess
@@ -92,6 +93,7 @@ class TinyTorch:
         self.optimizer = Adam(self.model.parameters(), lr=lr)
         self.backward, self.cross_entropy = parallel.backward, cross_entropy
         self.tensor = tinytorch.from_numpy
+        parallel.processes(self.model, self.mean_loss).__enter__()  # they end with this one
         self.parts = parallel.parts_for(sizes["B"] * sizes["T"] * sizes["D"])
 
     def mean_loss(self, x, y):
@@ -247,13 +249,23 @@ def product_rate():
 
 
 def peak_memory():
-    """The most memory that this process ever had, in MB; nan where the system does not say."""
+    """The most memory that this process ever had, in MB; nan where the system does not say.
+
+    Where processes compute parts for it, with what they have for themselves.
+    """
     try:
         import resource
     except ImportError:  # Windows
         return math.nan
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (2**20 if sys.platform == "darwin" else 2**10)
+    peak /= 2**20 if sys.platform == "darwin" else 2**10
+    return peak + sum(own_memory(child.pid) for child in multiprocessing.active_children())
+
+
+def own_memory(pid):
+    """What a process shares with no other, in MB; it keeps what it once had (Linux)."""
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="utf-8").splitlines()
+    return sum(int(line.split()[1]) for line in lines if line.startswith("Private_")) / 2**10
 
 
 def untie(as_set):

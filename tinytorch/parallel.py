@@ -3,8 +3,9 @@
 NumPy lets go of Python's lock while it computes, so threads really run at the same time. Each one
 walks its own graph, from its own part of the batch to its own dictionary of gradients; nothing is
 shared but the parameters, which nobody changes meanwhile. The sum is taken in the order of the
-parts, so the same number of parts always gives the same result. Over several machines it is the
-same idea: there the gradients travel (Dean et al. 2012; Goyal et al. 2017).
+parts, so the same number of parts always gives the same result, wherever they are computed: in
+threads, in `processes` that wait for no lock, or one after the other. Over several machines it is
+the same idea: there the gradients travel (Dean et al. 2012; Goyal et al. 2017).
 """
 
 import os
@@ -12,12 +13,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from .autograd import backward as walk
 from .autograd import hand_over, rule
 from .machine import get_num_threads
-from .tensor import Generator, Tensor, _switch, numpy_generator, primitive, recording, wrap
+from .processes import processes, walked, with_dice
+from .tensor import _switch, numpy_generator, primitive, recording, wrap
 
-WORTH_IT = 50_000  # numbers in one layer, batch * tokens * width: below, a second thread costs time
+# numbers in one layer, batch * tokens * width: below, a second one costs time
+WORTH_A_THREAD, WORTH_A_PROCESS = 50_000, 30_000
 
 _pools = {}  # process -> its threads; a forked process has none of its parent's
 
@@ -25,17 +27,25 @@ _pools = {}  # process -> its threads; a forked process has none of its parent's
 def parts_for(numbers):
     """How many parts a batch is worth: as many as `set_num_threads` said, or 1 if it is small.
 
+    Smaller ones are worth it while `processes` last.
+
     Args:
         numbers: how many numbers the output of one layer has, such as batch * tokens * width.
     """
-    return get_num_threads() if numbers >= WORTH_IT else 1
+    helped = recording() and processes.active and processes.active.helps
+    return get_num_threads() if numbers >= (WORTH_A_PROCESS if helped else WORTH_A_THREAD) else 1
 
 
-def in_threads(work, parts):
+def in_threads(work, parts, seeds=None):
     """[work(part) for part in parts], side by side; the first part in the thread that asks.
 
     In every thread recording is on or off as it is here, and random numbers come from a generator
     of the part's own, drawn from the one of `manual_seed`: the same seed gives the same numbers.
+
+    Args:
+        work: a function of a part.
+        parts: anything to loop over.
+        seeds: with which numbers the generators begin, if they are drawn already.
 
     Raises:
         What `work` raises, after all parts have ended; of several errors that of the first part.
@@ -43,15 +53,10 @@ def in_threads(work, parts):
     parts, on = list(parts), _switch.on
     if len(parts) < 2:
         return [work(part) for part in parts]
-    seeds = numpy_generator().integers(2**63, size=len(parts)).tolist()
+    seeds = drawn_seeds(len(parts)) if seeds is None else seeds
 
     def inside(part, seed):
-        before = _switch.on, _switch.generator
-        _switch.on, _switch.generator = on, Generator(seed)
-        try:
-            return work(part)
-        finally:
-            _switch.on, _switch.generator = before
+        return with_dice(lambda: work(part), seed, on)
 
     pool = _pools.get(os.getpid()) or _pools.setdefault(os.getpid(), ThreadPoolExecutor(32))
     waiting = [pool.submit(inside, *each) for each in zip(parts[1:], seeds[1:])]
@@ -62,6 +67,11 @@ def in_threads(work, parts):
     if found := [error for error in errors if error is not None]:
         raise found[0]
     return [first, *(future.result() for future in waiting)]
+
+
+def drawn_seeds(count):
+    """A number for each part, from the generator of `manual_seed`."""
+    return numpy_generator().integers(2**63, size=count).tolist()
 
 
 def backward(mean_loss, *batch, parts=None, count=None):
@@ -107,12 +117,15 @@ def side_by_side(mean_loss, *batch, parts=None, count=None):
     Raises:
         ValueError: as in `backward`.
 
+    >>> from tinytorch.tensor import Tensor
     >>> x = Tensor([1.0, 2.0, 6.0])
     >>> weight = Tensor([1.0], requires_grad=True)
     >>> side_by_side(lambda part: (weight * part).mean(), x, parts=3).backward()
     >>> weight.grad
     tensor([3.])
     """
+    if parts == 1:
+        return mean_loss(*batch)
     pieces, shares = _cut(batch, parts, count)
     if len(pieces) == 1:
         return mean_loss(*batch)
@@ -160,7 +173,11 @@ def _cut(batch, parts, count):
 
 def _added(mean_loss, pieces, shares):
     """(loss, {leaf: gradient}) of all parts together, added in the order of the parts."""
-    found = in_threads(lambda n: _walked(mean_loss, pieces[n], shares[n]), range(len(pieces)))
+    seeds, team = drawn_seeds(len(pieces)), processes.active
+    found = team and team.compute(mean_loss, pieces, shares, seeds)
+    if not found:
+        walks = [(mean_loss, *part) for part in zip(pieces, shares)]
+        found = in_threads(lambda part: walked(*part), walks, seeds)
     (loss, gradients), *others = found
     for other_loss, other in others:
         loss += other_loss
@@ -168,13 +185,5 @@ def _added(mean_loss, pieces, shares):
             if leaf in gradients:
                 gradients[leaf] += gradient
             else:
-                gradients[leaf] = gradient
+                gradients[leaf] = gradient.copy()  # a process will write there again
     return loss, gradients
-
-
-def _walked(mean_loss, piece, share):
-    """(share of the loss, {leaf: its gradient}) of one part; nothing is written into .grad."""
-    gradients, part = {}, mean_loss(*piece)
-    walk(part, np.full_like(part.array, share), into=gradients.update)
-    leaves = {leaf: g for leaf, g in gradients.items() if isinstance(leaf, Tensor)}
-    return part.item() * share, leaves

@@ -134,7 +134,7 @@ REASONS = {  # what PyTorch has and this library has not, on purpose
     "fft": "use np.fft on t.detach().numpy()",
     "onnx": "use save(model.state_dict(), path), which writes safetensors",
     "hub": "nothing is downloaded; GPT.from_pretrained(folder) reads a folder",
-    "multiprocessing": "tinytorch.parallel runs over threads",
+    "multiprocessing": "tinytorch.parallel runs over threads and processes",
     "vmap": "write the batch as a dimension",
     "func": "gradients of gradients are not supported",
     "Conv2d": "convolutions belong to module 09, which is not written yet",

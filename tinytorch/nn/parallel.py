@@ -1,4 +1,4 @@
-"""PyTorch's `nn.parallel`: one process has nothing to wrap; threads are in `tinytorch.parallel`."""
+"""PyTorch's `nn.parallel`: nothing is wrapped here; `tinytorch.parallel` cuts batches in parts."""
 
 from ..names.devices import absent
 

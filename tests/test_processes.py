@@ -1,0 +1,521 @@
+"""Parts of a batch in processes: the same numbers as in threads, whatever happens on the way."""
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import warnings
+
+import numpy as np
+import pytest
+
+import tinytorch
+from tinytorch import parallel
+from tinytorch import processes as inside
+from tinytorch.layers import Linear, Module, Parameter, Sequential
+from tinytorch.losses import cross_entropy
+from tinytorch.nn import BatchNorm1d
+from tinytorch.optimizers import Adam
+from tinytorch.processes import processes
+from tinytorch.tensor import Tensor
+from tinytorch.training import Trainer
+from tinytorch.transformers import GPT
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="only there is a fork to begin with")
+pytestmark = linux
+
+
+class Job:
+    """A model, its loss, and a place that tells which processes have computed."""
+
+    def __init__(self, folder, dropout=0.0, seed=0):
+        tinytorch.manual_seed(seed)
+        self.model = GPT(9, embed_dim=8, num_heads=2, num_layers=2, max_length=6, dropout=dropout)
+        self.marks = folder
+
+    def mean_loss(self, x, y):
+        (self.marks / str(os.getpid())).touch()
+        return cross_entropy(self.model(x), y)
+
+    def team(self):
+        return processes(self.model, self.mean_loss)
+
+    def gradients(self, parts=2):
+        """(loss, {name: gradient}) of one batch."""
+        self.model.zero_grad()
+        loss = parallel.backward(self.mean_loss, *batch(), parts=parts)
+        return loss, {n: p.grad.array for n, p in self.model.named_parameters()}
+
+    def helpers(self):
+        """The processes other than this one that have computed a part."""
+        return {int(path.name) for path in self.marks.iterdir()} - {os.getpid()}
+
+
+@pytest.fixture
+def job(tmp_path):
+    return Job(tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def none_is_left():
+    yield
+    assert processes.active is None
+    assert not multiprocessing.active_children()
+
+
+def batch(samples=6, length=6, vocab=9):
+    rng = np.random.default_rng(3)
+    return [Tensor(rng.integers(0, vocab, (samples, length))) for _ in "xy"]
+
+
+def same(found, wanted):
+    """The same loss and gradients, to the bit."""
+    (loss, gradients), (want_loss, want) = found, wanted
+    equal = [np.array_equal(gradients[name], want[name]) for name in want]
+    return loss == want_loss and gradients.keys() == want.keys() and all(equal)
+
+
+# -- the same results
+@pytest.mark.parametrize("parts", [2, 3, 6])
+@pytest.mark.parametrize("dropout", [0.0, 0.3])
+def test_processes_compute_what_threads_do_to_the_bit(tmp_path, parts, dropout):
+    job = Job(tmp_path, dropout)
+    with_threads = job.gradients(parts)
+    job = Job(tmp_path, dropout)
+    assert not job.helpers()
+    with job.team():
+        with_processes = job.gradients(parts)
+        assert len(job.helpers()) == parts - 1
+    assert same(with_processes, with_threads)
+
+
+def test_one_after_the_other_is_the_same_to_the_bit(tmp_path):
+    wanted = Job(tmp_path, 0.3).gradients(3)
+    job = Job(tmp_path, 0.3)
+    with job.team() as team:
+        team.resting = 1
+        assert same(job.gradients(3), wanted)
+        assert team.resting == 0 and not job.helpers()
+
+
+def trained(job, change=lambda model, step: None):
+    """The parameters after some steps, before each of which `change` may do something."""
+    optimizer = Adam(job.model.parameters(), lr=0.01)
+    for step in range(6):
+        change(job.model, step)
+        optimizer.zero_grad()
+        parallel.side_by_side(job.mean_loss, *batch(), parts=2).backward()
+        optimizer.step()
+    return [p.array for p in job.model.parameters()]
+
+
+def drop_more(model, step):
+    if step == 3:
+        model.blocks[0].dropout.p = 0.9
+
+
+def freeze(model, step):
+    model.head.weight.requires_grad_(step < 3)
+
+
+def thaw(model, step):
+    model.head.weight.requires_grad_(step >= 3)
+
+
+def exchange(model, step):
+    if step == 3:
+        model.head.weight = Parameter(np.ones((9, 8)))
+
+
+def replace_numbers(model, step):
+    if step == 3:
+        model.head.weight.data = np.ones((9, 8))
+
+
+def look_meanwhile(model, step):
+    model.eval()
+    with tinytorch.no_grad():
+        model(batch()[0])
+    model.train()
+
+
+CHANGES = [drop_more, freeze, thaw, exchange, replace_numbers, look_meanwhile]
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=lambda f: f.__name__)
+def test_processes_follow_what_happens_to_the_model(tmp_path, change):
+    wanted = trained(Job(tmp_path, 0.2), change)
+    job = Job(tmp_path, 0.2)
+    with job.team() as team:
+        found = trained(job, change)
+        assert team.helps and job.helpers()
+    assert all(np.array_equal(a, b) for a, b in zip(found, wanted))
+
+
+def test_they_begin_once_and_stay(job):
+    with job.team():
+        trained(job)
+        assert len(job.helpers()) == 1
+
+
+def test_a_model_may_become_double(tmp_path):
+    job = Job(tmp_path)
+    job.model.double()
+    wanted = job.gradients()
+    job = Job(tmp_path)
+    with job.team() as team:
+        job.gradients()
+        job.model.double()
+        assert same(job.gradients(), wanted) and team.helps
+
+
+def test_the_last_batch_may_have_fewer_parts(job):
+    wanted = job.gradients(2)
+    with job.team():
+        job.gradients(4)
+        assert same(job.gradients(2), wanted)
+
+
+def test_gradients_of_later_parts_alone_are_kept_for_backward():
+    model = Scale()
+
+    def mean_loss(x):
+        return model(x).mean() if x.array.all() else Tensor(0.0, requires_grad=True) * 1
+
+    with processes(model, mean_loss) as team:
+        losses = [
+            parallel.side_by_side(mean_loss, Tensor([0.0, 1.0, last, last]), parts=2)
+            for last in (2.0, 4.0)
+        ]
+        assert team.helps
+        losses[0].backward()
+    assert model.weight.grad.item() == 1.0
+
+
+def test_what_is_cut_again_is_for_threads(job):
+    def mean_loss(x, y):
+        if len(x) == 1:
+            return job.mean_loss(x, y)
+        return parallel.side_by_side(mean_loss, x, y, parts=2)
+
+    wanted = parallel.backward(mean_loss, *batch(), parts=2)
+    with processes(job.model, mean_loss):
+        assert parallel.backward(mean_loss, *batch(), parts=2) == wanted
+        assert len(job.helpers()) == 1
+
+
+def test_a_process_that_may_have_none_of_its_own_uses_threads(job):
+    def work():
+        with job.team() as team:
+            job.gradients()
+            os._exit(team.helps)
+
+    child = multiprocessing.get_context("fork").Process(target=work, daemon=True)
+    child.start()
+    child.join()
+    assert child.exitcode == 0
+
+
+def test_no_word_of_threads_that_the_copy_does_not_have(job, recwarn):
+    done = threading.Event()
+    thread = threading.Thread(target=done.wait)
+    thread.start()
+    warnings.simplefilter("always")
+    try:
+        with job.team():
+            job.gradients()
+            assert job.helpers() and not recwarn.list
+    finally:
+        done.set()
+        thread.join()
+
+
+# -- where threads do it
+class Scale(Module):
+    """Multiplies by a weight of its own, and by a leaf that is none of its parameters."""
+
+    def __init__(self):
+        self.weight, self.calls = Parameter(2.0), 0
+
+    def forward(self, x):
+        return x * self.weight
+
+
+def threads_do_it(model, mean_loss, *inputs, steps=1):
+    with processes(model, mean_loss) as team:
+        for _ in range(steps):
+            parallel.backward(mean_loss, *inputs, parts=2)
+        assert not team.helps and not team.members
+
+
+def test_another_leaf_gets_its_gradient():
+    model, other = Scale(), Tensor(3.0, requires_grad=True)
+    x = Tensor([1.0, 2.0, 3.0, 6.0])
+    threads_do_it(model, lambda x: (model(x) * other).mean(), x)
+    assert other.grad.item() == 6.0 and model.weight.grad.item() == 9.0
+
+
+def test_another_leaf_that_only_later_parts_use_gets_its_gradient():
+    model, other = Scale(), Tensor(3.0, requires_grad=True)
+    x = Tensor([0.0, 0.0, 3.0, 6.0])
+
+    def mean_loss(x):
+        return (model(x) * other).mean() if x.array.any() else model(x).mean()
+
+    threads_do_it(model, mean_loss, x)
+    assert other.grad.item() == 4.5
+
+
+def test_an_input_gets_its_gradient():
+    model, x = Scale(), Tensor([1.0, 2.0], requires_grad=True)
+
+    def mean_loss(x):
+        return model(x).mean()
+
+    with processes(model, mean_loss) as team:
+        parallel.backward(mean_loss, x, parts=2)
+        assert not team.members
+    assert x.grad.tolist() == [1.0, 1.0]
+
+
+def test_hooks_run_here_for_every_part():
+    model, seen = Scale(), []
+    model.register_forward_hook(lambda module, args, out: seen.append(out.shape))
+    threads_do_it(model, lambda x: model(x).mean(), Tensor([1.0, 2.0, 3.0]))
+    assert sorted(seen) == [(1,), (2,)]
+
+
+def test_buffers_that_computing_changes_change_here():
+    model = Sequential(Linear(3, 2), BatchNorm1d(2))
+    threads_do_it(model, lambda x: model(x).mean(), Tensor(np.ones((4, 3))))
+    assert model.children()[1].num_batches_tracked.item() == 2
+
+
+def test_a_model_that_changes_itself_as_it_computes():
+    class Counting(Scale):
+        def forward(self, x):
+            self.calls += 1
+            return super().forward(x)
+
+    model = Counting()
+    threads_do_it(model, lambda x: model(x).mean(), Tensor([1.0, 2.0]), steps=3)
+
+
+def test_where_there_is_no_fork(monkeypatch, job):
+    monkeypatch.setattr(inside.sys, "platform", "win32")
+    with job.team() as team:
+        job.gradients()
+        assert not team.helps and not job.helpers()
+
+
+def test_where_the_system_has_no_room_for_a_process(monkeypatch, tmp_path):
+    wanted = Job(tmp_path).gradients()
+
+    def fork():
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(os, "fork", fork)
+    job = Job(tmp_path)
+    with job.team():
+        assert same(job.gradients(), wanted)
+
+
+def test_a_profile_sees_all_parts(job):
+    with job.team(), tinytorch.profile() as told:
+        job.gradients()
+    (row,) = [row for row in told.rows if row.primitive == "cross_entropy"]
+    assert row.calls == 2 and not job.helpers()
+
+
+def test_an_explanation_sees_all_parts(job, monkeypatch):
+    monkeypatch.setattr(inside._switch, "watched", True)
+    with job.team():
+        job.gradients()
+    assert not job.helpers()
+
+
+def test_another_function_and_another_thread_get_threads(job):
+    def other(x, y):
+        return job.mean_loss(x, y)
+
+    with job.team():
+        parallel.backward(other, *batch(), parts=2)
+        parallel.in_threads(lambda n: n and job.gradients(), range(2))
+        assert not job.helpers()
+
+
+def test_nothing_recorded_nothing_sent(job):
+    with job.team(), tinytorch.no_grad():
+        parallel.side_by_side(job.mean_loss, *batch(), parts=2)
+        assert not job.helpers()
+
+
+# -- errors
+class Complaint(Exception):
+    """Two arguments, one message: pickle cannot make it again."""
+
+    def __init__(self, what, why):
+        super().__init__(f"{what}: {why}")
+
+
+@pytest.mark.parametrize("error", [ValueError("too large"), Complaint("it", "too large")], ids=repr)
+def test_an_error_of_a_process_arrives_and_the_next_batch_works(job, error):
+    here = os.getpid()
+
+    def mean_loss(x):
+        if os.getpid() != here and x.array.max() > 8:
+            raise error
+        return x.mean() * job.model.norm.weight.mean()
+
+    with processes(job.model, mean_loss):
+        with pytest.raises((ValueError, RuntimeError), match="too large") as caught:
+            parallel.backward(mean_loss, Tensor([1.0, 9.0]), parts=2)
+        assert "raise error" in caught.value.__notes__[0] and not caught.value.__cause__
+        assert job.model.norm.weight.grad is None
+        assert parallel.backward(mean_loss, Tensor([1.0, 3.0]), parts=2) == 2.0
+
+
+def test_ctrl_c_is_not_for_the_processes(job, capfd):
+    wanted = job.gradients()
+    with job.team():
+        job.gradients()
+        os.kill(*job.helpers(), signal.SIGINT)
+        assert same(job.gradients(), wanted) and len(job.helpers()) == 1
+    assert capfd.readouterr() == ("", "")
+
+
+def test_of_several_errors_the_first_part_tells(job):
+    def mean_loss(x):
+        raise ValueError(f"{x.item():.0f}")
+
+    with processes(job.model, mean_loss), pytest.raises(ValueError, match="^4$"):
+        parallel.backward(mean_loss, Tensor([4.0, 5.0]), parts=2)
+
+
+def test_a_process_that_was_killed_costs_no_result(tmp_path):
+    wanted = Job(tmp_path).gradients()
+    job = Job(tmp_path)
+    with job.team():
+        job.gradients()
+        os.kill(*job.helpers(), signal.SIGKILL)
+        with pytest.warns(UserWarning, match="was killed: threads go on"):
+            found = job.gradients()
+        assert same(found, wanted) and same(job.gradients(), wanted)
+
+
+def test_ctrl_c_ends_the_processes_and_their_answers_are_forgotten(tmp_path):
+    wanted = Job(tmp_path).gradients()
+    job, here, again = Job(tmp_path), os.getpid(), []
+
+    def mean_loss(x, y):
+        if os.getpid() == here and not again:
+            again.append(True)
+            raise KeyboardInterrupt
+        return Job.mean_loss(job, x, y)
+
+    job.mean_loss = mean_loss
+    with job.team() as team:
+        with pytest.raises(KeyboardInterrupt):
+            job.gradients()
+        assert not team.members
+        assert same(job.gradients(), wanted)
+
+
+PROGRAM = """
+import os, signal, sys, time
+import numpy as np
+from tinytorch import parallel
+from tinytorch.layers import Linear
+from tinytorch.tensor import Tensor
+layer = Linear(1, 1)
+signal.signal(signal.SIGTERM, lambda *told: print("asked twice to stop", file=sys.stderr))
+def mean_loss(x):
+    print(os.getpid(), file=open(sys.argv[1], "a"), flush=True)
+    return layer(x).mean()
+parallel.processes(layer, mean_loss).__enter__()
+parallel.backward(mean_loss, Tensor(np.ones((2, 1))), parts=2)
+print("ready", flush=True)
+time.sleep(float(sys.argv[2]))
+"""
+
+
+@pytest.mark.parametrize("way", ["end", "kill"])
+def test_no_process_outlives_its_program(tmp_path, way):
+    words = [sys.executable, "-c", PROGRAM, str(tmp_path / "ids"), "0" if way == "end" else "60"]
+    program = subprocess.Popen(words, stdout=-1, stderr=-1, text=True)
+    assert program.stdout.readline() == "ready\n"
+    if way == "kill":
+        program.kill()
+    assert program.communicate() == ("", "")
+    (helper,) = set(map(int, (tmp_path / "ids").read_text().split())) - {program.pid}
+    for _ in range(100):
+        if not os.path.exists(f"/proc/{helper}") or zombie(helper):
+            return
+        time.sleep(0.1)
+    raise AssertionError("the process is still there")
+
+
+def zombie(pid):
+    """True if it has ended, and nobody has asked how."""
+    with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
+        return file.read().rpartition(")")[2].split()[0] == "Z"
+
+
+# -- when it is worth it
+def test_processes_that_come_late_are_left_alone_for_a_while(job, monkeypatch):
+    answer = inside.Member.answer
+
+    def late(member, params):
+        time.sleep(0.2)
+        return answer(member, params)
+
+    monkeypatch.setattr(inside.Member, "answer", late)
+    with job.team() as team:
+        for _ in range(3):
+            job.gradients()
+            if team.resting:
+                break
+        assert team.resting == inside.REST and team.helps
+        job.gradients()
+        assert team.resting == inside.REST - 1
+
+
+def test_a_smaller_batch_is_worth_a_process(job):
+    before = tinytorch.get_num_threads()
+    tinytorch.set_num_threads(2)
+    try:
+        with job.team() as team:
+            assert [parallel.parts_for(n) for n in (29_999, 30_000)] == [1, 2]
+            with tinytorch.no_grad():
+                assert parallel.parts_for(30_000) == 1
+            team.helps = False
+            assert parallel.parts_for(30_000) == 1
+    finally:
+        tinytorch.set_num_threads(before)
+
+
+def test_the_trainer_uses_them_while_it_fits(tmp_path):
+    before = tinytorch.get_num_threads()
+    job, runs = Job(tmp_path), []
+
+    class Marking(Trainer):
+        def part_loss(self, inputs, targets):
+            return job.mean_loss(inputs, targets)
+
+    try:
+        for threads in (1, 2):
+            tinytorch.set_num_threads(threads)
+            job = Job(tmp_path)
+            optimizer = Adam(job.model.parameters(), lr=0.01)
+            trainer = Marking(job.model, optimizer, [tuple(batch())], width=10_000)
+            trainer.fit(3)
+            assert processes.active is None and not multiprocessing.active_children()
+            assert len(job.helpers()) == threads - 1
+            runs.append([p.array for p in job.model.parameters()])
+    finally:
+        tinytorch.set_num_threads(before)
+    for one, two in zip(*runs):
+        np.testing.assert_allclose(one, two, atol=1e-5)
