@@ -1,5 +1,6 @@
 """Parts of a batch in processes: the same numbers as in threads, whatever happens on the way."""
 
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -35,6 +36,7 @@ class Job:
         tinytorch.manual_seed(seed)
         self.model = GPT(9, embed_dim=8, num_heads=2, num_layers=2, max_length=6, dropout=dropout)
         self.marks = folder
+        folder.mkdir(exist_ok=True)
 
     def mean_loss(self, x, y):
         (self.marks / str(os.getpid())).touch()
@@ -60,9 +62,12 @@ def job(tmp_path):
 
 
 @pytest.fixture(autouse=True)
-def none_is_left():
+def two_threads_and_none_is_left():
+    before = tinytorch.get_num_threads()
+    tinytorch.set_num_threads(2)
     yield
-    assert processes.active is None
+    tinytorch.set_num_threads(before)
+    assert inside.here.team is None
     assert not multiprocessing.active_children()
 
 
@@ -180,19 +185,20 @@ def test_the_last_batch_may_have_fewer_parts(job):
 
 
 def test_gradients_of_later_parts_alone_are_kept_for_backward():
-    model = Scale()
+    model = Sequential(Scale(), Scale())
+    first, later = model.children()
 
     def mean_loss(x):
-        return model(x).mean() if x.array.all() else Tensor(0.0, requires_grad=True) * 1
+        return (later if x.array.all() else first)(x).mean()
 
     with processes(model, mean_loss) as team:
         losses = [
             parallel.side_by_side(mean_loss, Tensor([0.0, 1.0, last, last]), parts=2)
             for last in (2.0, 4.0)
         ]
-        assert team.helps
+        assert team.members
         losses[0].backward()
-    assert model.weight.grad.item() == 1.0
+    assert later.weight.grad.item() == 1.0
 
 
 def test_what_is_cut_again_is_for_threads(job):
@@ -294,14 +300,96 @@ def test_buffers_that_computing_changes_change_here():
     assert model.children()[1].num_batches_tracked.item() == 2
 
 
-def test_a_model_that_changes_itself_as_it_computes():
-    class Counting(Scale):
-        def forward(self, x):
-            self.calls += 1
-            return super().forward(x)
+class Counting(Scale):
+    """Sets an attribute as it computes: always, or for large inputs alone."""
 
-    model = Counting()
-    threads_do_it(model, lambda x: model(x).mean(), Tensor([1.0, 2.0]), steps=3)
+    def __init__(self, least=0.0):
+        super().__init__()
+        self.least = least
+
+    def forward(self, x):
+        if x.array.max() >= self.least:
+            self.calls += 1
+        return super().forward(x) * (1 + self.calls)
+
+
+@pytest.mark.parametrize("least", [0.0, 1.5])
+def test_a_model_that_changes_itself_as_it_computes(least):
+    """From the first batch on; also where only a later part does it."""
+    model, twin, x = Counting(least), Counting(least), Tensor([1.0, 2.0])
+    threads_do_it(model, lambda x: model(x).mean(), x, steps=3)
+    for _ in range(3):
+        parallel.backward(lambda x: twin(x).mean(), x, parts=2)
+    assert model.calls == twin.calls
+    assert model.weight.grad.item() == twin.weight.grad.item()
+
+
+KEPT = [[1.0], {"scale": 1.0}, np.ones(1), Tensor(1.0), tinytorch.Generator(0), (1, [2])]
+
+
+@pytest.mark.parametrize("kept", KEPT, ids=lambda kept: type(kept).__name__)
+def test_a_model_with_an_attribute_that_can_be_written_into(kept):
+    model = Scale()
+    model.kept = kept
+    threads_do_it(model, lambda x: model(x).mean(), Tensor([1.0, 2.0]))
+
+
+def test_numbers_in_another_order(job):
+    """Sums of a transposed array differ from those of a copy in their last bits."""
+    x = Tensor(np.random.default_rng(0).random((400, 500)).astype(np.float32)).T
+
+    def mean_loss(x):
+        return x.sum() * job.model.norm.weight.mean() * 1e-3
+
+    wanted = parallel.backward(mean_loss, x, parts=2)
+    with processes(job.model, mean_loss) as team:
+        assert parallel.backward(mean_loss, x, parts=2) == wanted and not team.members
+    job.model.head.weight.array = np.asfortranarray(job.model.head.weight.array)
+    threads_do_it(job.model, job.mean_loss, *batch())
+
+
+def test_what_is_no_tensor(job):
+    def mean_loss(x, y):
+        return ((x - Tensor(y)) * job.model.norm.weight.mean()).mean()
+
+    with processes(job.model, mean_loss) as team:
+        assert parallel.backward(mean_loss, Tensor([3.0, 5.0]), np.ones(2), parts=2) == 3.0
+        assert not team.members
+
+
+def test_before_a_number_of_threads_was_set(job, monkeypatch):
+    """BLAS may have threads of its own then, and a fork beside them may wait for ever."""
+    monkeypatch.setattr(tinytorch.machine, "_workers", None)
+    with job.team():
+        job.gradients()
+    assert not job.helpers()
+
+
+def test_a_copy_of_the_program_leaves_the_processes_alone(tmp_path):
+    wanted = Job(tmp_path).gradients()
+    job = Job(tmp_path)
+    with job.team() as team:
+        job.gradients()
+        child = os.fork()
+        if not child:
+            fine = same(job.gradients(), wanted)
+            team.stop()
+            os._exit(not fine)
+        assert os.waitpid(child, 0)[1] == 0
+        assert same(job.gradients(), wanted) and team.members
+
+
+def test_a_rule_that_was_replaced_meanwhile(job):
+    x = Tensor([[4.0], [4.0], [0.0], [0.0]])
+
+    def mean_loss(x):
+        return (x * job.model.norm.weight.mean()).sqrt().mean()
+
+    with np.errstate(all="ignore"), processes(job.model, mean_loss) as team:
+        parallel.backward(mean_loss, x + 1, parts=2)
+        assert team.members
+        with pytest.raises(RuntimeError, match="nan"), tinytorch.autograd.detect_anomaly():
+            parallel.backward(mean_loss, x, parts=2)
 
 
 def test_where_there_is_no_fork(monkeypatch, job):
@@ -387,6 +475,33 @@ def test_ctrl_c_is_not_for_the_processes(job, capfd):
     assert capfd.readouterr() == ("", "")
 
 
+def test_an_exit_in_a_process_is_one_here(job):
+    here = os.getpid()
+
+    def mean_loss(x):
+        if os.getpid() != here:
+            sys.exit("enough")
+        return x.mean() * job.model.norm.weight.mean()
+
+    with processes(job.model, mean_loss), pytest.raises(SystemExit, match="enough"):
+        parallel.backward(mean_loss, Tensor([4.0, 5.0]), parts=2)
+
+
+def test_what_a_process_prints_is_not_lost(tmp_path):
+    words = [sys.executable, "-c", PROGRAM, str(tmp_path / "ids"), "0"]
+    said = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+    assert said.split() == ["part", "part", "ready"]
+
+
+def test_where_nobody_waits_for_children(tmp_path):
+    setting = "signal.signal(signal.SIGCHLD, signal.SIG_IGN)"
+    ignored = PROGRAM.replace("layer =", setting + "\nlayer =")
+    ended = ignored.replace("time.sleep", "parallel.here.team.__exit__()\ntime.sleep")
+    words = [sys.executable, "-c", ended, str(tmp_path / "ids"), "0"]
+    done = subprocess.run(words, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "") and done.stdout.endswith("ready\n")
+
+
 def test_of_several_errors_the_first_part_tells(job):
     def mean_loss(x):
         raise ValueError(f"{x.item():.0f}")
@@ -427,13 +542,16 @@ def test_ctrl_c_ends_the_processes_and_their_answers_are_forgotten(tmp_path):
 PROGRAM = """
 import os, signal, sys, time
 import numpy as np
+import tinytorch
 from tinytorch import parallel
 from tinytorch.layers import Linear
 from tinytorch.tensor import Tensor
 layer = Linear(1, 1)
+tinytorch.set_num_threads(2)
 signal.signal(signal.SIGTERM, lambda *told: print("asked twice to stop", file=sys.stderr))
 def mean_loss(x):
     print(os.getpid(), file=open(sys.argv[1], "a"), flush=True)
+    sys.stdout.write("part\\n")
     return layer(x).mean()
 parallel.processes(layer, mean_loss).__enter__()
 parallel.backward(mean_loss, Tensor(np.ones((2, 1))), parts=2)
@@ -446,7 +564,7 @@ time.sleep(float(sys.argv[2]))
 def test_no_process_outlives_its_program(tmp_path, way):
     words = [sys.executable, "-c", PROGRAM, str(tmp_path / "ids"), "0" if way == "end" else "60"]
     program = subprocess.Popen(words, stdout=-1, stderr=-1, text=True)
-    assert program.stdout.readline() == "ready\n"
+    assert [program.stdout.readline() for _ in range(3)] == ["part\n", "part\n", "ready\n"]
     if way == "kill":
         program.kill()
     assert program.communicate() == ("", "")
@@ -483,39 +601,42 @@ def test_processes_that_come_late_are_left_alone_for_a_while(job, monkeypatch):
         assert team.resting == inside.REST - 1
 
 
-def test_a_smaller_batch_is_worth_a_process(job):
-    before = tinytorch.get_num_threads()
-    tinytorch.set_num_threads(2)
-    try:
-        with job.team() as team:
+def test_a_smaller_batch_is_worth_a_process_wherever_the_run_goes_on(job):
+    with job.team() as team:
+        for team.helps in (True, False):
             assert [parallel.parts_for(n) for n in (29_999, 30_000)] == [1, 2]
-            with tinytorch.no_grad():
-                assert parallel.parts_for(30_000) == 1
-            team.helps = False
+        with tinytorch.no_grad():
             assert parallel.parts_for(30_000) == 1
-    finally:
-        tinytorch.set_num_threads(before)
+    assert parallel.parts_for(30_000) == 1
 
 
-def test_the_trainer_uses_them_while_it_fits(tmp_path):
-    before = tinytorch.get_num_threads()
-    job, runs = Job(tmp_path), []
-
-    class Marking(Trainer):
-        def part_loss(self, inputs, targets):
-            return job.mean_loss(inputs, targets)
-
-    try:
-        for threads in (1, 2):
-            tinytorch.set_num_threads(threads)
-            job = Job(tmp_path)
-            optimizer = Adam(job.model.parameters(), lr=0.01)
-            trainer = Marking(job.model, optimizer, [tuple(batch())], width=10_000)
+def test_a_trainer_uses_them_for_its_parts(tmp_path):
+    runs = []
+    for helped in (False, True):
+        job = Job(tmp_path, 0.3)
+        optimizer = Adam(job.model.parameters(), lr=0.01)
+        trainer = Trainer(job.model, optimizer, [tuple(batch())], width=10_000)
+        with processes(job.model, trainer.part_loss) if helped else contextlib.nullcontext():
             trainer.fit(3)
-            assert processes.active is None and not multiprocessing.active_children()
-            assert len(job.helpers()) == threads - 1
-            runs.append([p.array for p in job.model.parameters()])
-    finally:
-        tinytorch.set_num_threads(before)
-    for one, two in zip(*runs):
-        np.testing.assert_allclose(one, two, atol=1e-5)
+            assert len(multiprocessing.active_children()) == helped
+        runs.append([p.array for p in job.model.parameters()])
+    assert all(np.array_equal(one, two) for one, two in zip(*runs))
+
+
+def test_every_thread_has_its_own(tmp_path):
+    """Of two threads that train two models side by side, none takes the other's processes."""
+    jobs = [Job(tmp_path / name) for name in "ab"]
+    wanted, found = [job.gradients() for job in jobs], {}
+
+    def work(n):
+        with jobs[n].team() as team:
+            found[n] = [jobs[n].gradients() for _ in range(3)], len(jobs[n].helpers()), team.helps
+
+    threads = [threading.Thread(target=work, args=[n]) for n in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for n in range(2):
+        results, helpers, helps = found[n]
+        assert helps and helpers == 1 and all(same(each, wanted[n]) for each in results)

@@ -15,7 +15,7 @@ import numpy as np
 
 from .autograd import hand_over, rule
 from .machine import get_num_threads
-from .processes import processes, walked, with_dice
+from .processes import here, processes, walked, with_dice  # noqa: F401 - for all who ask here
 from .tensor import _switch, numpy_generator, primitive, recording, wrap
 
 # numbers in one layer, batch * tokens * width: below, a second one costs time
@@ -27,13 +27,14 @@ _pools = {}  # process -> its threads; a forked process has none of its parent's
 def parts_for(numbers):
     """How many parts a batch is worth: as many as `set_num_threads` said, or 1 if it is small.
 
-    Smaller ones are worth it while `processes` last.
+    Smaller ones are worth it while `processes` last, whether they can help or not: a run has the
+    same results on every system.
 
     Args:
         numbers: how many numbers the output of one layer has, such as batch * tokens * width.
     """
-    helped = recording() and processes.active and processes.active.helps
-    return get_num_threads() if numbers >= (WORTH_A_PROCESS if helped else WORTH_A_THREAD) else 1
+    least = WORTH_A_PROCESS if here.team and recording() else WORTH_A_THREAD
+    return get_num_threads() if numbers >= least else 1
 
 
 def in_threads(work, parts, seeds=None):
@@ -173,7 +174,7 @@ def _cut(batch, parts, count):
 
 def _added(mean_loss, pieces, shares):
     """(loss, {leaf: gradient}) of all parts together, added in the order of the parts."""
-    seeds, team = drawn_seeds(len(pieces)), processes.active
+    seeds, team = drawn_seeds(len(pieces)), here.team
     found = team and team.compute(mean_loss, pieces, shares, seeds)
     if not found:
         walks = [(mean_loss, *part) for part in zip(pieces, shares)]

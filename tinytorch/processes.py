@@ -10,36 +10,54 @@ import functools
 import mmap
 import multiprocessing
 import operator
+import os
 import pickle
 import signal
 import sys
 import threading
 import time
 import traceback
+import types
 import warnings
 
 import numpy as np
 
+from . import autograd
 from .autograd import backward as walk
+from .layers import Module
+from .machine import get_num_threads
 from .profiler import profile
-from .tensor import Generator, Tensor, _switch, wrap
+from .tensor import RULES, Generator, Parameter, Tensor, _switch, wrap
 
 ALIGNED = 64  # bytes: where an array begins in shared memory
 REST = 100  # batches that are computed here once the processes come too late
 GONE = (EOFError, OSError)  # what the other end of a pipe says when its process has ended
 
 
+class _Here(threading.local):
+    """The `processes` that last in a thread."""
+
+    team = None
+
+
+here = _Here()
+
+
 class processes:
     """While a `with` lasts, the parts of `mean_loss` are computed in processes, not in threads.
 
-    It changes no result, not to the bit. For each batch a process gets the parameters' numbers
-    anew; all else it knows from when it began, so it begins anew when an attribute of a module, or
-    what requires a gradient, has changed. What `mean_loss` writes elsewhere, into a list of yours,
-    stays in the process.
+    The results are those of threads, to the bit, where they depend on nothing but the batch, the
+    model's parameters and attributes, and random numbers of `manual_seed`. For each batch a
+    process gets the parameters' numbers anew; all else it knows from when it began, so it begins
+    anew when an attribute of a module, a rule, or what requires a gradient, has changed. It does
+    not see what else changes meanwhile: an annealed setting in a closure, a teacher outside of the
+    model, NumPy's own generators. What `mean_loss` writes elsewhere, into a list of yours, stays
+    in the process, and it must not wait for a lock that another thread may hold.
 
-    Threads do the work as before where there is no fork; under `no_grad` and `profile`; and for a
-    model that has buffers or hooks, sets attributes as it computes, or uses other leaves than its
-    parameters. While another program needs the cores, and processes come late, the parts are
+    Threads do the work as before where there is no fork; before `set_num_threads(2)` or more;
+    under `no_grad` and `profile`; and for a model that has buffers, hooks, or attributes that can
+    be written into (a list, an array), sets attributes as it computes, or uses other leaves than
+    its parameters. While another program needs the cores, and processes come late, the parts are
     computed here, one after the other.
 
     Args:
@@ -61,26 +79,24 @@ class processes:
     tensor([[3.]])
     """
 
-    active = None  # the one that lasts
-
     def __init__(self, model, mean_loss):
-        self.model, self.mean_loss = model, mean_loss
-        self.members, self.seen, self.changed = [], None, False
-        self.thread, self.late, self.resting = threading.get_ident(), 0.5, 0
+        self.model, self.mean_loss, self.members, self.seen = model, mean_loss, [], None
+        self.program, self.late, self.resting = os.getpid(), 0.5, 0
         self.helps = sys.platform == "linux" and not multiprocessing.current_process().daemon
 
     def __enter__(self):
-        self.before, processes.active = processes.active, self
+        self.before, here.team = here.team, self
         return self
 
     def __exit__(self, *error):
-        processes.active = self.before
+        here.team = self.before
         self.stop()
 
     def stop(self):
         """End all processes; the next batch begins them anew."""
-        for member in self.members:
-            member.end()
+        if os.getpid() == self.program:  # and not in a copy of it
+            for member in self.members:
+                member.end()
         self.members, self.seen = [], None
 
     def compute(self, mean_loss, pieces, shares, seeds):
@@ -101,7 +117,7 @@ class processes:
         parts = [(mean_loss, *part) for part in zip(pieces, shares, seeds)]
         if self.resting:
             self.resting -= 1
-            return self._sound([attempt(*part) for part in parts])
+            return [walk_apart(*part) for part in parts]
         try:
             answers = self._side_by_side(parts)
         except GONE:
@@ -110,7 +126,10 @@ class processes:
         except BaseException:  # Ctrl-C: what they have not said yet is no answer to the next batch
             self.stop()
             raise
-        return self._sound(answers)
+        for answer in answers:
+            if isinstance(answer, BaseException):
+                raise answer
+        return self._give_up() if None in answers else answers
 
     def _side_by_side(self, parts):
         """The answers of all parts; and a rest, if one after the other would have been quicker."""
@@ -119,7 +138,7 @@ class processes:
             numbers[...] = p.array
         for member, part in zip(self.members, parts[1:]):
             member.ask(*part[1:])
-        answers = [attempt(*parts[0])]
+        answers = [self.attempt(*parts[0])]
         used = time.thread_time() - used
         answers += [member.answer(self.params) for member in self.members[: len(parts) - 1]]
         lateness = (time.perf_counter() - begin) / (used * len(parts))
@@ -128,26 +147,30 @@ class processes:
             self.late, self.resting = 0.8, REST
         return answers
 
-    def _sound(self, answers):
-        """The answers, if they are some; raises the first error among them."""
-        for answer in answers:
-            if isinstance(answer, Exception):
-                raise answer
-        return self._give_up() if None in answers else answers
+    def attempt(self, mean_loss, piece, share, seed):
+        """What `walked` gives, or its error, or None if processes cannot help with this model."""
+        try:
+            loss, found = walk_apart(mean_loss, piece, share, seed)
+        except Exception as error:
+            return error
+        if found.keys() - self.places.keys():  # other leaves
+            return None
+        if self._changed():  # by computing: as if nothing had been
+            for module, attributes in zip(self.modules, self.attributes):
+                vars(module).clear()
+                vars(module).update(attributes)
+            return None
+        return loss, found
 
     def _ready(self, pieces):
         """Whether there are processes for all parts but the first, and they know the model."""
-        here = self.helps and threading.get_ident() == self.thread
-        if not here or profile.on or _switch.watched:  # they shall see all parts
+        alone = os.getpid() != self.program or get_num_threads() < 2  # BLAS may have threads then
+        if not self.helps or alone or profile.on or _switch.watched:  # they shall see all parts
             return False
-        if any(tensor.requires_grad for tensor in pieces[0]):  # it has a graph behind it
+        if not all(isinstance(tensor, Tensor) and can_be_sent(tensor) for tensor in pieces[0]):
             return False
-        changed = self.seen is not None and self._changed()
-        if changed:
+        if self.seen is not None and self._changed():
             self.stop()
-            if self.changed:  # a batch ago, too: computing changes it
-                return self._give_up()
-        self.changed = changed
         if self.seen is None:
             self._begin()
         try:
@@ -161,15 +184,18 @@ class processes:
         """Note what the processes will know of the model."""
         self.modules, self.params = list(self.model.modules()), list(self.model.parameters())
         self.places = {p: n for n, p in enumerate(self.params)}
+        self.attributes = [dict(vars(module)) for module in self.modules]
         self.numbers, self.seen = shared_like(self.params), self._look()
-        if self.model.buffers() or any(module.forward_hooks for module in self.modules):
+        plain = all(is_plain(v) for attributes in self.attributes for v in attributes.values())
+        hooked = any(module.forward_hooks for module in self.modules)
+        if hooked or not plain:
             self._give_up()
 
     def _look(self):
         """All that decides what the model computes, but the numbers of its parameters."""
         seen = [value for module in self.modules for value in vars(module).values()]
-        seen += [p.requires_grad for p in self.params]
-        return seen, [(p.array.shape, p.array.dtype) for p in self.params]
+        seen += [*RULES.values(), autograd.answers_of, *(p.requires_grad for p in self.params)]
+        return seen, [(p.array.shape, p.array.dtype, p.array.strides) for p in self.params]
 
     def _changed(self):
         (seen, kinds), (before, kinds_before) = self._look(), self.seen
@@ -206,9 +232,9 @@ class Member:
         self.pipe.send_bytes(pickle.dumps(job))  # its own send() takes longer
 
     def answer(self, params):
-        """What `walked` gives there, an error, or None if it has used other leaves."""
+        """What `attempt` gives there."""
         told = pickle.loads(self.pipe.recv_bytes())
-        if told is None or isinstance(told, Exception):
+        if told is None or isinstance(told, BaseException):
             return told
         loss, places = told
         return loss, {params[n]: self.gradients[n] for n in places}
@@ -217,7 +243,6 @@ class Member:
         """Whatever it is doing: it holds nothing of its own."""
         self.process.kill()
         self.process.join()
-        self.process.close()
         self.pipe.close()
 
 
@@ -232,7 +257,12 @@ def serve(near_end, pipe, owner, gradients):
     try:
         while True:
             arrays, share, seed = pickle.loads(pipe.recv_bytes())
-            part = attempt(owner.mean_loss, tuple(map(wrap, arrays)), share, seed)
+            try:
+                part = owner.attempt(owner.mean_loss, tuple(map(wrap, arrays)), share, seed)
+            except BaseException as error:  # sys.exit()
+                part = error
+            for stream in filter(None, (sys.stdout, sys.stderr)):
+                stream.flush()  # nobody does it at the end
             pipe.send_bytes(pickle.dumps(told(part, owner.places, gradients)))
     except GONE:
         pass  # the program has ended
@@ -240,11 +270,9 @@ def serve(near_end, pipe, owner, gradients):
 
 def told(part, places, gradients):
     """What a process says of its part; the gradients themselves stand in shared memory."""
-    if isinstance(part, Exception):
-        return sendable(part)
+    if part is None or isinstance(part, BaseException):
+        return part and sendable(part)
     loss, found = part
-    if found.keys() - places.keys():
-        return None
     for leaf, g in found.items():
         gradients[places[leaf]][...] = g
     return loss, [places[leaf] for leaf in found]
@@ -254,23 +282,39 @@ def sendable(error):
     """An error as it can be sent, with a note on the place where it was raised."""
     place = "".join(traceback.format_exception(error))
     try:
-        error = pickle.loads(pickle.dumps(error))
-    except Exception:  # one whose class takes more than a message
-        error = RuntimeError(f"{type(error).__name__}: {error}")
+        copy = pickle.loads(pickle.dumps(error))
+    except Exception:  # its class takes more than a message
+        copy = None
+    if not isinstance(copy, BaseException):
+        copy = RuntimeError(f"{type(error).__name__}: {error}")
+    error = copy
     error.add_note(f"raised where a process computed its part:\n{place}")
     return error
 
 
 # -- both
-def attempt(mean_loss, piece, share, seed):
-    """What `walked` gives, or its error. What is cut again meanwhile, threads compute."""
-    before, processes.active = processes.active, None
+def walk_apart(mean_loss, piece, share, seed):
+    """What `walked` gives, with random numbers of its own; what is cut again is for threads."""
+    before, here.team = here.team, None
     try:
         return with_dice(lambda: walked(mean_loss, piece, share), seed, on=True)
-    except Exception as error:
-        return error
     finally:
-        processes.active = before
+        here.team = before
+
+
+PLAIN = (int, float, str, type(None), np.dtype, types.FunctionType, types.BuiltinFunctionType)
+
+
+def is_plain(value):
+    """True for what can be replaced but not written into: numbers, words, functions, modules."""
+    if isinstance(value, tuple):
+        return all(map(is_plain, value))
+    return isinstance(value, (*PLAIN, Parameter, Module))
+
+
+def can_be_sent(tensor):
+    """True if a copy computes the same to the bit, and no gradient goes through it."""
+    return tensor.array.flags.c_contiguous and not tensor.requires_grad
 
 
 def shared_like(tensors):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from . import console
+from . import console, parallel
 from .download import digest
 from .layers import Dropout
 
@@ -160,7 +160,8 @@ def epoch_loss(trainer):
 def _fitted(trainer, steps, report, **more):
     """`trainer.fit`, its errors said in the words of a script."""
     try:
-        trainer.fit(steps, report=report, **more)
+        with parallel.processes(trainer.model, trainer.part_loss):
+            trainer.fit(steps, report=report, **more)
     except FloatingPointError:
         told = f"the loss is no number any more after {trainer.step} steps"
         raise console.Diverged(told) from None

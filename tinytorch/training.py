@@ -293,8 +293,10 @@ class Stepper:
     # -- what a batch is; a subclass may say otherwise
     def mean_loss(self, batch):
         """The mean loss of a batch, a Tensor."""
-        inputs, _ = batch
+        inputs, targets = batch
         parts = parallel.parts_for(inputs.numel() * self.width) if self.width else 1
+        if parts == 1:
+            return self.part_loss(inputs, targets)
         return parallel.side_by_side(self.part_loss, *batch, parts=parts, count=self.part_count)
 
     def part_loss(self, inputs, targets):
@@ -997,22 +999,21 @@ class Trainer(Resumable):
         if patience and self.progress["waited"] >= patience:
             steps = self.step  # it has stopped already, before a resume
         try:
-            with parallel.processes(self.model, self.part_loss):
-                for batches in self.feed(steps):
-                    figures = self.train_step(batches)
-                    self.progress["batch"] += len(batches)
-                    self._need_finite(figures)
-                    if evaluate_every and self.step % evaluate_every == 0:
-                        figures |= self._compare()
-                    self.journal.log(self.step, **figures)
-                    if self.folder and "validation_loss" in figures and not self.progress["waited"]:
-                        self.save(self.folder / "best.safetensors")
-                    if self.folder and save_every and self.step % save_every == 0:
-                        self.save()
-                    if report and report(self.step, figures):
-                        break
-                    if patience and self.progress["waited"] >= patience:
-                        break
+            for batches in self.feed(steps):
+                figures = self.train_step(batches)
+                self.progress["batch"] += len(batches)
+                self._need_finite(figures)
+                if evaluate_every and self.step % evaluate_every == 0:
+                    figures |= self._compare()
+                self.journal.log(self.step, **figures)
+                if self.folder and "validation_loss" in figures and not self.progress["waited"]:
+                    self.save(self.folder / "best.safetensors")
+                if self.folder and save_every and self.step % save_every == 0:
+                    self.save()
+                if report and report(self.step, figures):
+                    break
+                if patience and self.progress["waited"] >= patience:
+                    break
         except KeyboardInterrupt:
             print(f"stopped after step {self.step}; {self._kept()}")
             raise
