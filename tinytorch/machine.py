@@ -10,7 +10,8 @@ what they save.
 
 NumPy's matrix products may use threads of their own (BLAS threads). For the small matrices of this
 course they are no help, and they collapse when another program needs a core. `set_num_threads(n)`
-gives the products one thread, and lets `parallel.in_threads` work on n parts of a batch at a time.
+gives the products one thread, and lets `parallel` work on n parts of a batch at a time, in threads
+or in processes.
 """
 
 import ctypes

@@ -15,7 +15,7 @@ import numpy as np
 
 from .autograd import hand_over, rule
 from .machine import get_num_threads
-from .processes import here, processes, walked, with_dice  # noqa: F401 - for all who ask here
+from .processes import here, processes, walked, with_dice  # noqa: F401 - processes is for all
 from .tensor import _switch, numpy_generator, primitive, recording, wrap
 
 # numbers in one layer, batch * tokens * width: below, a second one costs time

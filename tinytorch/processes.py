@@ -164,8 +164,11 @@ class processes:
 
     def _ready(self, pieces):
         """Whether there are processes for all parts but the first, and they know the model."""
-        alone = os.getpid() != self.program or get_num_threads() < 2  # BLAS may have threads then
-        if not self.helps or alone or profile.on or _switch.watched:  # they shall see all parts
+        if not self.helps or os.getpid() != self.program:  # a copy of it shares the pipes
+            return False
+        if get_num_threads() < 2:  # BLAS may have threads then, and a fork wait for them for ever
+            return False
+        if profile.on or _switch.watched:  # they are to see all parts
             return False
         if not all(isinstance(tensor, Tensor) and can_be_sent(tensor) for tensor in pieces[0]):
             return False
@@ -186,10 +189,8 @@ class processes:
         self.places = {p: n for n, p in enumerate(self.params)}
         self.attributes = [dict(vars(module)) for module in self.modules]
         self.numbers, self.seen = shared_like(self.params), self._look()
-        plain = all(is_plain(v) for attributes in self.attributes for v in attributes.values())
-        hooked = any(module.forward_hooks for module in self.modules)
-        if hooked or not plain:
-            self._give_up()
+        if not all(is_plain(v) for attributes in self.attributes for v in attributes.values()):
+            self._give_up()  # such as hooks, buffers and lists
 
     def _look(self):
         """All that decides what the model computes, but the numbers of its parameters."""
