@@ -29,6 +29,7 @@ SETTERS = (  # what the function is called, by how OpenBLAS was built
 )
 
 _workers = None  # None: not set, and BLAS does as it likes
+_told = False  # whether BLAS was told to use one thread
 
 
 def keep_memory(size=LARGE):
@@ -83,11 +84,16 @@ def set_num_threads(count):
     Raises:
         ValueError: count is not a whole number of at least 1.
     """
-    global _workers
+    global _workers, _told
     if not isinstance(count, int) or isinstance(count, bool) or count < 1:
         raise ValueError(f"a number of threads is a whole number of at least 1, not {count!r}")
-    _workers = count
-    return _set_blas_threads(1)
+    _workers, _told = count, _set_blas_threads(1)
+    return _told
+
+
+def blas_was_told():
+    """True if BLAS computes with one thread because `set_num_threads` could tell it so."""
+    return _told
 
 
 def _set_blas_threads(count):

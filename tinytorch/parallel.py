@@ -16,7 +16,7 @@ import numpy as np
 from .autograd import hand_over, rule
 from .machine import get_num_threads
 from .processes import here, processes, walked, with_dice  # noqa: F401 - processes is for all
-from .tensor import _switch, numpy_generator, primitive, recording, wrap
+from .tensor import SLOTS, _switch, numpy_generator, primitive, recording, wrap
 
 # numbers in one layer, batch * tokens * width: below, a second one costs time
 WORTH_A_THREAD, WORTH_A_PROCESS = 50_000, 30_000
@@ -27,13 +27,14 @@ _pools = {}  # process -> its threads; a forked process has none of its parent's
 def parts_for(numbers):
     """How many parts a batch is worth: as many as `set_num_threads` said, or 1 if it is small.
 
-    Smaller ones are worth it while `processes` last, whether they can help or not: a run has the
-    same results on every system.
+    Smaller ones are worth it while `processes` last that can compute the model on some system, if
+    not on this one: a run has the same results on every system.
 
     Args:
         numbers: how many numbers the output of one layer has, such as batch * tokens * width.
     """
-    least = WORTH_A_PROCESS if here.team and recording() else WORTH_A_THREAD
+    fits = here.teams and here.teams[-1].fits and recording()
+    least = WORTH_A_PROCESS if fits else WORTH_A_THREAD
     return get_num_threads() if numbers >= least else 1
 
 
@@ -99,7 +100,10 @@ def backward(mean_loss, *batch, parts=None, count=None):
         loss.backward()
         return loss.item()
     loss, gradients = _added(mean_loss, pieces, shares)
-    hand_over(gradients)
+    if getattr(SLOTS["backward"], "knows_hooks", False):  # of leaves, see register_hook
+        with_slopes(list(gradients), loss, list(gradients.values())).backward()
+    else:
+        hand_over(gradients)
     return loss
 
 
@@ -174,7 +178,7 @@ def _cut(batch, parts, count):
 
 def _added(mean_loss, pieces, shares):
     """(loss, {leaf: gradient}) of all parts together, added in the order of the parts."""
-    seeds, team = drawn_seeds(len(pieces)), here.team
+    seeds, team = drawn_seeds(len(pieces)), here.team_for(mean_loss)
     found = team and team.compute(mean_loss, pieces, shares, seeds)
     if not found:
         walks = [(mean_loss, *part) for part in zip(pieces, shares)]
