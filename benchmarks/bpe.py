@@ -24,7 +24,8 @@ import sysconfig
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+import manners
+
 GPT2 = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 CHUNK = 10_000  # characters: what `tokenizers` gets at a time, so that all cores have work
 TASKS = ("train", "encode", "again", "decode")
@@ -189,7 +190,7 @@ class Worker:
 
     def __init__(self, library, path):
         words = [sys.executable, __file__, str(path), "--worker", library]
-        own = {"PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
+        own = {"PYTHONPATH": os.pathsep.join([str(manners.ROOT), os.environ.get("PYTHONPATH", "")])}
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
         self.process = subprocess.Popen(words, env=os.environ | own, **pipes)
         self.missing = self.answer()["missing"]
@@ -274,9 +275,7 @@ def row(cells):
 
 
 def read_flags():
-    flags = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    flags = manners.Parser(__doc__)
     flags.add_argument("texts", nargs="*", type=Path, help="files to measure on, UTF-8")
     flags.add_argument("--merges", type=int, default=1000, help="how many (default: 1000)")
     flags.add_argument("--rounds", type=int, default=3, help="turns of each (default: 3)")
@@ -284,9 +283,7 @@ def read_flags():
     flags.add_argument("--no-stdlib", action="store_true", help="the given texts alone")
     flags.add_argument("--worker", choices=list(LIBRARIES), help=argparse.SUPPRESS)
     found = flags.parse_args()
-    for name in ("merges", "rounds", "megabytes"):
-        if not getattr(found, name) > 0:
-            flags.error(f"--{name} is above 0, not {getattr(found, name)}")
+    flags.need_positive(found, "merges", "rounds", "megabytes")
     for path in found.texts:
         if not path.is_file() or text_of(path) is None or not path.stat().st_size:
             flags.error(f"{path} is no file with text in UTF-8")
@@ -314,4 +311,4 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    manners.begin(main)

@@ -30,9 +30,9 @@ import sys
 import time
 from pathlib import Path
 
+import manners
 import numpy as np
 
-ROOT = Path(__file__).resolve().parents[1]
 WORKLOADS = {  # B samples of T tokens, width D, L blocks with H heads, V kinds of tokens
     "W1": {"B": 4, "T": 128, "D": 64, "L": 3, "H": 4, "V": 80},
     "W2": {"B": 32, "T": 128, "D": 128, "L": 4, "H": 4, "V": 80},
@@ -277,7 +277,7 @@ def untie(as_set):
 
 def environment(threads):
     """The environment of a worker: so many threads, and this library first."""
-    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    paths = [str(manners.ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     names = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
     own = {"PYTHONPATH": os.pathsep.join(paths)} | dict.fromkeys(names, str(threads))
     return os.environ | own
@@ -434,9 +434,7 @@ def row(cells):
 
 
 def read_flags():
-    flags = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    flags = manners.Parser(__doc__)
     flags.add_argument("--vs", choices=list(TITLES), help="measure this beside TinyTorch")
     flags.add_argument("--workloads", default="W1,W2,W4a,W4b", help=f"of {', '.join(WORKLOADS)}")
     flags.add_argument("--threads", type=int, default=min(2, os.cpu_count() or 1), help="of both")
@@ -453,6 +451,11 @@ def read_flags():
     found.workloads = found.workloads.split(",")
     if unknown := set(found.workloads) - set(WORKLOADS):
         flags.error(f"no workload {min(unknown)!r}: there are {', '.join(WORKLOADS)}")
+    flags.need_positive(found, "threads", "rounds", "block")
+    if found.prepare and not Path(found.prepare).is_file():
+        flags.error(f"--prepare: there is no file {found.prepare}")
+    if found.vs == "torch" or found.readme:
+        flags.need_torch("--readme" if found.readme else "--vs torch")
     return found
 
 
@@ -471,4 +474,4 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    manners.begin(main)

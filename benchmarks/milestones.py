@@ -25,9 +25,10 @@ import tempfile
 import time
 from pathlib import Path
 
+import manners
 from gpt import environment, untie
+from manners import ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "milestones" / "05_2017_transformer"
 SHORT = ["--epochs", "5", "--batch-size", "4"]
 PICTURE = str(Path(tempfile.gettempdir(), "attention_proof.png"))  # nobody looks at it
@@ -39,7 +40,6 @@ SCRIPTS = {  # name -> the script, its flags, its tokenizer
     "step2": ("step2_tinycoder.py", [], "byte pairs"),
     "step3": ("step3_shakespeare.py", [], "characters"),
 }
-sys.path.insert(0, str(ROOT))
 
 
 def row(cells):
@@ -93,10 +93,14 @@ def followed(words):
     pipes = {"stdout": subprocess.PIPE, "encoding": "utf-8"}
     lines = []
     with subprocess.Popen(words, env=os.environ | own, cwd=FOLDER, **pipes) as process:
-        for line in process.stdout:
-            lines.append(line)
-            if line.startswith("training"):
-                print(line.rstrip(), file=sys.stderr)
+        try:
+            for line in process.stdout:
+                lines.append(line)
+                if line.startswith("training"):
+                    print(line.rstrip(), file=sys.stderr)
+        except KeyboardInterrupt:  # the script has heard it too, and may still say something
+            process.stdout.read()
+            raise KeyboardInterrupt("the table ends here") from None
     return process.returncode, "".join(lines)
 
 
@@ -284,8 +288,6 @@ class Worker:
 
 def beside_torch(flags):
     """Train both, in turns; print a row for each; give the exit code."""
-    if not flags.data:
-        raise SystemExit("--vs torch needs --data FILE, the text of Tiny Shakespeare")
     workers = {name: Worker(name, flags) for name in LIBRARIES}
     turns = []
     for turn in range(math.ceil(flags.steps / flags.turn)):
@@ -468,9 +470,7 @@ def tables(flags):
 
 
 def read_flags():
-    flags = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    flags = manners.Parser(__doc__)
     flags.add_argument("--only", default=",".join(SCRIPTS), help=f"of {', '.join(SCRIPTS)}")
     flags.add_argument("--data", type=Path, help="Tiny Shakespeare, if it is not to be fetched")
     flags.add_argument("--vs", choices=["torch"], help="train nanoGPT's settings beside it")
@@ -489,6 +489,11 @@ def read_flags():
     if found.data and not found.data.is_file():
         flags.error(f"--data: there is no file {found.data}")
     found.data = found.data and found.data.resolve()
+    flags.need_positive(found, "threads", "steps", "turn", "short")
+    if found.vs:
+        flags.need_torch("--vs torch")
+        if not found.data:
+            flags.error("--vs torch needs --data FILE, the text of Tiny Shakespeare")
     return found
 
 
@@ -503,7 +508,4 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        sys.exit(130)
+    manners.begin(main)

@@ -39,11 +39,33 @@ class Diverged(Failed):
 STOPPED = "stopped: nothing is saved, and there is no verdict"
 
 
+def without_numpy():
+    """What to do where NumPy is missing, in one sentence."""
+    here = "Scripts\\python" if os.name == "nt" else "bin/python"
+    return (
+        f"NumPy is not installed in this Python, {sys.executable}: `python -m tito setup` in the "
+        f"course's folder makes an environment that has it; start this with {Path('.venv', here)}"
+    )
+
+
+def _program():
+    """The name of the script; of a package, as in `python -m tinytorch.names`, the package's."""
+    path = Path(sys.argv[0])
+    return path.parent.name if path.name == "__main__.py" else path.name
+
+
+def _is_without_numpy(error):
+    return isinstance(error, ModuleNotFoundError) and error.name == "numpy"
+
+
 def _while_importing(kind, error, trace):
     """Ctrl-C before `run` is reached: the script is still reading its modules."""
     if issubclass(kind, KeyboardInterrupt) and not hasattr(sys, "ps1"):  # not in a REPL
         print(f"\n{STOPPED}", file=sys.stderr, flush=True)
         os._exit(INTERRUPTED)
+    if _is_without_numpy(error):
+        print(f"{_program()}: {without_numpy()}", file=sys.stderr)
+        return
     trace = tracebacks.cut(trace)
     sys.__excepthook__(kind, error.with_traceback(trace), trace)
 
@@ -57,7 +79,7 @@ def run(main):
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a cp1252 console cannot print everything
-    name = Path(sys.argv[0]).name
+    name = _program()
     try:
         code = main()
         sys.stdout.flush()
@@ -79,6 +101,8 @@ def run(main):
         told, code = _cut(error), 1
         if isinstance(error, OSError) and error.errno and not error.filename:
             told = f"{name}: what it prints cannot be written ({error.strerror})"
+        if _is_without_numpy(error):
+            told = f"{name}: {without_numpy()}"
         if not isinstance(error, BrokenPipeError):  # nobody reads on
             print(told, file=sys.stderr)
     try:
@@ -246,8 +270,11 @@ def text_flags(flags, presets, kept=None):
     """
     first = _Parser(prog=flags.prog, add_help=False, allow_abbrev=False)
     first.add_argument("--preset", choices=list(presets), default="default")
-    first.add_argument("--resume")
+    for flag in ("--resume", "--steps", "--epochs"):
+        first.add_argument(flag)
     asked, _ = first.parse_known_args()
+    if asked.steps is not None and asked.epochs is not None:
+        flags.error("--epochs is instead of --steps: leave one of them out")
     flags.set_defaults(**presets[asked.preset])
     settings = kept(asked.resume) if kept and asked.resume else {}
     if strange := set(settings) - {action.dest for action in flags._actions}:

@@ -27,6 +27,7 @@ THREADS = (
 )
 # What changes how Python runs or warns, or what pytest loads: -O would take every assert away.
 MEDDLING = ("PYTHONOPTIMIZE", "PYTHONWARNINGS", "PYTHONINSPECT", "PYTEST_PLUGINS")
+PATIENCE = 20  # seconds that a program has to end in order
 PRINTED = 16 * 2**20  # bytes that a run may print
 
 
@@ -158,11 +159,22 @@ def script(path, flags, course):
 
 
 def follow(command, course, folder=None, more=()):
-    """Run a program to its end; give its exit code. Ctrl-C is for the program: tito waits."""
+    """Run a program to its end; give its exit code. Ctrl-C is for the program: tito waits.
+
+    Another signal that ends tito is handed on, so that JupyterLab can end its kernels.
+    """
     before = signal.signal(signal.SIGINT, _leave_it_to_the_program)
     try:
         env = environment(course) | dict(more)
-        code = subprocess.run(command, env=env, cwd=folder, check=False).returncode
+        with _ended_in_order(), subprocess.Popen(command, env=env, cwd=folder) as process:
+            try:
+                code = process.wait()
+            except SystemExit:
+                process.terminate()
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(timeout=PATIENCE)
+                process.kill()
+                raise
     finally:
         signal.signal(signal.SIGINT, before)
     return code if code >= 0 else 128 - code

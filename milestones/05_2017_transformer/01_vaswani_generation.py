@@ -142,10 +142,16 @@ def read_flags():
 
 def checked_question(question, tokenizer):
     """Refuse, before any training, a question that the model could not read."""
-    try:
-        length = len(tokenizer.encode(question_text(question)))
-    except ValueError as error:
-        raise console.Refusal(f"--ask: {error}") from None
+    if not question.strip():
+        raise console.Refusal(f"--ask: the question is empty: try --ask {SAMPLES[0]!r}")
+    known = set("".join(map(pair_text, every_talk())))
+    for place, character in enumerate(question):
+        if character not in known:
+            raise console.Refusal(
+                f"--ask: {character!r} at place {place} of the question stands nowhere in "
+                "TinyTalks, and cannot be read: ask without it"
+            )
+    length = len(tokenizer.encode(question_text(question)))
     if length >= CONTEXT:
         raise console.Refusal(
             f"--ask: the question takes {length} of {CONTEXT} characters and leaves no room for an "

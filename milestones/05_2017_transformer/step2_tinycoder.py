@@ -32,7 +32,7 @@ That code parses does not mean that it is right, or makes sense. `import ` is a 
 test: the answer stands in the text. It is written greedily.
 
     python step2_tinycoder.py                             2 minutes on two free cores; some 90 %
-                                                          parse (a model that counts: 67 %)
+                                                          parse (a model that counts: some 70 %)
     python step2_tinycoder.py --prompt "def forward(self, x):" --temperature 0.8
     python step2_tinycoder.py --preset small              smaller and faster, with a larger loss
 """

@@ -116,6 +116,15 @@ def test_epochs_are_passes_over_the_text(script, song, tmp_path):
     assert f"training 1/{round(known / 32)}" in out or "trained for 0" in out
 
 
+@pytest.mark.parametrize("script", STEPS)
+def test_steps_and_epochs_together_are_refused(script, song, tmp_path):
+    """Also where --steps only says what it is without it."""
+    for steps in ("--steps=2", "--steps=100"):
+        code, out, err = run(script, steps, "--epochs", 2, *data(script, song), cwd=tmp_path)
+        assert (code, out) == (2, "") and err.count("\n") == 1
+        assert "--epochs is instead of --steps: leave one of them out" in err
+
+
 @pytest.mark.parametrize("script", QUICK)
 def test_the_preset_gives_way_to_a_flag(script, song, tmp_path):
     flags = [*data(script, song), "--steps=1"]

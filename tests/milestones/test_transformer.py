@@ -162,7 +162,10 @@ def test_bad_flags_get_one_sentence(script, sentence):
 
 
 BAD_QUESTIONS = {
-    "'ÿ' (U+00FF) at place 11 is not in the vocabulary": "What is ÿ?",
+    "'ÿ' at place 8 of the question stands nowhere in TinyTalks": "What is ÿ?",
+    "'K' at place 7 of the question stands nowhere in TinyTalks": "Why is K?",
+    "the question is empty": "",
+    "the question is empty: try --ask 'What does a cow eat?'": " ",
     "takes 170 of 128 characters and leaves no room": "a" * 164,
 }
 

@@ -19,6 +19,16 @@ told = {"argv": sys.argv[1:], "cwd": os.getcwd(), "config": os.environ["JUPYTER_
 pathlib.Path(os.environ["FAKE_LAB"]).write_text(json.dumps(told), encoding="utf-8")
 sys.exit(5)
 """
+ENDS_IN_ORDER = """import os, signal, sys, time
+
+def end(number, frame):
+    os.write(1, b"kernels ended\\n")  # print takes no second one while it is at work
+    sys.exit(0)
+
+signal.signal(signal.SIGTERM, end)
+os.write(1, b"on\\n")
+time.sleep(60)
+"""
 
 
 @pytest.fixture
@@ -102,6 +112,27 @@ def test_ctrl_c_while_jupyterlab_starts_is_no_traceback(toy, lesson, lab, tmp_pa
     os.killpg(process.pid, signal.SIGINT)  # the terminal sends it to both
     _, err = process.communicate(timeout=20)
     assert (process.returncode, err) == (130, "")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are different there")
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_what_ends_start_ends_jupyterlab_in_order(toy, lesson, lab, tmp_path, name):
+    number = getattr(signal, name)
+    fake = tmp_path / "fake" / "jupyterlab" / "__main__.py"
+    fake.write_text(ENDS_IN_ORDER, encoding="utf-8")
+    paths = [os.environ["PYTHONPATH"], str(ROOT)]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tito", "start", "01"],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert "Ctrl-C" in process.stdout.readline()
+    assert process.stdout.readline() == "on\n"
+    process.send_signal(number)  # to tito alone
+    out, err = process.communicate(timeout=20)  # until nobody holds its output any more
+    assert (process.returncode, out, err) == (128 + number, "kernels ended\n", "")
 
 
 def test_start_goes_on_where_you_left_off_and_from_any_folder_inside(toy, lesson, monkeypatch):

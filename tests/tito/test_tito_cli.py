@@ -1,5 +1,6 @@
 """The front door: help, speed, mistakes, consoles, milestones."""
 
+import ast
 import contextlib
 import io
 import json
@@ -8,12 +9,14 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
 
 import pytest
 from conftest import MILESTONE, ROOT, TENSOR
 
 from tinytorch.overlay import NAMES
 from tito import TitoError, report
+from tito import __main__ as front_door
 from tito.cli import COMMANDS
 from tito.commands import setup
 
@@ -39,6 +42,11 @@ def test_every_command_has_its_help(toy, command):
     code, out, _ = toy.tito(command, "--help")
     assert code == 0
     assert out.startswith(f"usage: tito {command}")
+
+
+def test_the_help_of_test_knows_exercises(toy):
+    assert "also an exercise: softmax" in " ".join(toy.tito("test", "--help")[1].split())
+    assert "exercise" not in toy.tito("export", "--help")[1]
 
 
 def test_version(toy):
@@ -87,6 +95,7 @@ MISTAKES = [
     (["test", "attention"], 1, "module 12_attention is not built yet"),
     (["test", "--limit", "soon"], 2, "'soon' is no time: give seconds, more than 0"),
     (["nbdev", "clean"], 2, "invalid choice"),
+    (["grade"], 2, "required: FOLDER\n"),
     (["milestone"], 2, "required: ACTION"),
     (["milestone", "info", "moon"], 1, "no milestone is called 'moon'"),
     (
@@ -267,6 +276,57 @@ def test_setup_goes_on_with_an_environment_that_has_no_pip(tmp_path, monkeypatch
         assert len(ran) == 2
 
 
+def test_setup_makes_the_environment_of_a_too_old_python_anew(tmp_path, monkeypatch, capsys):
+    """It was left there by the first try, and pip would refuse the course again."""
+    folder = tmp_path / ".venv"
+    python = setup.environment(folder)
+    (folder / "installed-course").touch()
+    monkeypatch.setattr(setup, "NEEDED", sys.version_info[:2])
+    assert setup.environment(folder) == python and (folder / "installed-course").is_file()
+    capsys.readouterr()
+    monkeypatch.setattr(setup, "NEEDED", (99, 1))
+    assert setup.environment(folder) == python and python.is_file()
+    here = ".".join(map(str, sys.version_info[:2]))
+    said = f"making an environment in .venv anew: that of Python {here} is too old ...\n"
+    assert capsys.readouterr().err == said
+    assert not (folder / "installed-course").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a script is no program there")
+def test_setup_makes_an_environment_anew_whose_python_does_not_run(tmp_path, capsys):
+    python = tmp_path / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text("#!/nowhere/python\n", encoding="utf-8")
+    python.chmod(0o755)
+    setup.environment(tmp_path / ".venv")
+    assert subprocess.run([python, "-c", ""], check=False).returncode == 0
+
+
+# -- a Python that is too old
+@pytest.mark.parametrize("version", [(3, 7, 16), (3, 10, 13)])
+@pytest.mark.parametrize("argv", [["setup", "pytest", "-n", "2"], []])
+def test_a_too_old_python_is_told_what_is_needed(version, argv, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "version_info", version)
+    monkeypatch.setattr(sys, "argv", ["tito", *argv])
+    monkeypatch.setattr(sys, "executable", "/bin/old")
+    monkeypatch.delitem(sys.modules, "tito.cli")
+    assert front_door.main() == 1
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    here = ".".join(map(str, version))
+    assert f"the course needs Python 3.11 or newer, and this is {here} (/bin/old)" in err
+    assert f"-m tito {' '.join(argv)}".strip() + "`" in err
+    assert "tito.cli" not in sys.modules, "nothing else of the course may be read"
+
+
+def test_a_too_old_python_can_read_as_far_as_that():
+    for name in ("__init__.py", "__main__.py"):
+        source = (ROOT / "tito" / name).read_text(encoding="utf-8")
+        ast.parse(source, feature_version=(3, 7))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert project["requires-python"] == f">={'.'.join(map(str, front_door.NEEDED))}"
+
+
 def test_a_narrow_window_cuts_no_word(monkeypatch):
     console = pytest.importorskip("rich.console").Console(width=50, file=io.StringIO())
     monkeypatch.setattr(report, "_console", lambda: console)
@@ -274,3 +334,20 @@ def test_a_narrow_window_cuts_no_word(monkeypatch):
     report.table([("jupyterlab", "failed", words)])
     told = console.file.getvalue().replace("jupyterlab  ", "", 1).replace("failed", "", 1)
     assert "".join(told.split()) == "".join(words.split())
+
+
+def test_a_narrow_window_breaks_a_line_between_words(monkeypatch):
+    """The table of `tito status`: 67 columns wide, in a window of 60."""
+    console = pytest.importorskip("rich.console").Console(width=60, file=io.StringIO())
+    monkeypatch.setattr(report, "_console", lambda: console)
+    header = ("module", "title", "passed", "not passed", "given", "points", "export")
+    row = ("13_transformers", "Blocks, GPT, generation", "0 of 8", "", "8", "0/100", "")
+    stale = ("12_attention", "Attention", "7 of 7", "", "", "90/90", "stale")
+    report.table([row, stale], header, spare=1)
+    told = console.file.getvalue()
+    assert max(map(len, told.splitlines())) <= 60
+    cells = [cell for line in (header, row, stale) for n, cell in enumerate(line) if n != 1]
+    assert {word for cell in cells for word in cell.split()} == set(told.split())
+    console.width, console.file = 74, io.StringIO()
+    report.table([row, stale], header, spare=1)
+    assert {"GPT,", "generation", "Attention"} < set(console.file.getvalue().split())

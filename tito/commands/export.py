@@ -15,11 +15,10 @@ def add_arguments(parser):
     )
 
 
-def add_modules(parser):
+def add_modules(parser, more=""):
     """The arguments that choose modules, shared with `tito test`."""
-    parser.add_argument(
-        "modules", nargs="*", metavar="NN", help="a module: 1, 01, tensor or 01_tensor"
-    )
+    words = f"a module: 1, 01, tensor or 01_tensor{more}"
+    parser.add_argument("modules", nargs="*", metavar="NN", help=words)
     parser.add_argument("--all", action="store_true", help="every module that has a notebook")
 
 

@@ -32,7 +32,8 @@ def add_arguments(parser):
         "container, or with an account that has nothing to lose."
     )
     parser.add_argument("folder", metavar="FOLDER", help="the folder of submissions")
-    parser.add_argument("modules", nargs="*", metavar="NN", help="what counts (default: all)")
+    chosen = {"nargs": "*", "default": [], "metavar": "NN"}  # a default: else it is "required"
+    parser.add_argument("modules", **chosen, help="what counts (default: all)")
     parser.add_argument(
         "--limit",
         type=seconds,

@@ -8,6 +8,7 @@ import venv
 from pathlib import Path
 
 from tito import TitoError
+from tito.__main__ import NEEDED
 from tito.course import HOME
 
 EXTRAS = {"pytest": "test", "jupyterlab": "lab"}  # what a program needs beyond the course itself
@@ -30,12 +31,24 @@ def run(args):
 
 
 def environment(folder):
-    """The Python of the environment, which is made if it is not there."""
+    """The Python of the environment, which is made if it is not there, or is too old."""
     python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    if not python.is_file():
-        print(f"making an environment in {folder.name} ...", file=sys.stderr, flush=True)
+    version = _version(python) if python.is_file() else None
+    if version is None or version < NEEDED:
+        was = f" anew: that of Python {'.'.join(map(str, version))} is too old" if version else ""
+        print(f"making an environment in {folder.name}{was} ...", file=sys.stderr, flush=True)
         venv.create(folder, clear=folder.is_dir())
     return python
+
+
+def _version(python):
+    """The version of a Python, (major, minor); None if it does not run."""
+    code = "import sys; print(*sys.version_info[:2])"
+    try:
+        told = subprocess.run([python, "-Ic", code], capture_output=True, text=True, check=False)
+    except OSError:
+        return None
+    return tuple(map(int, told.stdout.split())) or None
 
 
 def install(python, root, extra):

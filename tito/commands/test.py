@@ -10,7 +10,7 @@ from tito.commands.export import add_modules, build, chosen
 
 
 def add_arguments(parser):
-    add_modules(parser)
+    add_modules(parser, "; in a workspace also an exercise: softmax or activations.softmax")
     parser.add_argument(
         "--limit",
         type=seconds,
