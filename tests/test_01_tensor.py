@@ -1054,6 +1054,12 @@ class TestDtypes:
         assert (2**ids).tolist() == [2, 16] and (2.0**ids).dtype == np.float32
         assert (np.float64(2) ** x).dtype == np.float32 and (x**ids).tolist() == [1, 256]
 
+    def test_powers_of_booleans_are_whole_numbers(self):
+        mask = Tensor([True, False])
+        for result in (mask**2, mask.pow(2), mask.square()):
+            assert result.tolist() == [1, 0] and result.dtype == np.int64
+        assert (mask**0.5).dtype == np.float32 and (2**mask).tolist() == [2, 1]
+
     def test_whole_division_and_remainder(self):
         x = Tensor([-7, 7])
         assert (x // 2).tolist() == [-4, 3] and (x % 3).tolist() == [2, 1]

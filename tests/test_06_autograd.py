@@ -1182,6 +1182,11 @@ class TestRulesAtCorners:
         (x.softmax(-1) * Tensor([[1.0, 2.0, 3.0]])).sum().backward()
         assert x.grad.tolist()[0][1] == 0 and np.isfinite(x.grad.array).all()
 
+    def test_nan_counts_as_the_largest(self):
+        x = leaf([[1.0, np.nan, 2.0], [3.0, 4.0, 4.0]])
+        x.amax(1).sum().backward()
+        assert x.grad.tolist() == [[0, 1, 0], [0, 0.5, 0.5]]
+
     def test_nan_is_passed_on(self):
         x = leaf([1.0, np.nan])
         (x * x).sum().backward()

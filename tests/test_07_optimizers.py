@@ -5,6 +5,7 @@ import functools
 import json
 import math
 import pickle
+import re
 
 import numpy as np
 import pytest
@@ -627,15 +628,38 @@ class TestGroups:
 
     @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
     def test_frozen_parameters_are_taken_and_left_alone(self, kind):
-        moved, frozen = leaf([1.0], grad=[1.0]), leaf([1.0], grad=[1.0])
+        moved, frozen = leaf([1.0], grad=[1.0]), leaf([1.0])
         frozen.requires_grad_(False)
         optimizer = kind([moved, frozen])
         optimizer.step()
         assert moved.item() != 1.0 and frozen.item() == 1.0
         assert frozen.version == [0] and frozen not in optimizer.state
-        frozen.requires_grad_()
-        optimizer.step()
-        assert frozen.item() != 1.0
+
+    @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+    def test_whatever_has_a_gradient_moves(self, kind):
+        """Also without requires_grad, as where gradients are estimated and not walked for."""
+        usual, by_hand = leaf([1.0], grad=[1.0]), Tensor([1.0])
+        by_hand.grad = Tensor([1.0])
+        kind([usual]).step()
+        kind([by_hand]).step()
+        assert by_hand.item() == usual.item() != 1.0 and not by_hand.requires_grad
+
+    @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+    @pytest.mark.parametrize("shape", [(1,), (3,), (1, 2), ()])
+    def test_a_gradient_of_another_shape_is_refused(self, kind, shape):
+        params = [leaf([1.0, 1.0], grad=[1.0, 1.0]), leaf([1.0, 1.0])]
+        params[1].grad = Tensor(np.ones(shape))
+        told = f"the shape of its parameter, (2,), and here .grad has {shape}"
+        with pytest.raises(ValueError, match=re.escape(told)):
+            kind(params).step()
+        assert all(close(p, [1, 1]) for p in params)  # refused before anything moved
+
+    @pytest.mark.parametrize("grad, what", [(np.ones(2), "ndarray"), (1.0, "float")])
+    def test_a_gradient_that_is_no_tensor_is_refused(self, grad, what):
+        param = leaf([1.0, 1.0])
+        param.grad = grad
+        with pytest.raises(TypeError, match=rf"of shape \(2,\) is a {what}: make it a tensor"):
+            Adam([param]).step()
 
     def test_a_model_is_not_a_list_of_parameters(self):
         for model in (small_network(), Linear(2, 2)):

@@ -46,6 +46,7 @@ from tinytorch.tensor import (
     from_numpy,
     manual_seed,
     maximum,
+    ones,
     wrap,
     zeros,
 )
@@ -415,12 +416,64 @@ class TestMethods:
             assert x.version == [count]
         assert x.array is array and x.dtype == np.float32
 
+    def test_a_single_number_is_its_own_largest(self):
+        found = topk(Tensor(3.0), 1)
+        assert (found.values.item(), found.indices.item(), found.values.shape) == (3, 0, ())
+        message = raised(ValueError, topk, Tensor(3.0), 2)
+        assert message == "topk: k=2 is not between 0 and the size 1 of dim -1"
+
+    def test_kron_of_any_dimensions(self):
+        x, y = Tensor([1, 10]), Tensor([[2, 3], [4, 5]])
+        assert x.kron(x).tolist() == [1, 10, 10, 100]
+        assert tinytorch.kron(x, y).tolist() == [[2, 3, 20, 30], [4, 5, 40, 50]]
+
+    def test_copysign_has_the_dtype_of_both(self):
+        sign = Tensor([-1.0, 1.0], dtype=np.float64)
+        assert Tensor([1, 2]).copysign(sign).dtype == np.float64
+        assert Tensor([1.0, 2.0], dtype=np.float16).copysign(sign.float()).dtype == np.float32
+        assert Tensor([1, 2]).copysign(Tensor([-1, 1])).tolist() == [-1.0, 2.0]
+
+    def test_the_extremes_are_written_over_out(self):
+        x, values, places = Tensor([[1.0, 3.0], [4.0, 2.0]]), zeros(2), Tensor([0, 0])
+        assert tinytorch.max(x, dim=1, out=(values, places)).values is values
+        assert (values.tolist(), places.tolist()) == ([3, 4], [1, 0])
+        smallest = zeros()
+        assert tinytorch.min(x, out=smallest) is smallest and smallest.item() == 1
+        assert np.max(x).item() == 4 and np.min(x, axis=0).values.tolist() == [1, 2]
+
+    def test_an_empty_vector_joins_tensors_of_any_shape(self):
+        rows, empty = Tensor([]), leaf([])
+        for _ in range(2):
+            rows = tinytorch.cat((rows, ones(2, 3)))
+        assert rows.shape == (4, 3)
+        joined = tinytorch.concat([Tensor([[1], [2]]), empty], axis=-1)
+        assert joined.tolist() == [[1], [2]] and joined.dtype == np.float32
+        joined.sum().backward()
+        assert empty.grad.shape == (0,)
+        for others in (zeros(0, 3), zeros(1, 0)):
+            message = raised(ValueError, tinytorch.cat, [empty, others, ones(2, 2)])
+            assert "all sizes but that of dim 0 must agree" in message
+
+    def test_a_mask_that_is_filled_is_a_mask(self):
+        keep, mask = Tensor([True, True]), Tensor([True, False])
+        for value in (0, 0.0, False, np.float32(0), Tensor(0)):
+            for fill in (Tensor.masked_fill, tinytorch.masked_fill):
+                result = fill(keep, mask, value)
+                assert result.dtype == bool and result.tolist() == [False, True]
+        assert keep.masked_fill(~keep, 2).dtype == np.int64
+
     def test_values_of_writes(self):
         x = Tensor([[1.0, 2.0], [3.0, 4.0]])
         assert x.masked_fill_(Tensor([True, False]), -1).tolist() == [[-1, 2], [-1, 4]]
         assert x.add_(1).mul_(Tensor([2.0, 3.0])).tolist() == [[0, 9], [0, 15]]
         assert x.sub_(1).div_(2).tolist() == [[-0.5, 4], [-0.5, 7]]
         assert x.zero_().tolist() == [[0, 0], [0, 0]]
+        mask = Tensor([True, False])
+        assert Tensor([True, True]).masked_fill_(mask, 0).tolist() == [False, True]
+        assert Tensor([7, 8]).masked_fill_(mask, 0.0).tolist() == [0, 8]
+        for value in (0.5, math.nan, math.inf):
+            told = raised(TypeError, Tensor([7, 8]).masked_fill_, mask, value)
+            assert told.startswith("masked_fill_: the result is float32 and does not fit int64")
         ids = Tensor([1, 2])
         assert "div_: the result is float32" in raised(TypeError, ids.div_, 2)
         assert ids.tolist() == [1, 2] and ids.version == [0]

@@ -234,7 +234,7 @@ class TestWhatIsNoTensor:
         arrays = (np.zeros((2, 3)), np.zeros((3, 3)), None)
         assert messages.explained(error, "in_heads", ("tensors", "num_heads"), (arrays, 1)) is error
         told = messages.explained(error, "cat", ("tensors", "dim"), ([np.zeros(2), "a"], 0))
-        assert "tensors is a list" in str(told)
+        assert "tensors[1] is the text 'a'" in str(told)
 
     def test_shapes_that_clash_inside_of_an_operation_are_no_arguments_fault(self):
         def layer(x, y):

@@ -5,9 +5,11 @@ import inspect
 import io
 import json
 import math
+import os
 import pickle
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -28,6 +30,8 @@ from tinytorch.utils.data import (
     WeightedRandomSampler,
 )
 
+ROOT = Path(tinytorch.__file__).parents[1]
+
 
 def leaf(data):
     return Tensor(data, requires_grad=True)
@@ -47,6 +51,20 @@ class TestCoverage:
         told = capsys.readouterr().out
         assert told.count("100.0%") == 3 and "missing" not in told
 
+    def test_without_numpy_no_name_is_counted(self, tmp_path):
+        """A script that cannot start for the same reason says the same sentence."""
+        (tmp_path / "script.py").write_text("import tinytorch\nfrom tinytorch import console, nn\n")
+        (tmp_path / "numpy.py").write_text("raise ModuleNotFoundError('no', name='numpy')\n")
+        env = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])}
+        for words in (["-m", "tinytorch.names"], [tmp_path / "script.py"]):
+            done = subprocess.run(
+                [sys.executable, *words], env=env, cwd=tmp_path, capture_output=True, text=True
+            )
+            assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+            name = "names" if words[0] == "-m" else "script.py"
+            assert done.stderr.startswith(f"{name}: NumPy is not installed in this Python, ")
+            assert "`python -m tito setup`" in done.stderr
+
     def test_a_missing_name_is_counted(self, capsys, monkeypatch):
         monkeypatch.setitem(coverage.TIERS, "A (100 files and more)", "Tensor.too zeros nn.Nothing")
         assert coverage.main([]) == 1
@@ -58,6 +76,16 @@ class TestCoverage:
             getattr(tinytorch, name)
         for name in homes(names.METHODS):
             assert callable(getattr(Tensor([1.0]), name)), name
+
+    def test_matrices_know_their_decompositions(self):
+        x = Tensor([[4.0, 0.0], [0.0, 9.0]])
+        assert x.cholesky().tolist() == [[2, 0], [0, 3]] and x.matrix_power(2).tolist()[1] == [
+            0,
+            81,
+        ]
+        assert abs(x.logdet().item() - x.slogdet()[1].item()) < 1e-6
+        assert Tensor([[1.0, 2.0]]).adjoint().shape == (2, 1)
+        assert tinytorch.row_stack((x, x)).shape == (4, 2)
 
     def test_the_class_of_module_01_keeps_what_it_has(self):
         """What the notebook wrote stays, or is called by what knows PyTorch's arguments, too."""
@@ -289,6 +317,7 @@ class TestDevicesAndSwitches:
         raised(RuntimeError, x.register_hook, print)
         for name in ("squeeze_", "unsqueeze_", "t_", "transpose_"):
             assert "without the _" in raised(NotImplementedError, getattr(x, name), 0)
+        assert "x.unfold" in raised(NotImplementedError, x.as_strided, (2,), (1,))
         assert x.share_memory_() is x and x.pin_memory() is x
         from tinytorch.nn.parallel import DistributedDataParallel
 
@@ -586,6 +615,8 @@ import tinytorch.optim as optim
 from tinytorch import Tensor, nn, optim, tensor
 from tinytorch.amp import GradScaler, autocast
 from tinytorch.cuda.amp import autocast
+import tinytorch.backends.cudnn as cudnn
+from tinytorch.distributions.normal import Normal
 from tinytorch.nn import functional as F, Parameter, init
 from tinytorch.nn.parallel import DistributedDataParallel as DDP
 from tinytorch.nn.utils import clip_grad_norm_
@@ -594,9 +625,10 @@ from tinytorch.optim.lr_scheduler import LambdaLR, StepLR
 from tinytorch.utils.data import DataLoader, Dataset, TensorDataset, random_split
 from tinytorch.utils.data.dataloader import DataLoader
 print(torch.nn is nn, torch.utils.data.Dataset is Dataset, torch.autograd.grad is torch.grad)
+print(cudnn is torch.backends.cudnn, Normal is torch.distributions.Normal)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.stdout == "True True True\n", done.stderr
+    assert done.stdout == "True True True\nTrue True\n", done.stderr
 
 
 class TestStepsOfOnesOwn:

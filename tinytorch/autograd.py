@@ -820,7 +820,7 @@ def var_rule(g, x, dim, unbiased, keepdim):
 @rule
 def amax_rule(g, x, dim, keepdim, out):
     """The largest over `dim`; equal ones share."""
-    largest = x == sum_rule(out, x.shape, dim, keepdim)
+    largest = (x == sum_rule(out, x.shape, dim, keepdim)) | (x != x)  # nan counts as the largest
     ties = largest.sum(axis=dims_of(dim, x.ndim), keepdims=True)  # they share the gradient
     return np.where(largest, sum_rule(g, x.shape, dim, keepdim) / ties.astype(g.dtype), 0)
 

@@ -12,7 +12,7 @@ import numpy as np
 from .tensor import Tensor
 
 __all__ = ["SHORT", "Pack", "fitted", "listed", "pack_for", "plain"]
-__all__ += ["refuse_parameters", "refuse_settings"]
+__all__ += ["refuse_parameters", "refuse_settings", "with_gradient"]
 
 
 # -- refusals
@@ -76,6 +76,23 @@ def refuse_parameters(params, taken):
         if p in taken:
             raise ValueError(f"parameter {n}, of shape {p.shape}, would be moved twice a step")
         taken.add(p)
+
+
+def with_gradient(params):
+    """The parameters that have a gradient, which a step moves.
+
+    Raises:
+        TypeError: a gradient is not a Tensor. ValueError: it has another shape than its parameter.
+    """
+    moving = [p for p in params if p.grad is not None]
+    for p in moving:
+        if not isinstance(p.grad, Tensor):
+            told = f"the .grad of the parameter of shape {p.shape} is a {type(p.grad).__name__}"
+            raise TypeError(f"{told}: make it a tensor, tensor(...)")
+        if p.grad.array.shape != p.array.shape:
+            told = f"a gradient has the shape of its parameter, {p.shape}, and here .grad has"
+            raise ValueError(f"{told} {p.grad.shape}")
+    return moving
 
 
 # -- short parameters
@@ -161,7 +178,7 @@ def fit_together(params, states):
     ages = [{n: v for n, v in s.items() if not isinstance(v, np.ndarray)} for s in states]
     alike = all(s.keys() == states[0].keys() for s in states) and all(a == ages[0] for a in ages)
     kinds = {array.dtype for p in params for array in (p.array, p.grad.array)}
-    return alike and len(kinds) == 1 and all(p.shape == p.grad.shape for p in params)
+    return alike and len(kinds) == 1
 
 
 # -- saving

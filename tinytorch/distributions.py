@@ -1,6 +1,7 @@
 """PyTorch's `distributions`, as far as tutorials use it: draws, log-probabilities, entropies."""
 
 import math
+import sys
 
 import numpy as np
 
@@ -16,6 +17,10 @@ from .tensor import Tensor, numpy_generator, wrap
 
 __all__ = ["Bernoulli", "Categorical", "Distribution", "Exponential", "Independent"]
 __all__ += ["MultivariateNormal", "Normal", "Uniform", "kl_divergence"]
+FILES = "bernoulli categorical distribution exponential independent kl multivariate_normal normal"
+
+for _file in (FILES + " uniform").split():  # PyTorch's `from torch.distributions.normal import ...`
+    sys.modules[f"{__name__}.{_file}"] = sys.modules[__name__]
 
 
 def __getattr__(name):
@@ -27,7 +32,11 @@ def spread(*values):
     values = [v.float() if isinstance(v, Tensor) and v.dtype.kind != "f" else v for v in values]
     kind = next((v.dtype for v in values if isinstance(v, Tensor)), "f4")
     values = [v if isinstance(v, Tensor) else wrap(np.array(v, kind)) for v in values]
-    shape = np.broadcast_shapes(*(v.shape for v in values))
+    try:
+        shape = np.broadcast_shapes(*(v.shape for v in values))
+    except ValueError:
+        told = " and ".join(str(v.shape) for v in values)
+        raise ValueError(f"the shapes {told} of a distribution do not broadcast") from None
     return [v.expand(shape) if v.shape != shape else v for v in values]
 
 

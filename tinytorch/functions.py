@@ -213,12 +213,16 @@ def expanded(x, *shape):
 Extremes = collections.namedtuple("Extremes", "values indices")
 
 
-def tensor_max(x, dim=None, keepdim=False, axis=None, keepdims=False):
+def tensor_max(x, dim=None, keepdim=False, axis=None, keepdims=False, out=None):
     """The largest element, or with `dim` the pair (values, indices) along it.
 
     >>> tensor_max(Tensor([[1.0, 3.0], [4.0, 2.0]]), dim=1)
     Extremes(values=tensor([3., 4.]), indices=tensor([1, 0]))
     """
+    if out is not None:
+        from .names.wider import written
+
+        return written(tensor_max(x, dim, keepdim, axis, keepdims), out)
     if isinstance(dim, Tensor):
         return maximum(x, dim)
     dim, keepdim = axis if dim is None else dim, keepdim or keepdims
@@ -228,8 +232,12 @@ def tensor_max(x, dim=None, keepdim=False, axis=None, keepdims=False):
     return picked(x, argmax(x, dim, True), dim, keepdim)
 
 
-def tensor_min(x, dim=None, keepdim=False, axis=None, keepdims=False):
+def tensor_min(x, dim=None, keepdim=False, axis=None, keepdims=False, out=None):
     """The smallest element, or with `dim` the pair (values, indices) along it."""
+    if out is not None:
+        from .names.wider import written
+
+        return written(tensor_min(x, dim, keepdim, axis, keepdims), out)
     if isinstance(dim, Tensor):
         return minimum(x, dim)
     dim, keepdim = axis if dim is None else dim, keepdim or keepdims
@@ -237,6 +245,9 @@ def tensor_min(x, dim=None, keepdim=False, axis=None, keepdims=False):
         return turned(amax(turned(x), None, keepdim))
     dims_of(dim, x.ndim)
     return picked(x, argmin(x, dim, True), dim, keepdim)
+
+
+tensor_max.__qualname__, tensor_min.__qualname__ = "max", "min"  # as Python's errors name them
 
 
 def picked(x, indices, dim, keepdim):
@@ -272,6 +283,9 @@ def topk(x, k, dim=-1, largest=True, sorted=True):
     >>> topk(Tensor([1.0, 5.0, 3.0]), 2).indices
     tensor([1, 2])
     """
+    if not x.ndim:  # a single number: it is the largest and the smallest
+        row = topk(reshape(x, (1,)), k or 1, dim)
+        return Extremes(*(reshape(found, ()) for found in row))
     axis = dims_of(dim, x.ndim)[0]
     if not 0 <= k <= x.shape[axis]:
         raise ValueError(f"topk: k={k} is not between 0 and the size {x.shape[axis]} of dim {dim}")
@@ -514,16 +528,21 @@ def rewritten(x, result, what, instead):
         return write_result(x, result, what, instead)
     if result.shape != x.shape:
         raise ValueError(f"{what}: the result is {result.shape} and does not fit {x.shape}")
+    from .names.wider import PART, is_part, renewed
+
     if is_shared(x, result):
-        told = "a view or a saved gradient looks into these numbers"
+        if is_part(x):
+            step = {"add_": "+= w", "sub_": "-= w", "mul_": "*= w", "div_": "/= w"}.get(what)
+            told = PART
+            instead = f"A[i] {step or f'= A[i].{what[:-1]}(...)'} there"
+        else:
+            told = "a view or a saved gradient looks into these numbers"
         raise RuntimeError(
             f"{what} is not recorded, {told}: use {instead}, or write under no_grad()"
         )
     require_kind(x, result, what, instead)
     if result.dtype != x.dtype:
         result = cast(result, x.dtype)
-    from .names.wider import renewed
-
     return renewed(x, result)
 
 
@@ -549,7 +568,14 @@ def zero_(x):
 
 
 def masked_fill_(x, mask, value):
-    """Write `value` wherever the mask, which broadcasts, is True."""
+    """Write `value` wherever the mask, which broadcasts, is True.
+
+    >>> Tensor([1, 2]).masked_fill_(Tensor([True, False]), 0.0)
+    tensor([0, 2])
+    """
+    from .names.wider import same_number
+
+    value = same_number(x, value) if x.dtype.kind in "biu" else value
     return rewritten(x, masked_fill(x, mask, value), "masked_fill_", "masked_fill(mask, value)")
 
 

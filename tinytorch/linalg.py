@@ -4,6 +4,7 @@ import collections
 
 import numpy as np
 
+from . import names as _names
 from .functions import matrices as _matrices
 from .functions import norm as length
 from .names.further import cross as _cross
@@ -15,6 +16,10 @@ from .tensor import dims_of, matmul, real, where, wrap
 __all__ = ["cholesky", "cross", "det", "eigh", "eigvalsh", "inv", "logdet", "lstsq", "matmul"]
 __all__ += ["matrix_exp", "matrix_norm", "matrix_power", "matrix_rank", "multi_dot", "norm", "pinv"]
 __all__ += ["qr", "slogdet", "solve", "svd", "svdvals", "vector_norm"]
+
+
+def __getattr__(name):
+    raise _names.unknown(name, __name__, __all__)
 
 
 def norm(A, ord=None, dim=None, keepdim=False):

@@ -13,6 +13,7 @@ import numpy as np
 
 KINDS = (IndexError, ValueError, TypeError, OverflowError)  # what NumPy raises
 STRANGE = ("ufunc", "operand type", "has no attribute", "not supported between", "indices must be")
+FROM_0 = ("gather", "placed", "added")  # they know no negative places; the last two scatter
 NO_TENSOR = ("dim", "dims", "dim0", "dim1", "shape", "index", "dtype", "exponent", "num_heads")
 
 
@@ -34,6 +35,7 @@ def explained(error, name, names, values, clash=None):
     """
     text = str(error).removeprefix(f"{name}: ")
     strange = next((s for s in STRANGE if s in text), None) and misplaced(name, names, values)
+    strange = strange or number_for_tensor(error, names, values)
     if isinstance(error, AttributeError) and not strange:
         return error
     named = dict(named_shapes(names, values))
@@ -74,6 +76,15 @@ def named_shapes(names, values):
 
 
 # -- arguments that are no tensors
+def number_for_tensor(error, names, values):
+    """A sentence on an argument that is a number and was used as a tensor; None if none was."""
+    culprit = getattr(error, "obj", None)
+    if isinstance(error, AttributeError) and isinstance(culprit, (int, float)):
+        found = (name for name, value in zip(names, values) if value is culprit)
+        return next((f"{name} is {what_it_is(culprit)}" for name in found), None)
+    return None
+
+
 def misplaced(name, names, values):
     """A sentence on the first argument that should be a tensor and is none; None if all are."""
     for argument, value in zip(names, values):
@@ -83,7 +94,9 @@ def misplaced(name, names, values):
             return f"{argument} is {what_it_is(value)}"
         if argument in NO_TENSOR or isinstance(value, (np.ndarray, bool)):
             continue
-        if argument == "tensors" and all(isinstance(v, (np.ndarray, type(None))) for v in value):
+        if argument == "tensors" and isinstance(value, (list, tuple)):
+            if odd := odd_one(value, missing=name != "cat"):
+                return odd
             continue  # as it should be: the reason lies elsewhere
         if isinstance(value, (int, float)):
             if name == "matmul":
@@ -92,6 +105,28 @@ def misplaced(name, names, values):
         if value is not None or argument in ("x", "y"):
             return f"{argument} is {what_it_is(value)}"
     return None
+
+
+def odd_one(tensors, missing=False):
+    """A sentence on the first in a list of tensors that is no tensor; None if all are.
+
+    Args:
+        missing: whether a None may stand in the list.
+
+    >>> odd_one([np.zeros(2), 3.0])
+    'tensors[1] is the number 3.0: write tensor(3.0)'
+    """
+    for number, value in enumerate(tensors):
+        if not hasattr(value, "shape") and not (missing and value is None):
+            return f"tensors[{number}] is {what_it_is(value)}"
+    return None
+
+
+def shapes_of(name, tensors):
+    """The shapes of the tensors in a list; TypeError if one of them is no tensor."""
+    if any(not hasattr(t, "shape") for t in tensors):
+        raise TypeError(f"{name}: {odd_one(tensors)}")
+    return [tuple(t.shape) for t in tensors]
 
 
 def what_it_is(value):
@@ -106,6 +141,8 @@ def what_it_is(value):
         return f"a {type(value).__name__}: write tensor(...) around it"
     if isinstance(value, str):
         return f"the text {value[:20]!r}, no tensor: encode it first"
+    if isinstance(value, (int, float)):
+        return f"the number {value}: write tensor({value})"
     kind = type(value).__name__
     if hasattr(value, "named_modules") and not isinstance(value, type):
         return f"a module, {kind}: call it, as in layer(x), and pass on what it returns"
@@ -119,7 +156,7 @@ def foreign(error, module, args):
     """An AttributeError of a module's forward: told anew if an argument was no tensor."""
     culprit = getattr(error, "obj", error)
     for number, value in enumerate(args):
-        no_tensor = isinstance(value, (list, tuple, str, np.ndarray, type(None)))
+        no_tensor = isinstance(value, (list, tuple, str, np.ndarray, type(None), int, float))
         if value is culprit and no_tensor:
             words = "a NumPy array: from_numpy(...) makes it a tensor"
             words = words if isinstance(value, np.ndarray) else what_it_is(value)
@@ -152,7 +189,8 @@ def _no_index(found, name, values):
     index, dim, size = map(int, found.groups())
     if size == 0:
         return f"dim {dim} is empty: there is nothing at {index}"
-    return f"there is no {index} in dim {dim}, of size {size}: 0 to {size - 1}, or -1 for the last"
+    last = "" if name in FROM_0 else ", or -1 for the last"
+    return f"there is no {index} in dim {dim}, of size {size}: 0 to {size - 1}{last}"
 
 
 def _no_kind_of_index(found, name, values):
@@ -206,6 +244,12 @@ def _not_a_list(found, name, values):
     return f"the tensors come in one list: {name}([x, y], dim=0)"
 
 
+def _single_numbers(found, name, values):
+    if name != "cat" or not any(getattr(v, "ndim", 1) == 0 for v in values[0]):
+        return found.string
+    return "single numbers have no dimension to join along: stack([x, y]), or x.reshape(1)"
+
+
 def _too_many(found, name, values):
     return f"{found[2]} indices, and x has only {found[1]} dimensions"
 
@@ -219,6 +263,7 @@ RETOLD = {
     r"boolean index did not match.* axis (\d+); size of axis is (\d+) but .* axis is (\d+)": (
         _mask_of_other_size
     ),
+    r"tuple index out of range|zero-dimensional|same number of dimensions": _single_numbers,
     r"axes don't match array|repeated axis in transpose": _not_all_dims,
     r"could not broadcast input array from shape (\(.*?\)) into shape (\(.*?\))": _no_place,
     r"cannot be broadcast to a single shape.*with shape (\(.*?\)) and .*shape (\(.*?\))": _batches,

@@ -22,7 +22,7 @@ import math
 
 import numpy as np
 
-from . import messages
+from . import bookkeeping, messages
 from .bookkeeping import (
     SHORT,
     fitted,
@@ -134,7 +134,7 @@ class Optimizer:
         """Change every parameter that has a gradient, in place; the graph learns nothing of it."""
         for number, group in enumerate(self.param_groups):
             settings = {name: plain(group[name]) for name in self.defaults}
-            moving = [p for p in group["params"] if p.requires_grad and p.grad is not None]
+            moving = bookkeeping.with_gradient(group["params"])
             pack = self.pack(number, [p for p in moving if p.array.size < SHORT])
             if pack:
                 pack.move(self.update, settings)

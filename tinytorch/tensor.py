@@ -896,8 +896,8 @@ def remainder(x, y):
 
 @elementwise(name="pow")
 def tensor_pow(x, exponent):
-    """x to the power of the exponent, element by element."""
-    return x**exponent
+    """x to the power of the exponent, element by element; of booleans whole numbers."""
+    return (x.astype(int64) if getattr(x, "dtype", None) == bool_ else x) ** exponent
 
 
 @elementwise
@@ -1312,7 +1312,7 @@ def stack(tensors, dim=0, axis=None):
     tensor([[1, 2],
             [3, 4]])
     """
-    shapes = [tuple(t.shape) for t in tensors]
+    shapes = messages.shapes_of("stack", tensors)
     if len(set(shapes)) > 1:
         raise ValueError(f"stack: all shapes must be the same, and they are {shapes}")
     dim = dim if axis is None else axis

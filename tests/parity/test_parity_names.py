@@ -76,6 +76,9 @@ torch.any(k); k.any(1); torch.all(k); k.all(0); k.any(dim=1, keepdim=True); torc
 x.softmax(-1); torch.log_softmax(x, 1); x.log_softmax(0); torch.bincount(i)
 i.bincount(minlength=9)
 torch.bincount(i, q.detach()); torch.histc(x, 4, -1, 1); x.histc(5); torch.trace(s); s.trace()
+# joining
+torch.cat([torch.tensor([]), n]); torch.cat([n, torch.tensor([]).long()], 1)
+torch.cat([x, torch.tensor([]).double(), y], dim=-1)
 # orders and places
 torch.sort(x); x.sort(0, descending=True); torch.argsort(x, 0); x.argsort(descending=True)
 torch.sort(n, stable=True, dim=1); torch.topk(x, 2); x.topk(2, 0, largest=False); torch.unique(n)
@@ -83,6 +86,8 @@ torch.unique(n, return_inverse=True, return_counts=True); n.unique(); torch.uniq
 torch.nonzero(n); n.nonzero(); torch.nonzero(n, as_tuple=True); torch.argwhere(n); n.argwhere()
 torch.where(k, x, y); torch.where(k, x, 0.0); torch.where(k); x.where(k, y); x.where(k, 0.5)
 torch.masked_select(x, k); x.masked_select(k[0]); x[k]; x.masked_fill(k, 2.0)
+k.masked_fill(k, 0); torch.masked_fill(k, k, 1); k.clone().masked_fill_(k, 0.0)
+n.masked_fill_(k, 0.0); n.masked_fill_(k, torch.tensor(7.0))
 torch.masked_fill(x, k, -1.0); torch.index_select(x, 1, i); x.index_select(0, i % 3); x[i % 3]
 torch.take(x, i); x.take(n); torch.take_along_dim(x, n[:, :1], 1); x.take_along_dim(n % 3, 0)
 torch.gather(x, 1, n); x.gather(0, n[:2] % 3); x[..., None]; x[None, 1:, ::2]; x[:, [-1]]
@@ -115,7 +120,9 @@ torch.roll(x, (1, -1), (0, 1)); x.repeat(2, 1); v.repeat(2, 2); torch.tile(x, (2
 torch.repeat_interleave(x, 2, 1); x.repeat_interleave(2); torch.repeat_interleave(x, i[:3], dim=0)
 torch.cat([x, y], 1); torch.concat((x, y)); torch.concatenate([x, y], dim=-1)
 torch.stack([x, y], 1)
-torch.hstack([x, y]); torch.hstack([v, v]); torch.vstack([x, v])
+torch.hstack([x, y]); torch.hstack([v, v]); torch.vstack([x, v]); torch.row_stack((x, y))
+torch.adjoint(x); b.adjoint(); (s @ s.T).logdet(); s.slogdet()[1]; (s @ s.T).cholesky()
+c.pinverse(); s.matrix_power(3); s.matrix_exp(); c.qr()[1].abs(); c.svd()[1]
 torch.split(x, 2, 1); x.split([1, 2]); torch.chunk(x, 2, 1); x.chunk(3)
 torch.tensor_split(x, 3, 1)
 x.tensor_split((1, 2), 1); torch.meshgrid(v, q, indexing="ij")
@@ -131,6 +138,8 @@ torch.einsum("bij,bkj", b, b); torch.einsum("i,j", v, q); torch.einsum("...ij,jk
 torch.einsum("ij->", x); torch.einsum("ij->i", x); torch.einsum("b i d, b j d -> b i j", b, b)
 torch.einsum("ij,ij->i", x, y); torch.einsum("...,...->...", x, y); torch.tensordot(x, m, 1)
 torch.tensordot(b, x, ([1, 2], [0, 1])); torch.kron(x, m); x.kron(m); torch.cdist(x, y)
+torch.kron(v, v); v.kron(x); torch.kron(b, x); torch.kron(v.sum(), x); v.sum().topk(1)
+v.sum().topk(1, 0, largest=False)
 torch.cosine_similarity(x, y); torch.cosine_similarity(x, y, dim=0); torch.inverse(s); s.inverse()
 torch.det(s); s.det(); torch.linalg.solve(s, s @ s); torch.linalg.inv(s)
 torch.linalg.norm(x, dim=1)
@@ -276,6 +285,9 @@ torch.bitwise_not(n); torch.bitwise_left_shift(n, 2); torch.bitwise_right_shift(
 n.bitwise_and(n); n.bitwise_or(n); n.bitwise_xor(n); n.bitwise_not(); n.__lshift__(2)
 n.__rshift__(1)
 n << 1; n >> 1; torch.sgn(c); c.sgn(); c.sgn_(); torch.signbit(x); x.signbit(); torch.positive(x)
+torch.copysign(n, y.detach()); torch.copysign(n, n - 1); torch.copysign(x.float(), y.detach())
+torch.copysign(x.half(), y.detach().float()); torch.copysign(x.half(), n - 1)
+k ** 2; k.pow(3); 2 ** k; k ** 0.5; k.square(); torch.square(k); torch.pow(k, torch.tensor(2))
 x.positive(); torch.copysign(x, y.detach()); c.copysign(torch.tensor(-1.0)); torch.sinc(x)
 x.sinc()
 torch.heaviside(c, torch.tensor(0.5, dtype=torch.float64)); torch.float_power(p, 2)
@@ -513,5 +525,6 @@ ELSEWHERE = """
     to_torch autocast set_default_device compile jit set_float32_matmul_precision
     use_deterministic_algorithms version xpu __dlpack__ __dlpack_device__ share_memory_
     register_hook TransformerDecoder TransformerDecoderLayer constant_pad_nd
-    squeeze_ t_ transpose_ unsqueeze_ pin_memory __pos__ __rlshift__ __rrshift__
+    as_strided squeeze_ t_ transpose_ unsqueeze_ pin_memory __pos__ __rlshift__
+    __rrshift__
 """

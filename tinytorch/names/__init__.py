@@ -9,7 +9,7 @@ from .device import device
 
 PUBLIC = {  # module -> the names that `tinytorch.name` finds there; name=function if they differ
     "names.maths": """
-        acos acosh addcdiv addcmul addmm allclose amin aminmax arccos=acos arccosh=acosh
+        acos acosh addcdiv addcmul addmm adjoint allclose amin aminmax arccos=acos arccosh=acosh
         arcsin=asin arcsinh=asinh arctan2=atan2 arctan=atan arctanh=atanh asin asinh atan atan2
         atanh baddbmm bmm cdist ceil clamp_max clamp_min cos cosh cosine_similarity count_nonzero
         cumprod deg2rad det dot einsum equal erf erfc exp2 expm1 fix=trunc floor fmod frac hypot
@@ -31,10 +31,10 @@ PUBLIC = {  # module -> the names that `tinytorch.name` finds there; name=functi
         fliplr flipud histc hstack index_add index_copy index_fill index_put index_select
         is_floating_point is_tensor isin logical_and=logical_and_of logical_not=logical_not_of
         logical_or=logical_or_of logical_xor=logical_xor_of masked_scatter masked_select meshgrid
-        moveaxis=movedim movedim msort narrow nonzero numel ravel repeat_interleave roll scatter
-        scatter_add searchsorted select sort swapaxes swapdims=swapaxes take take_along_dim
-        tensor_split tile tril_indices triu_indices unbind unflatten unique unique_consecutive
-        vstack where=picked_where""",
+        moveaxis=movedim movedim msort narrow nonzero numel ravel repeat_interleave roll
+        row_stack=vstack scatter scatter_add searchsorted select sort swapaxes swapdims=swapaxes
+        take take_along_dim tensor_split tile tril_indices triu_indices unbind unflatten unique
+        unique_consecutive vstack where=picked_where""",
     "names.creation": """
         BoolTensor ByteTensor CharTensor DoubleTensor FloatTensor Generator HalfTensor IntTensor
         LongTensor ShortTensor Size Tensor=FloatsTensor arange channels_last
@@ -47,8 +47,9 @@ PUBLIC = {  # module -> the names that `tinytorch.name` finds there; name=functi
         randn_like randperm result_type scalar_tensor seed set_default_dtype set_printoptions
         set_rng_state short=int16 to_torch zeros zeros_like""",
     "names.wider": """
-        add log_softmax=log_softmax_of matmul maximum mean=average minimum mul multiply=mul prod
-        rsub softmax=softmax_of sub subtract=sub sum=total""",
+        add cat concat=cat concatenate=cat log_softmax=log_softmax_of masked_fill matmul maximum
+        mean=average minimum mul multiply=mul prod rsub softmax=softmax_of sub subtract=sub
+        sum=total""",
     "names.custom": "grad",
     "names.devices": """
         GradScaler accelerator autocast backends compile device
@@ -58,16 +59,15 @@ PUBLIC = {  # module -> the names that `tinytorch.name` finds there; name=functi
     "names.storage": "load save",
     "functions": "clip=clamp div=divided divide=divided true_divide=divided",
     "tensor": """
-        absolute=tensor_abs clone concat=cat concatenate=cat eq floor_divide ge greater=gt
-        greater_equal=ge gt le less=lt less_equal=le lt ne negative=neg not_equal=ne
-        remainder""",
+        absolute=tensor_abs clone eq floor_divide ge greater=gt greater_equal=ge gt
+        le less=lt less_equal=le lt ne negative=neg not_equal=ne remainder""",
     "nn.functional": """
         batch_norm celu constant_pad_nd dropout embedding group_norm layer_norm pairwise_distance
         prelu relu_ rms_norm selu threshold""",
     # functions from above and of the lessons that call their arguments otherwise than PyTorch does
     "names.words": """
-        addcdiv addcmul addmm addmv addr allclose amin aminmax arctan2 argmin argsort argwhere
-        atan2 baddbmm bincount bitwise_and bitwise_left_shift bitwise_not bitwise_or
+        addcdiv addcmul addmm addmv addr adjoint allclose amin aminmax arctan2 argmin argsort
+        argwhere atan2 baddbmm bincount bitwise_and bitwise_left_shift bitwise_not bitwise_or
         bitwise_right_shift bitwise_xor bmm broadcast_to bucketize cholesky chunk clamp_max
         clamp_min combinations copysign corrcoef count_nonzero cov cross cummax cummin diag diff
         dist div divide dot eq equal flatten flip fliplr flipud float_power frac ge ger greater
@@ -82,13 +82,15 @@ PUBLIC = {  # module -> the names that `tinytorch.name` finds there; name=functi
         unique_consecutive var var_mean vdot vsplit where""",
 }
 METHODS = {  # module -> the methods of Tensor that stand there
+    "linalg": """
+        cholesky logdet matrix_exp matrix_power pinverse=pinv qr slogdet svd=old_svd""",
     "names.maths": """
-        acos acosh addcdiv addcmul addmm allclose amin aminmax arctan=atan asin asinh atan atan2
-        atanh baddbmm bmm ceil clamp_max clamp_min cos cosh count_nonzero cumprod deg2rad det dot
-        equal erf erfc exp2 expm1 floor fmod frac hypot inner inverse isclose isfinite isinf isnan
-        kron kthvalue lerp log10 log1p log2 logaddexp logsumexp median mm mv nan_to_num nanmean
-        nansum outer prod quantile rad2deg reciprocal round rsqrt sign sin sinh square t tan trace
-        trunc vdot=dot xlogy""",
+        acos acosh addcdiv addcmul addmm adjoint allclose amin aminmax arctan=atan asin asinh atan
+        atan2 atanh baddbmm bmm ceil clamp_max clamp_min cos cosh count_nonzero cumprod deg2rad det
+        dot equal erf erfc exp2 expm1 floor fmod frac hypot inner inverse isclose isfinite isinf
+        isnan kron kthvalue lerp log10 log1p log2 logaddexp logsumexp median mm mv nan_to_num
+        nanmean nansum outer prod quantile rad2deg reciprocal round rsqrt sign sin sinh square t tan
+        trace trunc vdot=dot xlogy""",
     "names.further": """
         __lshift__=bitwise_left_shift __rshift__=bitwise_right_shift
         __rlshift__=shifted_left __rrshift__=shifted_right __pos__=positive addmv addr bitwise_and
@@ -96,8 +98,8 @@ METHODS = {  # module -> the methods of Tensor that stand there
         float_power ger lgamma logcumsumexp logit mode positive renorm rot90 scatter_reduce sgn
         signbit sinc""",
     "names.places": """
-        argsort argwhere=nonzero bincount broadcast_to data_ptr diag diag_embed diagonal diff
-        element_size expand_as flip=flipped fliplr flipud histc index_add index_copy index_fill
+        argsort argwhere=nonzero as_strided bincount broadcast_to data_ptr diag diag_embed diagonal
+        diff element_size expand_as flip=flipped fliplr flipud histc index_add index_copy index_fill
         index_put index_select is_contiguous is_floating_point logical_and=logical_and_of
         logical_not=logical_not_of logical_or=logical_or_of logical_xor=logical_xor_of
         masked_scatter masked_select moveaxis=movedim movedim msort narrow nelement=numel nonzero
@@ -119,8 +121,7 @@ METHODS = {  # module -> the methods of Tensor that stand there
         log1p_ log2_ log_ masked_scatter_ nan_to_num_ neg_ pow_ random_ geometric_ log_normal_
         cauchy_ reciprocal_ relu_ remainder_ round_ rsqrt_ scatter_ scatter_add_ scatter_reduce_
         sgn_ sigmoid_ sign_ sin_ sinh_ sqrt_ square_
-        squeeze_=no_reshape t_=no_reshape tan_ tanh_ transpose_=no_reshape tril_ triu_ trunc_
-        unsqueeze_=no_reshape""",
+        squeeze_ t_ tan_ tanh_ transpose_ tril_ triu_ trunc_ unsqueeze_""",
     "functions": "clip=clamp ndimension=dim",
     "tensor": """
         absolute=tensor_abs divide=div eq floor_divide ge greater=gt greater_equal=ge gt le
@@ -128,6 +129,16 @@ METHODS = {  # module -> the methods of Tensor that stand there
         true_divide=div""",
 }
 OPTIMIZERS = "use optim.Adam or optim.SGD, or write it: inherit from optim.Optimizer"
+PARAMETRIZE = "compute the weight in forward, as in F.linear(x, change(self.weight), self.bias)"
+DRAWN = {  # distribution -> the method of NumPy's generator that draws from it
+    "Beta": "beta(a, b, shape)",
+    "Binomial": "binomial(n, p, shape)",
+    "Dirichlet": "dirichlet(concentration, count)",
+    "Gamma": "gamma(concentration, 1 / rate, shape)",
+    "Gumbel": "gumbel(loc, scale, shape)",
+    "Laplace": "laplace(loc, scale, shape)",
+    "StudentT": "standard_t(df, shape)",
+}
 REASONS = {  # what PyTorch has and this library has not, on purpose
     "complex64": "numbers are real here",
     "sparse": "all tensors are dense here",
@@ -136,7 +147,7 @@ REASONS = {  # what PyTorch has and this library has not, on purpose
     "hub": "nothing is downloaded; GPT.from_pretrained(folder) reads a folder",
     "multiprocessing": "tinytorch.parallel runs over threads and processes",
     "vmap": "write the batch as a dimension",
-    "func": "gradients of gradients are not supported",
+    "func": "backward() gives gradients, but none of gradients; load_state_dict() other weights",
     "Conv2d": "convolutions belong to module 09, which is not written yet",
     "conv2d": "convolutions belong to module 09, which is not written yet",
     "MaxPool2d": "convolutions belong to module 09, which is not written yet",
@@ -148,11 +159,45 @@ REASONS = {  # what PyTorch has and this library has not, on purpose
     "SparseAdam": OPTIMIZERS,
     "Adafactor": OPTIMIZERS,
     "GRU": "no lesson has recurrent layers; attention took their place",
+    "CTCLoss": "nothing aligns sequences here; cross_entropy takes a target for every place",
+    "DataParallel": "there is one CPU: call the model itself, with the whole batch",
+    "DistributedDataParallel": "there is one CPU: call the model itself, with the whole batch",
+    "Upsample": "nearest: x.repeat_interleave(2, -1).repeat_interleave(2, -2)",
+    "as_strided": "use x.unfold(dim, size, step), or reshape and slices",
+    "bilinear": "use nn.Bilinear, or einsum('...i,kij,...j->...k', x1, weight, x2)",
+    "cholesky_solve": "write linalg.solve(L @ L.mT, B)",
+    "detach": "it is a method: x.detach()",
+    "functional_call": "load_state_dict() gives a model other weights",
+    "gradient": "use np.gradient on t.detach().numpy()",
+    "instance_norm": "use nn.InstanceNorm1d, or F.group_norm(x, x.shape[1])",
+    "pack_padded_sequence": "pad_sequence makes one tensor, and a mask says where it is padded",
+    "parametrize": PARAMETRIZE,
+    "parametrizations": PARAMETRIZE,
+    "slice_scatter": "write y = x.clone(); y[start:end] = src",
+    "solve_triangular": "use linalg.solve(A, B), for any matrix A",
+    "spectral_norm": "in forward, divide by linalg.matrix_norm(weight.detach(), 2)",
+    "weight_norm": "in forward, compute g * v / v.norm(dim=1, keepdim=True) of two parameters",
+    "HalfNormal": "draw Normal(0.0, scale).sample().abs()",
+    "LogNormal": "draw Normal(loc, scale).sample().exp()",
+    "OneHotCategorical": "draw F.one_hot(Categorical(probs).sample(), len(probs))",
+    **{
+        name: f"draw rng.{call} by NumPy, rng = np.random.default_rng(0), and use from_numpy(...)"
+        for name, call in DRAWN.items()
+    },
+}
+REASONS |= {
+    "ctc_loss": REASONS["CTCLoss"],
+    "interpolate": REASONS["Upsample"],
+    "pad_packed_sequence": REASONS["pack_padded_sequence"],
+    "pack_sequence": REASONS["pack_padded_sequence"],
 }
 STEMS = {  # the same for names without their "2d" or "Cell"
     **dict.fromkeys(("LSTM", "RNN", "GRU"), REASONS["LSTM"]),
     **dict.fromkeys(("Conv", "conv", "ConvTranspose", "conv_transpose"), REASONS["Conv2d"]),
     **dict.fromkeys(("MaxPool", "max_pool", "AvgPool", "avg_pool"), REASONS["Conv2d"]),
+    **dict.fromkeys(
+        ("ZeroPad", "ConstantPad"), "use nn.functional.pad(x, (left, right), value=0.0)"
+    ),
     **dict.fromkeys(("AdaptiveAvgPool", "adaptive_avg_pool", "Dropout"), REASONS["Conv2d"]),
 }
 

@@ -6,6 +6,7 @@ What would change nothing is accepted and does nothing; what cannot be had is re
 import contextlib
 import functools
 import sys
+import types
 import warnings
 
 from ..tensor import on_cpu
@@ -176,11 +177,11 @@ def absent(what):
     return refuse
 
 
-class Room:
+class Room(types.ModuleType):
     """A namespace of PyTorch of which only what is said here exists."""
 
     def __init__(self, name, **named):
-        self.__name__ = name
+        super().__init__(name)
         vars(self).update(named)
 
     def __getattr__(self, name):

@@ -149,8 +149,10 @@ def signbit(x):
 
 def copysign(x, other):
     """|x| with the sign of other; they broadcast -> real numbers."""
-    x = x if x.dtype.kind == "f" else x.float()
-    signs = np.copysign(np.float32(1), getattr(other, "array", other)).astype(x.dtype)
+    real = isinstance(other, Tensor) and other.dtype.kind == "f"
+    x = x if real or x.dtype.kind == "f" else x.float()
+    kind = other.dtype if real else x.dtype
+    signs = np.copysign(np.float32(1), getattr(other, "array", other)).astype(kind)
     return mul(tensor_abs(x), wrap(np.asarray(signs)))
 
 

@@ -130,16 +130,22 @@ def detach_(x):
     return x
 
 
-def no_reshape(x, *args, **named):
-    """`x.unsqueeze_(0)` and the like: refused, a tensor keeps its shape.
+def no_reshape(name, arguments):
+    """The method `name_`, which would change the shape in place: a tensor keeps its shape."""
 
-    Raises:
-        NotImplementedError: always.
-    """
-    told = "write t = t.unsqueeze(0), without the _"
-    raise NotImplementedError(f"a tensor keeps its shape, so nothing reshapes it in place: {told}")
+    def method(x, *args, **named):
+        told = f"write t = t.{name}({arguments}), without the _"
+        raise NotImplementedError(
+            f"a tensor keeps its shape, so nothing reshapes it in place: {told}"
+        )
+
+    method.__name__ = method.__qualname__ = f"{name}_"
+    method.__doc__ = f"`t.{name}_({arguments})`: refused. Raises: NotImplementedError: always."
+    return method
 
 
+RESHAPES = {"squeeze": "dim", "unsqueeze": "dim", "transpose": "dim0, dim1", "t": ""}
+METHODS |= {f"{name}_": no_reshape(name, arguments) for name, arguments in RESHAPES.items()}
 METHODS |= {
     function.__name__: function
     for function in (

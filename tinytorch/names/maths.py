@@ -11,6 +11,7 @@ from ..tensor import (
     Tensor,
     add,
     amax,
+    bool_,
     broadcast_shape,
     clone,
     common_dtype,
@@ -109,8 +110,8 @@ erfc = curve("erfc", "1 - erf(x)", through_math(math.erfc), lambda x, y: -bell(x
 
 @primitive
 def square(x):
-    """x * x, element by element; any shape -> the same shape and dtype."""
-    return x * x
+    """x * x, element by element; any shape -> the same shape and dtype; int64 of booleans."""
+    return x * x if x.dtype != bool_ else x.astype(int64)
 
 
 @rule
@@ -792,10 +793,16 @@ def tensordot(x, other, dims=2):
 
 
 def kron(x, other):
-    """Every element of x times all of `other`: (n, m) and (p, q) -> (n p, m q)."""
-    left = sized("kron", x, 2)[:, None, :, None]
-    n, m, p, q = *x.shape, *sized("kron", other, 2).shape
-    return reshape(mul(left, other[None, :, None, :]), (n * p, m * q))
+    """Every element of x times all of `other`: (n, m) and (p, q) -> (n p, m q), and so for others.
+
+    >>> kron(Tensor([1, 10]), Tensor([2, 3]))
+    tensor([ 2,  3, 20, 30])
+    """
+    ndim = max(x.ndim, other.ndim)
+    sizes = [(*(1,) * (ndim - t.ndim), *t.shape) for t in (x, other)]
+    left = reshape(x, tuple(n for size in sizes[0] for n in (size, 1)))
+    right = reshape(other, tuple(n for size in sizes[1] for n in (1, size)))
+    return reshape(mul(left, right), tuple(n * m for n, m in zip(*sizes)))
 
 
 def cdist(x1, x2, p=2.0):
@@ -904,3 +911,8 @@ def t(x):
     if x.ndim > 2:
         raise ValueError(f"t() is for matrices, and the shape is {x.shape}: use transpose(i, j)")
     return transpose(x, 0, 1) if x.ndim == 2 else x
+
+
+def adjoint(x):
+    """Every matrix turned, (..., n, m) -> (..., m, n), as a view: for real numbers it is x.mT."""
+    return x.mT

@@ -32,6 +32,7 @@ from ..tensor import (
     where,
     wrap,
 )
+from . import REASONS
 
 # ---------------------------------------------------------------- orders
 
@@ -295,6 +296,11 @@ def diag_embed(x, offset=0):
 def diag_embed_rule(g, offset):
     """What stands on the diagonal."""
     return np.diagonal(g, offset, -2, -1)
+
+
+def as_strided(x, *args, **named):
+    """`x.as_strided(...)`: refused. Raises: NotImplementedError: always."""
+    raise NotImplementedError(f"as_strided: strides are not yours here: {REASONS['as_strided']}")
 
 
 # ---------------------------------------------------------------- scattering

@@ -23,13 +23,15 @@ def functions():
 
 
 def written(result, out):
-    """The result; or `out`, over which it was written.
+    """The result; or `out`, over which it was written; of a pair both.
 
     Raises:
         ValueError: `out` has another shape. TypeError: the result does not fit its dtype.
     """
     if out is None:
         return result
+    if isinstance(result, tuple):
+        return type(result)(*map(written, result, out))
     if out.shape != result.shape:
         raise ValueError(f"out= has the shape {out.shape}, and the result has {result.shape}")
     return functions().write_result(out, result, "out=", "the result")
@@ -121,6 +123,44 @@ def converting(name):
 
 
 softmax_of, log_softmax_of = converting("softmax"), converting("log_softmax")
+
+
+def masked_fill(input, mask, value):
+    """Where the mask is True `value`, else input; a boolean tensor stays one, also with 0 and 1.
+
+    Args:
+        input: any shape. mask: booleans, which broadcast. value: a number.
+    """
+    if getattr(input, "dtype", None) == core.bool_:
+        value = same_number(input, value)
+    return core.masked_fill(input, mask, value)
+
+
+def cat(tensors, dim=0, *, axis=None, out=None):
+    """`cat` of module 01, where an empty vector, as `tensor([])` is, joins tensors of any shape.
+
+    Args:
+        tensors: a list of Tensors. dim: where the sizes add up. out: where to write the result.
+    """
+    dim = dim if axis is None else axis
+    if isinstance(tensors, list | tuple):
+        shapes = [getattr(t, "shape", ()) for t in tensors]
+        whole = max(shapes, key=len, default=())
+        if (0,) in shapes and len(whole) > 1 and dim in range(-len(whole), len(whole)):
+            place = range(len(whole))[dim]
+            empty = (*whole[:place], 0, *whole[place + 1 :])
+            tensors = [core.reshape(t, empty) if s == (0,) else t for t, s in zip(tensors, shapes)]
+    result = core.cat(tensors, dim)
+    return result if out is None else written(result, out)
+
+
+def same_number(x, value):
+    """A single number in the dtype of x, if it is the same there: 0.0 is a whole number, too."""
+    if getattr(value, "requires_grad", False) or np.ndim(number := core.plain(value)):
+        return value
+    with np.errstate(invalid="ignore"):  # of nan
+        kept = np.asarray(number).astype(x.dtype)
+    return core.wrap(kept) if kept == number else value
 
 
 def prod(input, dim=None, keepdim=False, *, dtype=None):
@@ -236,6 +276,8 @@ def set_part(x, index, value):
         result = put_part(x, functions().to(value, x.dtype), index)
     if onlookers(x):
         told = "a view looks into these numbers: use a clone(), or write under no_grad()"
+        if is_part(x):
+            told = f"{PART}: use one step there, as A[i, j] = value, or write under no_grad()"
         raise RuntimeError(
             f"t[index] = value is not recorded, and a gradient would be lost: {told}"
         )
@@ -302,6 +344,15 @@ def renewed(x, result, others=()):
     return x
 
 
+PART = "this is a part of another tensor"
+
+
+def is_part(x):
+    """Whether x shows numbers of another Tensor, as A[0] and A.T do."""
+    part = x.array.base is not None
+    return part and any(t.array.size >= x.array.size for t in onlookers(x))
+
+
 def onlookers(x):
     """The other Tensors that share the numbers of x.
 
@@ -360,7 +411,7 @@ def next_functions(call):
 METHODS = {
     "backward": backward,
     "sum": total, "mean": average, "add": add, "sub": sub, "subtract": sub,
-    "prod": prod, "__getitem__": part, "__setitem__": set_part,
+    "prod": prod, "masked_fill": masked_fill, "__getitem__": part, "__setitem__": set_part,
     "var": core.calls("variance", "functions"),
     "softmax": softmax_of,
     "log_softmax": log_softmax_of, "div": core.calls("divided", "functions"),

@@ -1,9 +1,14 @@
 """Sequences of different lengths in one tensor: PyTorch's `nn.utils.rnn`."""
 
+from ...names import unknown
 from ...tensor import stack
 from ..functional import pad
 
 __all__ = ["pad_sequence", "unpad_sequence"]
+
+
+def __getattr__(name):
+    raise unknown(name, __name__, __all__)
 
 
 def pad_sequence(sequences, batch_first=False, padding_value=0.0, padding_side="right"):
