@@ -166,7 +166,7 @@ def follow(command, course, folder=None, more=()):
     before = signal.signal(signal.SIGINT, _leave_it_to_the_program)
     try:
         env = environment(course) | dict(more)
-        with _ended_in_order(), subprocess.Popen(command, env=env, cwd=folder) as process:
+        with ended_in_order(), subprocess.Popen(command, env=env, cwd=folder) as process:
             try:
                 code = process.wait()
             except SystemExit:
@@ -197,7 +197,7 @@ def _run(module, arguments, limit, each, folder=None, files=(), more=()):
             Path(desk, name).write_text(text, encoding="utf-8")
         token = secrets.token_hex()
         own = {EVENTS: str(events), TOKEN: token, "MPLBACKEND": "Agg"} | dict(more)
-        with log.open("wb") as output, _ended_in_order():
+        with log.open("wb") as output, ended_in_order():
             process = subprocess.Popen(
                 [sys.executable, *arguments],
                 cwd=folder or desk,
@@ -218,7 +218,7 @@ def _run(module, arguments, limit, each, folder=None, files=(), more=()):
 
 
 @contextlib.contextmanager
-def _ended_in_order():
+def ended_in_order():
     """A signal that ends tito ends what it runs as well: it goes through every `finally`."""
     numbers = {getattr(signal, name, None) for name in ("SIGTERM", "SIGHUP")} - {None}
     numbers = [number for number in numbers if signal.getsignal(number) == signal.SIG_DFL]

@@ -2,6 +2,10 @@
 
 import csv
 import json
+import signal
+import subprocess
+import sys
+import time
 import zipfile
 
 import pytest
@@ -31,6 +35,11 @@ def graded(desk, folder, *argv):
     return code, json.loads(out)
 
 
+def rows_of(path):
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return [*csv.reader(file)]
+
+
 def test_points_in_a_table(desk, folder, tmp_path):
     desk.solve()
     hand_in(desk, folder, "Änne", "01_tensor")
@@ -40,10 +49,8 @@ def test_points_in_a_table(desk, folder, tmp_path):
         "grade", folder, "1", "02", "tensor", "--csv", tmp_path / "points.csv"
     )
     assert (code, err) == (0, "")
-    assert out.splitlines() == ["bo: 0 of 25 points", "Änne: 20 of 25 points"]
-    with (tmp_path / "points.csv").open(encoding="utf-8-sig", newline="") as file:
-        rows = [*csv.reader(file)]
-    assert rows == [
+    assert sorted(out.splitlines()) == ["bo: 0 of 25 points", "Änne: 20 of 25 points"]
+    assert rows_of(tmp_path / "points.csv") == [
         ["submission", "01_tensor", "02_activations", "points", "of", "remarks"],
         ["bo", "0", "0", "0", "25", ""],
         ["Änne", "20", "0", "20", "25", ""],
@@ -133,6 +140,58 @@ def test_of_several_notebooks_the_one_in_its_place(desk, folder):
     assert "several notebooks of tensor" in remark
 
 
+def test_so_many_at_a_time(desk, folder):
+    desk.solve()
+    hand_in(desk, folder, "a", "01_tensor")
+    desk.edit("total", "result += value", "result += 3 * value")
+    hand_in(desk, folder, "b", "01_tensor")
+    (folder / "c").mkdir()
+    alone = graded(desk, folder, "--jobs", "1")
+    assert alone == graded(desk, folder, "--jobs", "3")
+    assert [(name, grade["points"]) for name, grade in alone[1].items()] == [
+        ("a", 20),
+        ("b", 15),
+        ("c", 0),
+    ]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_what_ends_it_ends_the_checks_and_keeps_what_is_done(desk, folder, tmp_path, name):
+    mark, table, scratch = tmp_path / "alive", tmp_path / "points.csv", tmp_path / "scratch"
+    loop = f"import time\nwhile True:\n    time.sleep(0.1)\n    open({str(mark)!r}, 'a').close()"
+    desk.answer("tensor.double", loop)
+    hand_in(desk, folder, "endless", "01_tensor")
+    (folder / "blank").mkdir()
+    scratch.mkdir()
+    words = [sys.executable, "-m", "tito", "grade", folder, "01", "--csv", table]
+    words += ["--jobs", "2", "--limit", "60"]
+    number = getattr(signal, name)
+    before = signal.signal(number, signal.SIG_DFL)  # under nohup it would be ignored, and stay so
+    more = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    process = subprocess.Popen(words, env=desk.env({"TMPDIR": str(scratch)}), **more)
+    signal.signal(number, before)
+    try:
+        assert process.stdout.readline() == "blank: 0 of 20 points; no notebook of the course\n"
+        for _ in range(300):
+            time.sleep(0.1)
+            if mark.exists():
+                break
+        assert mark.exists()
+        process.send_signal(number)
+        _, complaint = process.communicate(timeout=20)
+    finally:
+        process.kill()
+        process.wait()
+    assert process.returncode == (130 if number == signal.SIGINT else 128 + number)
+    assert complaint == ""
+    mark.unlink()
+    time.sleep(0.5)
+    assert not mark.exists(), "a check is still running"
+    assert [row[:2] for row in rows_of(table)] == [["submission", "01_tensor"], ["blank", "0"]]
+    assert [*scratch.iterdir()] == []
+
+
 def test_refusals(desk, folder, tmp_path):
     (tmp_path / "old.csv").write_text("mine", encoding="utf-8")
     assert desk.tito("grade", folder)[0] == 1, "an empty folder"
@@ -149,6 +208,7 @@ def test_refusals(desk, folder, tmp_path):
         assert one_sentence(err)
         assert out == ""
     assert (tmp_path / "old.csv").read_text(encoding="utf-8") == "mine"
-    code, out, err = desk.tito("grade", folder, "--limit", "0")
-    assert (code, out) == (2, "")
-    assert "more than 0" in err
+    for flag, sentence in {"--limit": "more than 0", "--jobs": "1 or more"}.items():
+        code, out, err = desk.tito("grade", folder, flag, "0")
+        assert (code, out) == (2, "")
+        assert sentence in err

@@ -352,7 +352,7 @@ def test_a_signal_that_was_ignored_stays_so():
     """`nohup tito test` survives the end of its terminal."""
     before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
     try:
-        with runner._ended_in_order():
+        with runner.ended_in_order():
             assert signal.getsignal(signal.SIGTERM) == signal.SIG_IGN
         assert signal.getsignal(signal.SIGTERM) == signal.SIG_IGN
     finally:

@@ -4,9 +4,13 @@ Of a submission only its notebooks count. What else came with it, a record of wh
 files, tests, is not looked at; so nobody's workspace can vouch for itself.
 """
 
+import argparse
+import asyncio
+import contextlib
 import csv
 import io
 import json
+import os
 import re
 import subprocess
 import sys
@@ -41,8 +45,27 @@ def add_arguments(parser):
         metavar="SECONDS",
         help="how long one check may take (default: %(default)s)",
     )
+    parser.add_argument(
+        "--jobs",
+        type=several,
+        default=os.cpu_count() or 1,
+        metavar="N",
+        help="how many are judged at a time (default: as many as there are cores, %(default)s)",
+    )
     parser.add_argument("--csv", metavar="FILE", help="write the points there after each one")
     parser.add_argument("--json", action="store_true", help="print JSON, each check's words too")
+
+
+def several(text):
+    """How many at a time; one at least.
+
+    Raises:
+        ArgumentTypeError: it is no such number.
+    """
+    with contextlib.suppress(ValueError):
+        if (jobs := int(text)) > 0:
+            return jobs
+    raise argparse.ArgumentTypeError(f"{text!r} is no number of jobs: give a whole one, 1 or more")
 
 
 def run(args):
@@ -51,20 +74,32 @@ def run(args):
         raise TitoError(f"{args.csv} is there already: name another file, or move it away")
     found = course.find()
     modules = [found.module(token) for token in args.modules] or found.written
-    asked, grades = list(dict.fromkeys(module.label for module in modules)), {}
+    asked = list(dict.fromkeys(module.label for module in modules))
     handed_in = submissions(Path(args.folder))
     if args.csv:
-        files.write(args.csv, table(grades, asked))  # if that fails, it does before the work
+        files.write(args.csv, table({}, asked))  # if that fails, it does before the work
     report.quiet(args.json)
-    for path in handed_in:
-        grades[path.name] = grade = graded(found, path, asked, args.limit)
+    with runner.ended_in_order():
+        grades = asyncio.run(every(found, handed_in, asked, args))
+    if args.json:
+        report.json(grades)
+    return 1 if any(grade["remarks"] for grade in grades.values()) else 0
+
+
+async def every(found, handed_in, asked, args):
+    """{submission: grade}, so many at a time; what is done is told and kept at once."""
+    grades, room = dict.fromkeys(path.name for path in handed_in), asyncio.Semaphore(args.jobs)
+
+    async def one(path):
+        async with room:
+            grades[path.name] = grade = await graded(found, path, asked, args.limit)
         told = "".join(f"; {remark}" for remark in grade["remarks"])
         report.say(f"{path.name}: {grade['points']} of {grade['of']} points{told}")
         if args.csv:
             files.write(args.csv, table(grades, asked))
-    if args.json:
-        report.json(grades)
-    return 1 if any(grade["remarks"] for grade in grades.values()) else 0
+
+    await asyncio.gather(*map(one, handed_in))
+    return grades
 
 
 def submissions(folder):
@@ -84,12 +119,12 @@ def submissions(folder):
     return sorted(found, key=lambda path: path.name.lower())
 
 
-def graded(found, path, asked, limit):
+async def graded(found, path, asked, limit):
     """{"points", "of", "modules", "remarks", "results"} of one submission."""
     remarks = []
     books = chosen(notebooks(path, remarks), [module.name for module in found.written], remarks)
     worth = {label: found.module(label).words()["exercises"] for label in asked}
-    results = judged(books, asked, limit, remarks)
+    results = await judged(books, asked, limit, remarks)
     modules = {label: _points(results.get(label, ()), worth[label]) for label in asked}
     for label in asked:
         broken = [r["sentence"] for r in results.get(label, ()) if r["check"] == judge.EXPORT]
@@ -159,28 +194,36 @@ def chosen(books, names, remarks):
     return found
 
 
-def judged(books, asked, limit, remarks):
+async def judged(books, asked, limit, remarks):
     """What `tito test` says of notebooks in a fresh workspace, {module: results}."""
     if not books:
         return {}
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
         made = workspace.at(Path(scratch).resolve() / "workspace")
-        _tito(made, "init", str(made.root), inside=made.root.parent)
+        await _tito(made, "init", str(made.root), inside=made.root.parent)
         for name, content in books.items():
             files.write(made.module(name).notebook, content)
-        done = _tito(made, "test", *asked, "--json", "--limit", f"{limit:g}", inside=made.root)
-    if not done.stdout.strip():
-        remarks.append(f"nothing could be judged: {done.stderr.decode(errors='replace').strip()}")
+        flags = ["--json", "--limit", f"{limit:g}"]
+        printed, complaint = await _tito(made, "test", *asked, *flags, inside=made.root)
+    if not printed.strip():
+        remarks.append(f"nothing could be judged: {complaint.decode(errors='replace').strip()}")
         return {}
-    return json.loads(done.stdout)
+    return json.loads(printed)
 
 
-def _tito(made, *arguments, inside):
-    """A command of tito, in a process of its own."""
-    env, command = runner.environment(made), [sys.executable, "-m", "tito", *arguments]
-    return subprocess.run(
-        command, cwd=inside, env=env, stdin=subprocess.DEVNULL, capture_output=True, check=False
-    )
+async def _tito(made, *arguments, inside):
+    """What a command of tito prints, in a process of its own that ends when this one must."""
+    command = [sys.executable, "-m", "tito", *arguments]
+    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    settled = {"cwd": inside, "env": runner.environment(made)}
+    process = await asyncio.create_subprocess_exec(*command, **settled, **pipes)
+    try:
+        return await process.communicate()
+    finally:
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                process.terminate()
+            await process.communicate()
 
 
 # -- the table
@@ -190,6 +233,8 @@ def table(grades, asked):
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(["submission", *asked, "points", "of", "remarks"])
     for name, grade in grades.items():
+        if grade is None:  # its turn has not come
+            continue
         points = [grade["modules"][label] for label in asked]
         rows.writerow([name, *points, grade["points"], grade["of"], "; ".join(grade["remarks"])])
     return text.getvalue().encode("utf-8-sig")
