@@ -155,6 +155,47 @@ def test_so_many_at_a_time(desk, folder):
     ]
 
 
+def test_resumed_it_leaves_out_whom_the_table_has(desk, folder, tmp_path):
+    desk.solve()
+    table = tmp_path / "points.csv"
+    hand_in(desk, folder, "bo", "01_tensor")
+    (folder / "empty").mkdir()
+    command = ("grade", folder, "01", "--csv", table, "--resume")
+    assert desk.tito(*command)[0] == 1, "the first time there is no table"
+    hand_in(desk, folder, "Änne", "01_tensor")
+    (folder / "bo" / "modules" / "01_tensor" / "tensor.ipynb").unlink()  # nobody looks any more
+    code, out, err = desk.tito(*command)
+    assert (code, out, err) == (1, "Änne: 20 of 20 points\n", "")
+    assert rows_of(table)[1:] == [
+        ["bo", "20", "20", "20", ""],
+        ["empty", "0", "0", "20", "no notebook of the course"],
+        ["Änne", "20", "20", "20", ""],
+    ]
+    assert desk.tito(*command)[:2] == (1, "")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"mine",
+        b"submission;01_tensor;points;of;remarks\n",
+        b"submission,02_activations,points,of,remarks\n",
+        b"submission,01_tensor,points,of,remarks\nbo,20\n",
+        b"submission,01_tensor,points,of,remarks\nbo,x,20,20,\n",
+        b"\xff\xfe\x00",
+    ],
+)
+def test_another_table_is_not_resumed(desk, folder, tmp_path, content):
+    (folder / "bo").mkdir()
+    (tmp_path / "points.csv").write_bytes(content)
+    command = ("grade", folder, "01", "--csv", tmp_path / "points.csv", "--resume")
+    code, out, err = desk.tito(*command)
+    assert (code, out, one_sentence(err)) == (1, "", True)
+    assert "name the modules as before, or another file" in err
+    assert (tmp_path / "points.csv").read_bytes() == content
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
 def test_what_ends_it_ends_the_checks_and_keeps_what_is_done(desk, folder, tmp_path, name):
@@ -202,6 +243,8 @@ def test_refusals(desk, folder, tmp_path):
         ["grade", folder, "77"],
         ["grade", folder, "--csv", tmp_path / "old.csv"],
         ["grade", folder, "--csv", tmp_path / "old.csv" / "below.csv"],
+        ["grade", folder, "--resume"],
+        ["grade", folder, "--csv", tmp_path / "new.csv", "--resume", "--json"],
     ):
         code, out, err = desk.tito(*argv)
         assert code == 1

@@ -53,6 +53,9 @@ def add_arguments(parser):
         help="how many are judged at a time (default: as many as there are cores, %(default)s)",
     )
     parser.add_argument("--csv", metavar="FILE", help="write the points there after each one")
+    parser.add_argument(
+        "--resume", action="store_true", help="leave out whom the FILE of --csv has already"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON, each check's words too")
 
 
@@ -70,25 +73,30 @@ def several(text):
 
 def run(args):
     """Grade; give the exit code: 0, or 1 if a submission could not be judged as a whole."""
-    if args.csv and Path(args.csv).exists():
-        raise TitoError(f"{args.csv} is there already: name another file, or move it away")
+    if args.resume and (args.json or not args.csv):
+        raise TitoError("--resume reads the FILE of --csv: name it, and leave out --json")
+    if args.csv and Path(args.csv).exists() and not args.resume:
+        raise TitoError(f"{args.csv} is there already: name another file, or add --resume")
     found = course.find()
     modules = [found.module(token) for token in args.modules] or found.written
     asked = list(dict.fromkeys(module.label for module in modules))
     handed_in = submissions(Path(args.folder))
+    grades = dict.fromkeys(path.name for path in handed_in)
+    if args.resume:
+        grades |= kept(Path(args.csv), asked)
     if args.csv:
-        files.write(args.csv, table({}, asked))  # if that fails, it does before the work
+        files.write(args.csv, table(grades, asked))  # if that fails, it does before the work
     report.quiet(args.json)
     with runner.ended_in_order():
-        grades = asyncio.run(every(found, handed_in, asked, args))
+        asyncio.run(every(found, handed_in, asked, grades, args))
     if args.json:
         report.json(grades)
     return 1 if any(grade["remarks"] for grade in grades.values()) else 0
 
 
-async def every(found, handed_in, asked, args):
-    """{submission: grade}, so many at a time; what is done is told and kept at once."""
-    grades, room = dict.fromkeys(path.name for path in handed_in), asyncio.Semaphore(args.jobs)
+async def every(found, handed_in, asked, grades, args):
+    """Fill in the grades, so many at a time; what is done is told and kept at once."""
+    room = asyncio.Semaphore(args.jobs)
 
     async def one(path):
         async with room:
@@ -98,8 +106,7 @@ async def every(found, handed_in, asked, args):
         if args.csv:
             files.write(args.csv, table(grades, asked))
 
-    await asyncio.gather(*map(one, handed_in))
-    return grades
+    await asyncio.gather(*(one(path) for path in handed_in if grades[path.name] is None))
 
 
 def submissions(folder):
@@ -227,14 +234,43 @@ async def _tito(made, *arguments, inside):
 
 
 # -- the table
+def header(asked):
+    return ["submission", *asked, "points", "of", "remarks"]
+
+
 def table(grades, asked):
     """All grades as CSV; the mark at its beginning tells Excel that it is UTF-8."""
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(["submission", *asked, "points", "of", "remarks"])
+    rows.writerow(header(asked))
     for name, grade in grades.items():
         if grade is None:  # its turn has not come
             continue
         points = [grade["modules"][label] for label in asked]
         rows.writerow([name, *points, grade["points"], grade["of"], "; ".join(grade["remarks"])])
     return text.getvalue().encode("utf-8-sig")
+
+
+def kept(path, asked):
+    """{submission: grade} of a table that is there; none if it is not.
+
+    Raises:
+        TitoError: it is no such table, or counts other modules.
+    """
+    if not path.exists():
+        return {}
+    try:
+        first, *rows = csv.reader(io.StringIO(path.read_text(encoding="utf-8-sig")))
+        if first != header(asked):
+            raise ValueError
+        return {row[0]: _as_grade(row, asked) for row in rows}
+    except (ValueError, csv.Error):
+        told = f"{path} is no table of {', '.join(asked)} as tito writes it"
+        raise TitoError(f"{told}: name the modules as before, or another file") from None
+
+
+def _as_grade(row, asked):
+    _, *points, total, of, remarks = row
+    modules = dict(zip(asked, map(int, points), strict=True))
+    told = {"points": int(total), "of": int(of), "modules": modules}
+    return told | {"remarks": [remarks] if remarks else []}
