@@ -44,6 +44,24 @@ def test_import_needs_numpy_alone():
     assert others <= allowed
 
 
+NAMES = sorted(file.stem for file in Path(tinytorch.names.__file__).parent.glob("[a-z]*.py"))
+
+
+@pytest.mark.parametrize("first", NAMES)
+def test_whichever_room_is_first_every_name_is_there(first):
+    """Tensor and backward get PyTorch's further ways also where an inner module begins."""
+    python(
+        f"import tinytorch.names.{first}\n"
+        "x = tinytorch.tensor([1.0, 2.0], requires_grad=True)\n"
+        "total = x.sum(dtype=tinytorch.float32)\n"
+        "assert total.grad_fn.name() == 'sum' and total.nbytes == 4\n"
+        "tinytorch.autograd.backward([total, x[0]])\n"
+        "assert x.grad.tolist() == [2, 1]\n",
+        "-W",
+        "error",
+    )
+
+
 def test_import_is_quick():
     """`import tinytorch` takes less than 0.15 s more than Python alone (the best of five)."""
 

@@ -88,6 +88,7 @@ torch.where(k, x, y); torch.where(k, x, 0.0); torch.where(k); x.where(k, y); x.w
 torch.masked_select(x, k); x.masked_select(k[0]); x[k]; x.masked_fill(k, 2.0)
 k.masked_fill(k, 0); torch.masked_fill(k, k, 1); k.clone().masked_fill_(k, 0.0)
 n.masked_fill_(k, 0.0); n.masked_fill_(k, torch.tensor(7.0))
+n.masked_fill(k, 0.0); n.masked_fill(k, -3); torch.masked_fill(n, k, torch.tensor(7.0))
 torch.masked_fill(x, k, -1.0); torch.index_select(x, 1, i); x.index_select(0, i % 3); x[i % 3]
 torch.take(x, i); x.take(n); torch.take_along_dim(x, n[:, :1], 1); x.take_along_dim(n % 3, 0)
 torch.gather(x, 1, n); x.gather(0, n[:2] % 3); x[..., None]; x[None, 1:, ::2]; x[:, [-1]]

@@ -232,12 +232,8 @@ def attach(core):
             setattr(core.Tensor, name, core.calls(function, where))
     core.Tensor.device = device("cpu")  # equal to "cpu", and has a type and an index
     core.SPELLINGS |= {"input": "x", "other": "y"}
-    from . import wider  # needs the module that was just loaded
+    from . import wider  # noqa: F401  at its end it gives the class more
 
-    for name, method in wider.METHODS.items():
-        setattr(core.Tensor, name, method)
-    core.Call.next_functions = property(wider.next_functions)
-    core.Call.name = lambda call: call.primitive
     for name, part in PROPERTIES.items():
         if name not in own:
             setattr(core.Tensor, name, property(part))
@@ -262,10 +258,7 @@ def furnish(name, module):
         attach(module)
     elif name == "autograd":
         module.__getattr__ = of_autograd
-        from . import custom
-
-        module.backward = custom.of_several(module.backward)
-        module.gradcheck = custom.with_words(module.gradcheck)
+        from . import custom  # noqa: F401  at its end it widens backward and gradcheck
 
 
 def of_autograd(name):

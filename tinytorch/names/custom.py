@@ -513,3 +513,7 @@ class functional:
                 row[place] = 0 if g is None else g.array
         made = [wrap(r.reshape(*result.shape, *t.shape)) for r, t in zip(rows, leaves)]
         return made[0] if single else tuple(made)
+
+
+autograd.backward = of_several(autograd.backward)
+autograd.gradcheck = with_words(autograd.gradcheck)

@@ -126,12 +126,12 @@ softmax_of, log_softmax_of = converting("softmax"), converting("log_softmax")
 
 
 def masked_fill(input, mask, value):
-    """Where the mask is True `value`, else input; a boolean tensor stays one, also with 0 and 1.
+    """Where the mask is True `value`, else input; whole numbers stay such, also with 0.0.
 
     Args:
         input: any shape. mask: booleans, which broadcast. value: a number.
     """
-    if getattr(input, "dtype", None) == core.bool_:
+    if getattr(getattr(input, "dtype", None), "kind", "f") in "biu":
         value = same_number(input, value)
     return core.masked_fill(input, mask, value)
 
@@ -425,3 +425,8 @@ SIGNS = {
 METHODS |= {name: changing(name, sign) for name, sign in SIGNS.items()}
 METHODS["data"] = property(core.Tensor.data.fget, take_over)
 METHODS |= {"__eq__": comparing("__eq__", "eq"), "__ne__": comparing("__ne__", "ne")}
+
+for _name, _method in METHODS.items():
+    setattr(Tensor, _name, _method)
+core.Call.next_functions = property(next_functions)
+core.Call.name = lambda call: call.primitive
