@@ -150,16 +150,16 @@ class Cell:
         """Every comment: (line, text, whether it stands alone on its line)."""
         source = self.source.encode("utf-8", "replace").decode()  # half an emoji becomes "?",
         source = source.replace("\0", "?")  # and so does a NUL: newer tokenizers stumble over both
-        try:
-            tokens = list(tokenize.generate_tokens(io.StringIO(source).readline))
+        tokens = tokenize.generate_tokens(io.StringIO(source).readline)
+        try:  # not a list of all tokens: each holds a copy of its line
+            return [
+                (token.start[0], token.string.rstrip(), not token.line[: token.start[1]].strip())
+                for token in tokens
+                if token.type == tokenize.COMMENT
+            ]
         except (tokenize.TokenError, SyntaxError):  # not Python: go by the lines
             lines = [(at, line.strip(), True) for at, line in enumerate(self.lines, start=1)]
             return [line for line in lines if line[1].startswith("#")]
-        return [
-            (token.start[0], token.string.rstrip(), not token.line[: token.start[1]].strip())
-            for token in tokens
-            if token.type == tokenize.COMMENT
-        ]
 
     @cached_property
     def regions(self):

@@ -1,9 +1,12 @@
 """What export refuses: each with the notebook, the cell, the line and a reason, writing nothing."""
 
 import json
+import tracemalloc
 
 import pytest
 from conftest import ACTIVATIONS, TENSOR
+
+from tito import notebook
 
 BEGIN, END = "    ### BEGIN SOLUTION\n", "    ### END SOLUTION\n"
 OUTSIDE = "### BEGIN SOLUTION\nLIMIT = 3\n### END SOLUTION"
@@ -230,6 +233,17 @@ def test_markers_and_directives_inside_strings_are_text(toy):
     toy.write_notebook("01_tensor", TENSOR | {"imports": f"#| export\nimport numpy as np\n{text}"})
     assert toy.tito("export", "01")[0] == 0
     assert text in toy.read("tinytorch/tensor.py").decode()
+
+
+def test_a_long_line_is_not_kept_for_each_of_its_tokens():
+    """16,000 tokens in a line of 47 kB: a copy of it for each (Python 3.12) would be 0.75 GB."""
+    source = f"LIMIT = {list(range(8000))}  # pasted"
+    tracemalloc.start()
+    try:
+        assert notebook.Cell("long", "code", source, {}).comments == [(1, "# pasted", False)]
+        assert tracemalloc.get_traced_memory()[1] < 20e6
+    finally:
+        tracemalloc.stop()
 
 
 def test_nbdev_that_leaves_a_cell_out(exported, monkeypatch):
