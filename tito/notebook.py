@@ -119,7 +119,7 @@ class Cell:
             raise
         except (ValueError, RecursionError, MemoryError) as error:  # a NUL, a thousand brackets
             why = str(error) or "an expression is too long or too deep"
-            raise SyntaxError(why, (self.id, 1, 0, self.source)) from None
+            raise SyntaxError(why, (self.id, 0, 0, self.source)) from None  # no line is named
 
     @property
     def is_python(self):

@@ -113,8 +113,8 @@ def _code_faults(notebook, cell):
     try:
         tree = cell.tree
     except SyntaxError as error:
-        at = error.lineno or 1
-        code = cell.lines[at - 1].strip()
+        at = error.lineno or 0  # 0: Python does not say where
+        code = cell.lines[at - 1].strip() if at else ""
         jupyter = f"`{code}` works in Jupyter only and cannot be exported"
         told = error.msg if error.msg.startswith(WARNED) else f"this is not Python: {error.msg}"
         return [(at, jupyter if code[:1] in ("%", "!") else told)]

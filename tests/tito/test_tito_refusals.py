@@ -25,6 +25,8 @@ SOURCES = [
     ("target again", "imports", "#| export", "#| default_exp x\n#| export", "line 1", "one target"),
     ("two targets", "target", "r", "r\n#| default_exp tensor", "target, line 2", "one target"),
     ("syntax error", "double", "return x + x", "return x +", "double, line 5", "not Python"),
+    ("too deep", "double", "LIMIT = 3", f"LIMIT = {'-' * 9999}3", "double: ", "not Python"),
+    ("a NUL", "double", "LIMIT = 3", "LIMIT = '\0'", "double: ", "not Python"),
     ("magic", "double", "LIMIT = 3", "%time double(3)", "double, line 9", "Jupyter only"),
     ("shell", "double", "LIMIT = 3", "!ls", "double, line 9", "Jupyter only"),
     ("cell magic", "double", "#| export", "%%time\n#| export", "double, line 2", "at the top"),
