@@ -25,12 +25,14 @@ __all__ = [
     "ForLastToken",
     "Settings",
     "check_beam_logits",
+    "computes_as",
     "evaluating",
     "id_array",
     "settings_of",
     "written_by",
 ]
 
+COMPUTING = ("__call__", "forward", "heads")  # the methods in which modules compute
 NEVER = -1e9  # the score of a beam that is none: below all others, as in `transformers`
 
 
@@ -402,6 +404,24 @@ class Adjusted(Module):
         logits = self.model(ids).array[:, -1]  # (B, T, V) -> (B, V)
         written = self.text.shape[1] - self.start
         return wrap(self.adjust(logits, self.text, written, self.how)[:, None])
+
+
+def computes_as(module, kind):
+    """Whether a module computes what a `kind` does: no class, hook or patch has changed it.
+
+    A subclass that only builds itself otherwise, or can do more, computes the same. What is not
+    asked: the parts of the module; each of them is a question of its own.
+
+    >>> from tinytorch.layers import Linear
+    >>> layer = Linear(2, 2)
+    >>> computes_as(layer, Linear)
+    True
+    >>> layer.forward = lambda x: -x
+    >>> computes_as(layer, Linear)
+    False
+    """
+    same = (getattr(type(module), name, None) is getattr(kind, name, None) for name in COMPUTING)
+    return all(same) and "forward" not in vars(module) and not module.forward_hooks
 
 
 @contextlib.contextmanager
