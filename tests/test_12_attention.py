@@ -787,12 +787,20 @@ class TestInHeads:
             np.testing.assert_allclose(part, was, atol=1e-6)
         assert seen == [1] and len(calls) == 4
         hook.remove()
+        before = attention.key.register_forward_pre_hook(lambda module, given: (given[0] * -3,))
+        assert abs(heads(x, x, x)[1] - expected[1]).max() > 0.1 and len(calls) == 4
+        before.remove()
+        np.testing.assert_allclose(heads(x, x, x)[1], expected[1], atol=1e-6)
+        assert len(calls) == 5
+        attention.key.forward = lambda x, usual=attention.key.forward: usual(x) * 2
+        np.testing.assert_allclose(heads(x, x, x)[1], 2 * expected[1], atol=1e-5)
+        del attention.key.forward
         attention.value, plain = Loud(8, 8), attention.value
         attention.value.load_state_dict(plain.state_dict())
         np.testing.assert_allclose(heads(x, x, x)[2], 2 * expected[2], atol=1e-5)
         attention.value, attention.key.bias = plain, None
         heads(x, x, x)
-        assert len(calls) == 4
+        assert len(calls) == 5
 
 
 @pytest.mark.exercise("attention.MultiHeadAttention.forward")

@@ -6,6 +6,7 @@ import itertools
 import math
 import pickle
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from tinytorch.generation import EndedBeams, Settings
 from tinytorch.layers import Dropout, Linear, Module
 from tinytorch.losses import cross_entropy
 from tinytorch.optimizers import Adam
-from tinytorch.tensor import Generator, Tensor, manual_seed, recording, wrap
+from tinytorch.tensor import Generator, Tensor, cat, manual_seed, recording, wrap
 from tinytorch.transformers import (
     GPT,
     MLP,
@@ -850,17 +851,46 @@ class Counting(Module):
         return wrap(logits)
 
 
+class Shifted(MLP):
+    """It looks at the token before, as RWKV does."""
+
+    def forward(self, x):
+        return super().forward(x + cat([x[:, :1] * 0, x[:, :-1]], 1))
+
+
+class Plain(Module):
+    """An attention that knows no source."""
+
+    def forward(self, x, mask=None):
+        return x + x.mean(1, keepdim=True)
+
+
+CHANGES = {
+    "hook": lambda model, block: block.mlp.register_forward_hook(lambda *told: None),
+    "hook before": lambda model, block: block.attention.register_forward_pre_hook(
+        lambda module, given: None
+    ),
+    "patched": lambda model, block: vars(model).update(
+        forward=lambda ids, usual=model.forward: usual(ids) * -1
+    ),
+    "mlp": lambda model, block: vars(block).update(mlp=Shifted(8).double()),
+    "attention": lambda model, block: vars(block).update(attention=Plain()),
+    "head": lambda model, block: vars(model.head).update(forward=lambda x: x - x.mean(1, True)),
+}
+
+
 @pytest.mark.exercise("transformers")
 class TestForLastToken:
     """Given: a model that computes what its last guess needs, and that a learner need not use."""
 
     @pytest.mark.parametrize("norm_first", [True, False])
-    def test_the_last_guess_is_the_same_and_only_its_token_is_computed(self, norm_first):
+    def test_the_last_guess_is_the_same_and_only_its_token_is_computed(
+        self, norm_first, monkeypatch
+    ):
         model, text, seen = tiny(norm_first=norm_first).initialise(0.5).double(), ids(2, 5), []
-        want = model(text).array[:, -1:]
-        for block in model.blocks:
-            mlp = block.mlp
-            mlp.forward = lambda x, forward=mlp.forward: seen.append(x.shape[1]) or forward(x)
+        want, usual = model(text).array[:, -1:], MLP.forward
+        counted = lambda mlp, x: seen.append(x.shape[1]) or usual(mlp, x)  # noqa: E731
+        monkeypatch.setattr(MLP, "forward", counted)
         near(for_last_token(model)(text), want)
         assert seen == [5] * (len(model.blocks) - 1) + [1]
         assert model(text).shape[1] == 5, "the model was left changed"
@@ -870,7 +900,6 @@ class TestForLastToken:
         """The source named, or its place left empty; a mask for all texts and heads at once."""
         model, text = tiny().initialise(0.5).double(), ids(2, 5)
         want = model(text).array[:, -1:]
-        block = model.blocks[-1]
 
         def whole(model, ids):
             x, mask = model.embed(ids), causal_mask(ids.shape[1])[None, None]
@@ -878,21 +907,33 @@ class TestForLastToken:
                 x = one(x, mask)
             return model.head(model.norm(x))
 
-        def forward(x, mask):
+        def forward(block, x, mask):
             heard = block.norm1(x)
             named = {"source": heard, "mask": mask, "is_causal": False}
             given = (None, mask, None, False) if spelling == "by place" else ()
             x = x + block.attention(heard, *given, **({} if given else named))
             return x + block.mlp(block.norm2(x))
 
-        block.forward = forward
+        monkeypatch.setattr(TransformerBlock, "forward", forward)
         monkeypatch.setattr(GPT, "forward", whole)
         near(for_last_token(model)(text), want)
 
-    def test_a_model_with_a_hook_is_left_as_it_is(self):
-        model = tiny()
-        model.blocks[-1].mlp.register_forward_hook(lambda module, args, out: None)
+    @pytest.mark.parametrize("change", CHANGES)
+    def test_a_changed_part_sees_the_whole_text(self, change):
+        """It may mix the tokens, or know its place: then no token can be left out."""
+        model, text = tiny().initialise(0.5).double(), ids(2, 5)
+        CHANGES[change](model, model.blocks[-1])
         assert for_last_token(model) is model
+        near(generate(model, text, 1, 0).array[:, -1], model(text).array[:, -1].argmax(axis=-1))
+
+    def test_several_threads_write_with_one_model(self):
+        model = tiny().initialise(0.5).eval()
+        prompts = [[[n, n + 1]] for n in range(8)]
+        want = [generate(model, prompt, 20, 0).tolist() for prompt in prompts]
+        with ThreadPoolExecutor(4) as pool:
+            got = pool.map(lambda prompt: generate(model, prompt, 20, 0).tolist(), prompts)
+            shapes = {model(wrap(np.array([[1, 2, 3]]))).shape for _ in range(50)}
+            assert (list(got), shapes) == (want, {(1, 3, model.head.weight.shape[0])})
 
 
 @pytest.mark.exercise("transformers.generate")
@@ -1409,6 +1450,10 @@ class TestSettings:
             ({"stop": 1, "eos_token_id": 2}, ValueError, "stop is another name for eos_token_id"),
             ({"eos_token_id": "\n"}, TypeError, "eos_token_id is a token id or several"),
             ({"pad_token_id": 1.5}, TypeError, "pad_token_id is one token id, not 1.5"),
+            ({"pad_token_id": 1}, ValueError, "the prompt holds pad_token_id=1, and it would be"),
+            ({"stop": [[2, 9]]}, ValueError, "each id ends a row alone, a sequence cannot"),
+            ({"temperature": 1e-45}, ValueError, "temperature=1e-45 is too small to divide by"),
+            ({"repetition_penalty": 1e-300}, ValueError, "1e-300 is too small to divide by"),
             ({"seed": 1, "generator": Generator(1)}, ValueError, "seed and generator both say"),
             ({"seed": -1}, ValueError, "seed is a whole number of at least 0, not -1"),
             ({"seed": 1.5}, ValueError, "seed is a whole number"),
@@ -1426,6 +1471,28 @@ class TestSettings:
                 write(model, [[1]], **{"max_new_tokens": 2, **how})
             assert "\n" not in str(caught.value)
         assert not model.seen
+
+    def test_prompts_of_several_lengths_are_refused(self):
+        for write in (generate_text, stream):
+            told = r"one length, and these have \[2, 1\]: write on from each alone"
+            with pytest.raises(ValueError, match=told):
+                write(Counting(), [[1, 2], [3]], 3)
+
+    def test_an_end_token_also_pads(self):
+        how = {"temperature": 0, "stop": 7, "pad_token_id": 7}
+        assert generate_text(Counting(), [[7, 5]], 4, **how).tolist() == [[7, 5, 6, 7]]
+
+    @pytest.mark.parametrize("cached", [False, True])
+    def test_the_models_own_end_token_is_the_default(self, cached):
+        manual_seed(0)
+        model, how = tiny().initialise(0.5), {"temperature": 0, "use_cache": cached}
+        text = model.generate([[1, 2]], 6, **how).tolist()[0]
+        model.eos_token_id = text[3]
+        end = text[2:].index(text[3])
+        assert model.generate([[1, 2]], 6, **how).tolist() == [text[: 3 + end]]
+        assert [int(token[0]) for token in model.stream([[1, 2]], 6, **how)] == text[2 : 3 + end]
+        assert model.generate([[1, 2]], 6, eos_token_id=None, **how).tolist() == [text]
+        assert model.generate([[1, 2]], 6, stop=99, **how).tolist() == [text]
 
     def test_beams_cannot_stream(self):
         with pytest.raises(ValueError, match="beams cannot stream: .* use generate"):

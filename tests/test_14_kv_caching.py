@@ -7,8 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tinytorch.attention import merge_heads, scaled_dot_product_attention, split_heads
+from tinytorch.attention import (
+    MultiHeadAttention,
+    merge_heads,
+    scaled_dot_product_attention,
+    split_heads,
+)
 from tinytorch.autograd import no_grad
+from tinytorch.embeddings import Embedding
 from tinytorch.kv_caching import (
     CachedBlock,
     CachedGPT,
@@ -494,6 +500,16 @@ class Twice(Linear):
         return 2 * super().forward(x)
 
 
+class OtherEmbedding(Embedding):
+    def forward(self, ids):
+        return super().forward(ids) * -4.0
+
+
+class OtherHeads(MultiHeadAttention):
+    def heads(self, *layers):
+        return [part * -5.0 for part in super().heads(*layers)]
+
+
 @pytest.mark.exercise("kv_caching")
 class TestSnapshot:
     def test_the_cache_fits_the_model(self):
@@ -570,6 +586,43 @@ class TestSnapshot:
             CachedGPT(model)
         handle.remove()
         CachedGPT(model)
+
+    @pytest.mark.parametrize("change", ["hook before", "patched part", "patched model"])
+    def test_hooks_and_patches_of_other_kinds_are_refused(self, change):
+        model = tiny()
+        part = model if change == "patched model" else model.blocks[0].attention
+        if change == "hook before":
+            handle = part.register_forward_pre_hook(lambda module, given: given)
+        else:
+            part.forward = lambda *given, usual=part.forward, **more: usual(*given, **more)
+        with pytest.raises(ValueError, match="hooks would not be called here: remove them"):
+            CachedGPT(model)
+        if change == "hook before":
+            handle.remove()
+            CachedGPT(model)
+
+    @pytest.mark.parametrize(
+        ("place", "part", "told"),
+        [
+            ("embed.tokens", OtherEmbedding(V, 8), "OtherEmbedding stands where Embedding was"),
+            ("embed.dropout", LayerNorm(8), "LayerNorm stands where Dropout was expected"),
+            ("blocks.0.dropout", LayerNorm(8), "LayerNorm stands where Dropout was expected"),
+            ("blocks.0.attention", OtherHeads(8, 2), "OtherHeads stands where MultiHeadAtt"),
+            ("blocks.0.mlp.activation", np.tanh, "takes activations like gelu and relu, not"),
+        ],
+    )
+    def test_parts_of_ones_own_are_refused(self, place, part, told):
+        model = tiny()
+        path, _, name = place.rpartition(".")
+        setattr(dict(model.named_modules())[path], name, part)
+        with pytest.raises(TypeError, match=told):
+            generate_cached(model, [[1, 2]], 2)
+
+    def test_blocks_of_several_shapes_are_refused(self):
+        model = tiny()
+        model.blocks[0] = TransformerBlock(8, 4)
+        with pytest.raises(ValueError, match="a cache has one shape: blocks with several num_he"):
+            CachedGPT(model)
 
 
 # -- unread
@@ -725,7 +778,7 @@ class TestAllSettings:
         {"do_sample": False},
         {"seed": 3},
         {"seed": 3, "repetition_penalty": 1.3, "eos_token_id": [3, 4], "min_new_tokens": 5},
-        {"seed": 3, "num_return_sequences": 3, "top_k": 4, "stop": 2, "pad_token_id": 0},
+        {"seed": 3, "num_return_sequences": 3, "top_k": 4, "stop": 2, "pad_token_id": -1},
         {"temperature": 0, "repetition_penalty": 2.0, "eos_token_id": [3, 4]},
         {"temperature": 0, "eos_token_id": [3, 4], "pad_token_id": -100},
     ]

@@ -465,6 +465,21 @@ class TestModules:
         second.remove()
         second.remove()
         assert layer(Tensor([3.0])).tolist() == [3] and seen == [3]
+        assert "forward" not in vars(layer)
+
+    def test_a_hook_may_take_itself_away(self):
+        layer, seen = nn.Identity(), []
+        handle = layer.register_forward_pre_hook(lambda *told: seen.append(1) or handle.remove())
+        assert [layer(Tensor([3.0])).item() for _ in range(2)] == [3, 3] and seen == [1]
+
+    def test_the_last_hook_gives_back_the_forward_that_was_there(self):
+        layer = nn.Identity()
+        layer.forward = doubled = lambda x: 2 * x
+        for register in (layer.register_forward_pre_hook, layer.register_full_backward_hook):
+            handle = register(lambda *told: None)
+            assert layer(Tensor([3.0])).tolist() == [6]
+            handle.remove()
+            assert layer.forward is doubled
 
     def test_a_hook_that_wants_the_named_inputs_leaves_nothing_behind(self):
         class Shifted(nn.Module):
@@ -477,7 +492,7 @@ class TestModules:
         layer(Tensor([3.0]), by=2.0)
         handle.remove()
         layer(Tensor([3.0]), by=4.0)
-        assert seen == [{"by": 2.0}] and not layer.pre_hooks
+        assert seen == [{"by": 2.0}] and "forward" not in vars(layer)
 
     def test_cross_entropy_where_the_classes_could_be_anywhere(self):
         from tinytorch.nn import functional as F

@@ -62,6 +62,18 @@ def test_whichever_room_is_first_every_name_is_there(first):
     )
 
 
+def test_a_module_has_all_methods_before_nn_is_imported():
+    python(
+        "import sys\n"
+        "from tinytorch.layers import Linear, ModuleList, ReLU\n"
+        "assert 'tinytorch.nn' not in sys.modules\n"
+        "layers = ModuleList([Linear(2, 3)])\n"
+        "layers.insert(0, ReLU())\n"
+        "assert len(layers) == 2 and layers.get_submodule('1').half().weight.dtype == 'float16'\n"
+        "layers[1].register_forward_pre_hook(print)\n"
+    )
+
+
 def test_import_is_quick():
     """`import tinytorch` takes less than 0.15 s more than Python alone (the best of five)."""
 

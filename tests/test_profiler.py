@@ -114,3 +114,13 @@ def test_results_are_the_same_to_the_bit(model):
     with tinytorch.profile():
         step(model)
     assert all((p.grad.array == plain[name]).all() for name, p in model.named_parameters())
+
+
+def test_the_table_of_several_threads(model):
+    """They run side by side, so their seconds are no parts of those on the clock."""
+    with tinytorch.profile() as told:
+        step(model, 2)
+    *lines, last = str(told).splitlines()[1:]
+    assert last == "(2 threads at once: shares of all that they computed)"
+    shares = [float(line.split("%")[0].split()[-1]) for line in lines]
+    assert sum(shares) == pytest.approx(100, abs=len(shares) * 0.05)

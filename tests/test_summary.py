@@ -64,6 +64,16 @@ class TestFlops:
 
         assert summary(Product(), ones(3, 4, 5)).flops == 2 * 3 * 4 * 4 * 5
 
+    @pytest.mark.parametrize(
+        ("letters", "flops"), [("btd,bsd->bts", 2 * 3 * 4 * 4 * 5), ("btd,btd->btd", 0)]
+    )
+    def test_an_einsum_counts_as_what_it_is(self, letters, flops):
+        class Product(Module):
+            def forward(self, x):
+                return tinytorch.einsum(letters, x, x)
+
+        assert summary(Product(), ones(3, 4, 5)).flops == flops
+
     def test_a_primitive_inside_another_is_counted_once(self):
         class Heads(Module):
             def __init__(self):

@@ -439,7 +439,8 @@ class MultiHeadAttention(Module):
         if any(other is not first for other in others):
             return [*self.heads(layers[0]), *self.heads(*layers[1:])]
         biases = [layer.bias for layer in modules if getattr(layer, "bias", None) is not None]
-        plain = all(type(layer) is Linear and not layer.forward_hooks for layer in modules)
+        changed = [layer for layer in modules if layer.forward_hooks or "forward" in vars(layer)]
+        plain = not changed and all(type(layer) is Linear for layer in modules)
         if plain and len(biases) in (0, len(layers)):
             return in_heads((first, *[layer.weight for layer in modules], *biases), self.num_heads)
         return [split_heads(layer(tokens), self.num_heads) for layer, tokens in layers]

@@ -6,6 +6,7 @@ chosen is written in the notebook of the transformers, which hands its functions
 """
 
 import contextlib
+import copy
 import dataclasses
 import difflib
 import functools
@@ -22,13 +23,14 @@ __all__ = [
     "NEVER",
     "Adjusted",
     "EndedBeams",
-    "ForLastToken",
     "Settings",
     "check_beam_logits",
     "computes_as",
     "evaluating",
+    "for_last_token",
     "id_array",
-    "settings_of",
+    "rows_of",
+    "settings_for",
     "written_by",
 ]
 
@@ -41,6 +43,7 @@ def id_array(ids, name):
 
     Raises:
         TypeError: they are no whole numbers; `name` says what they were given for.
+        ValueError: they are in several rows.
 
     >>> id_array({7}, "stop")
     array([7])
@@ -49,7 +52,23 @@ def id_array(ids, name):
     array = np.atleast_1d([] if plain is None else plain)
     if array.size and array.dtype.kind not in "iu":
         raise TypeError(f"{name} is a token id or several of them, not {ids!r}: encode it first")
-    return array.astype(np.int64).ravel()
+    if array.ndim > 1:
+        raise ValueError(f"{name} is {ids!r:.40}: each id ends a row alone, a sequence cannot")
+    return array.astype(np.int64)
+
+
+def rows_of(ids):
+    """Token ids as a new array; rows of several lengths are refused.
+
+    >>> rows_of([[1, 2], [3, 4]]).shape
+    (2, 2)
+    """
+    try:
+        return np.array(ids)
+    except ValueError:
+        lengths = [len(row) for row in ids if hasattr(row, "__len__")]
+        told = f"prompts of one call have one length, and these have {lengths}"
+        raise ValueError(f"{told}: write on from each alone") from None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -165,6 +184,16 @@ class Settings:
         scores[:, ends] = -np.inf
         return scores
 
+    def refuse_padding(self, ids):
+        """Refuse prompts (B, T) that hold pad_token_id: nothing here looks past it.
+
+        An end token that also pads is text where it stands in a prompt, as in `transformers`.
+        """
+        pad = self.pad_token_id
+        if pad is not None and pad not in self.stops and (ids == pad).any():
+            told = f"the prompt holds pad_token_id={pad}, and it would be read as text"
+            raise ValueError(f"{told}: give prompts of one length, without padding")
+
     def padded(self, new):
         """New tokens (B, n) with everything behind the first stop of a row filled."""
         if self.fill is None or not len(self.stops):
@@ -173,10 +202,12 @@ class Settings:
         return np.where(hits.cumsum(axis=1) - hits > 0, self.fill, new)
 
 
-def settings_of(max_new_tokens, how, streamed=False):
+def settings_for(model, ids, max_new_tokens, how, streamed=False):
     """Settings from a dictionary of names; an unknown name is refused, and the nearest told.
 
     Args:
+        model: its `eos_token_id`, if it has one from its folder, counts unless `how` names ends.
+        ids: array (B, T), the prompts.
         max_new_tokens, how: see Settings.
         streamed: True refuses beams.
     """
@@ -186,7 +217,10 @@ def settings_of(max_new_tokens, how, streamed=False):
             near = difflib.get_close_matches(name, names, 1)
             hint = f": did you mean {near[0]}?" if near else f"; there are {', '.join(names)}"
             raise TypeError(f"generate has no setting {name!r}{hint}")
+    if "stop" not in how:
+        how = {"eos_token_id": getattr(model, "eos_token_id", None), **how}
     settings = Settings(max_new_tokens=max_new_tokens, **how)
+    settings.refuse_padding(ids)
     if streamed and settings.num_beams > 1:
         raise ValueError("beams cannot stream: which is best is known at the end, so use generate")
     return settings
@@ -219,6 +253,9 @@ def check_numbers(how):
         raise ValueError(f"{told}, not {how.length_penalty!r}")
     if not (isinstance(how.early_stopping, bool) or how.early_stopping == "never"):
         raise ValueError(f"early_stopping is False, True or 'never', not {how.early_stopping!r}")
+    for name in ("temperature", "repetition_penalty"):
+        if 0 < getattr(how, name) < 1e-30:
+            raise ValueError(f"{name}={getattr(how, name)!r} is too small to divide by")
 
 
 def check_names(how):
@@ -451,20 +488,17 @@ def evaluating(model):
 class LastToken(Module):
     """A block in a place where only the last token of its result is read: (B, 1, D).
 
-    The block's own forward runs, on the last token alone; its attention looks at all of them.
+    The block's own forward runs, on the last token alone; its attention looks at all of them. It
+    runs in a copy that shares all numbers, so that others may use the block at the same time.
     """
 
     def __init__(self, block):
         self.block = block
 
     def forward(self, x, mask=None):
-        block, attention = self.block, self.block.attention
-        source = block.norm1(x) if block.norm_first else x
-        try:
-            block.attention = Looking(attention, source)
-            return block(x[:, -1:], None if mask is None else mask[..., -1:, :])
-        finally:
-            block.attention = attention
+        block = copy.copy(self.block)
+        block.attention = Looking(block.attention, block.norm1(x) if block.norm_first else x)
+        return block(x[:, -1:], None if mask is None else mask[..., -1:, :])
 
 
 class Looking(Module):
@@ -477,16 +511,25 @@ class Looking(Module):
         return self.attention(x, self.source, *others, **named)
 
 
-class ForLastToken(Module):
-    """A GPT of which only the guess behind the last token is wanted: logits (B, 1, V)."""
+def for_last_token(model, gpt, block, attention, by_token):
+    """A copy of a GPT that shares its numbers and computes the last guess alone: (B, 1, V).
 
-    def __init__(self, model):
-        self.model, self.max_length = model, model.max_length
+    The model itself comes back if it looks from token to token, behind its last block, in another
+    way than by that block's attention: a part that was changed may do anything with the text.
 
-    def forward(self, ids):
-        blocks, last = self.model.blocks, self.model.blocks[-1]
-        try:
-            blocks[-1] = LastToken(last)
-            return self.model(ids)
-        finally:
-            blocks[-1] = last
+    Args:
+        model: any Module.
+        gpt, block, attention: the kinds of module that it, its last block, and the attention of
+            that are, if nothing was changed.
+        by_token: a tuple of kinds that treat every token by itself.
+    """
+    if not computes_as(model, gpt) or not computes_as(model.blocks[-1], block):
+        return model
+    last = model.blocks[-1]
+    others = {*last.modules(), model.norm, model.head} - {last, last.attention}
+    usual = [any(computes_as(part, kind) for kind in by_token) for part in others]
+    if not computes_as(last.attention, attention) or not all(usual):
+        return model
+    fewer = copy.copy(model)
+    fewer.blocks = type(model.blocks)([*model.blocks[:-1], LastToken(last)])
+    return fewer

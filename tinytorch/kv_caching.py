@@ -8,6 +8,7 @@ __all__ = [
     "KVCache",
     "attend_last",
     "known",
+    "known_function",
     "without_mean",
     "PlainLinear",
     "PlainNorm",
@@ -39,9 +40,15 @@ from .attention import (
     scaled_dot_product_attention,
 )
 from .autograd import no_grad
-from .embeddings import TokenAndPosition, at_least, check_lookup
-from .generation import settings_of, written_by
-from .layers import Linear
+from .embeddings import (
+    Embedding,
+    PositionalEmbedding,
+    TokenAndPosition,
+    at_least,
+    check_lookup,
+)
+from .generation import computes_as, settings_for, written_by
+from .layers import Dropout, Linear
 from .tensor import float32, wrap
 from .transformers import (
     GPT,
@@ -210,12 +217,20 @@ def known(module, kind):
     """The module itself, if it computes what a `kind` does; anything else is refused.
 
     Raises:
-        TypeError: its class has another `forward`.
+        TypeError: it has another `forward`, or a hook.
     """
-    if getattr(type(module), "forward", None) is not kind.forward:
+    if not computes_as(module, kind):
         told = f"a cache reads the weights of the course's own GPT: {type(module).__name__} stands"
         raise TypeError(f"{told} where {kind.__name__} was expected; use transformers.generate")
     return module
+
+
+def known_function(function):
+    """An activation as a function on arrays; one that is no primitive is refused."""
+    if not hasattr(function, "on_arrays"):
+        told = f"a cache takes activations like gelu and relu, not {function!r:.40}"
+        raise TypeError(f"{told}; use transformers.generate")
+    return function.on_arrays
 
 
 def without_mean(rows):
@@ -330,6 +345,7 @@ class CachedBlock:
     def __init__(self, block, folded=False):
         attention = known(known(block, TransformerBlock).attention, MultiHeadAttention)
         mlp, parts = known(block.mlp, MLP), (attention.query, attention.key, attention.value)
+        known(attention.dropout, Dropout), known(block.dropout, Dropout)
         norm1, norm2 = (block.norm1, block.norm2) if folded else (None, None)
         self.norm_first, self.num_heads = block.norm_first, attention.num_heads
         self.norm1, self.norm2 = PlainNorm(block.norm1, folded), PlainNorm(block.norm2, folded)
@@ -337,7 +353,7 @@ class CachedBlock:
         self.output = PlainLinear(attention.output, centered=folded)
         self.widen = PlainLinear(mlp.widen, after=norm2)
         self.narrow = PlainLinear(mlp.narrow, centered=folded)
-        self.activation = mlp.activation.on_arrays
+        self.activation = known_function(mlp.activation)
 
     def attend(self, x, layer, cache, last=False):
         """Attention of the new tokens to all tokens so far, themselves included.
@@ -424,14 +440,19 @@ class CachedGPT:
     """
 
     def __init__(self, model):
-        embed = known(known(model, GPT).embed, TokenAndPosition)
-        if any(module.forward_hooks for module in model.modules()):
+        if any(module.forward_hooks or "forward" in vars(module) for module in model.modules()):
             raise ValueError("hooks would not be called here: remove them, or use generate")
+        embed = known(known(model, GPT).embed, TokenAndPosition)
+        parts = (embed.tokens, Embedding), (embed.positions, PositionalEmbedding)
+        for part, kind in (*parts, (embed.dropout, Dropout)):
+            known(part, kind)
         scale = math.sqrt(embed.embed_dim) if embed.scale else 1
         folded = all(block.norm_first for block in model.blocks)
         tables = embed.tokens.weight.array * scale, embed.positions.weight.array.copy()
         self.tokens, self.positions = map(without_mean, tables) if folded else tables
         self.blocks = [CachedBlock(block, folded) for block in model.blocks]
+        if len({block.num_heads for block in self.blocks}) > 1:
+            raise ValueError("a cache has one shape: blocks with several num_heads, use generate")
         self.blocks_for_last = [*self.blocks[:-1], functools.partial(self.blocks[-1], last=True)]
         self.norm = PlainNorm(model.norm, folded)
         self.head = PlainLinear(model.head, after=model.norm if folded else None)
@@ -558,8 +579,8 @@ def stream_cached(model, ids, max_new_tokens, temperature=1.0, **how):
     >>> len(list(stream_cached(model, [[1, 2, 3]], max_new_tokens=5)))
     5
     """
-    how = settings_of(max_new_tokens, {"temperature": temperature, **how}, streamed=True)
-    return cached_tokens(model, prompt_array(ids), how)
+    ids, how = prompt_array(ids), {"temperature": temperature, **how}
+    return cached_tokens(model, ids, settings_for(model, ids, max_new_tokens, how, streamed=True))
 
 
 def generate_cached(model, ids, max_new_tokens, temperature=1.0, **how):
@@ -591,7 +612,8 @@ def generate_cached(model, ids, max_new_tokens, temperature=1.0, **how):
     >>> generate_cached(model, [[1, 2, 3]], max_new_tokens=5).shape
     (1, 8)
     """
-    how, ids = settings_of(max_new_tokens, {"temperature": temperature, **how}), prompt_array(ids)
+    ids, how = prompt_array(ids), {"temperature": temperature, **how}
+    how = settings_for(model, ids, max_new_tokens, how)
     if how.searches:
         return wrap(beam_search(CachedText(model, len(ids)), ids, how)[0])
     columns = [token[:, None] for token in cached_tokens(model, ids, how)]  # (B, 1) each

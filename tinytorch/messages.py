@@ -416,7 +416,7 @@ def no_forward(module):
 
 
 # -- where in a model
-STAND_INS = {"LastToken": "block", "Looking": "attention", "ForLastToken": "model"}
+STAND_INS = {"LastToken": "block", "Looking": "attention"}
 
 
 def place(inner, outer):

@@ -44,6 +44,7 @@ class profile:
         if profile.on:
             raise RuntimeError("profile() is on already: one at a time")
         profile.on, self.events, self.inside = True, [], threading.local()
+        self.threads = set()
         self.functions = {lifted: lifted.on_arrays for lifted in PRIMITIVES.values()}
         self.rules = dict(RULES)
         for lifted, function in self.functions.items():
@@ -65,6 +66,7 @@ class profile:
 
         @functools.wraps(function)
         def timed(*args, **kwargs):
+            self.threads.add(threading.get_ident())
             here = self.inside.__dict__  # of this thread: what the calls inside this one took
             outer, here["seconds"] = here.get("seconds", 0.0), 0.0
             before, here["made"] = here.get("made"), {}
@@ -97,15 +99,19 @@ class profile:
         rows = self.rows
         width = max([len("everything else"), *(len(row.primitive) for row in rows)])
         lines = [f"{'primitive':{width}}  calls  forward ms  backward ms   share       MB"]
-        rest = self.seconds
+        timed = sum(row.forward + row.backward for row in rows)
+        whole = timed if len(self.threads) > 1 else self.seconds
         for row in rows:
             both = row.forward + row.backward
-            rest -= both
             lines.append(
                 f"{row.primitive:{width}}  {row.calls:5d}  {row.forward * 1e3:10.3f}  "
-                f"{row.backward * 1e3:11.3f}  {both / self.seconds:6.1%}  {row.bytes / 1e6:7.2f}"
+                f"{row.backward * 1e3:11.3f}  {both / whole:6.1%}  {row.bytes / 1e6:7.2f}"
             )
-        share = f"{rest / self.seconds:6.1%}"
+        if len(self.threads) > 1:
+            told = f"({len(self.threads)} threads at once: shares of all that they computed)"
+            return "\n".join([*lines, told])
+        rest = self.seconds - timed
+        share = f"{rest / whole:6.1%}"
         lines.append(f"{'everything else':{width}}  {'':5}  {'':10}  {rest * 1e3:11.3f}  {share}")
         return "\n".join(lines)
 

@@ -531,11 +531,8 @@ def for_last_token(model):
     """The model, made to compute no more than its last guess needs, if it is a GPT as above."""
     if not hasattr(model, "max_length"):
         raise TypeError(f"a {type(model).__name__} has no max_length: a GPT writes, or its like")
-    usual = isinstance(model, GPT) and type(model).forward is GPT.forward
-    usual = usual and type(model.blocks[-1]) is TransformerBlock
-    if not usual or any(module.forward_hooks for module in model.modules()):
-        return model
-    return generation.ForLastToken(model)
+    by_token = LayerNorm, MLP, Linear, Dropout  # these treat every token by itself
+    return generation.for_last_token(model, GPT, TransformerBlock, MultiHeadAttention, by_token)
 
 
 # %% generating
@@ -543,11 +540,11 @@ def prompt_array(ids):
     """Token ids (B, T) as a new array; what is no prompt is refused in one sentence."""
     if isinstance(ids, str):
         raise TypeError("a prompt is token ids, and this is text: pass [tokenizer.encode(text)]")
-    array = np.array(ids.array if isinstance(ids, Tensor) else ids)
+    array = generation.rows_of(ids.array if isinstance(ids, Tensor) else ids)
     check_readable(array)
     if array.dtype.kind not in "iu":
         raise TypeError(f"a prompt holds token ids, whole numbers, and these are {array.dtype}")
-    return array
+    return array.astype(np.int64)
 
 
 def stop_array(stop):
@@ -647,7 +644,8 @@ def generate_text(model, ids, max_new_tokens, use_cache=False, **how):
         from tinytorch.kv_caching import generate_cached
 
         return generate_cached(model, ids, max_new_tokens, **how)
-    how, ids = generation.settings_of(max_new_tokens, how), prompt_array(ids)
+    ids = prompt_array(ids)
+    how = generation.settings_for(model, ids, max_new_tokens, how)
     if how.searches:
         with evaluating(model):
             return wrap(beam_search(WholeText(model), ids, how)[0])
@@ -675,13 +673,14 @@ def stream(model, ids, max_new_tokens, temperature=1.0, use_cache=False, **how):
         from tinytorch.kv_caching import stream_cached
 
         return stream_cached(model, ids, max_new_tokens, temperature, **how)
-    how = generation.settings_of(max_new_tokens, {"temperature": temperature, **how}, streamed=True)
+    ids, how = prompt_array(ids), {"temperature": temperature, **how}
+    how = generation.settings_for(model, ids, max_new_tokens, how, streamed=True)
 
     def next_token(text, written):
         longer = generate(adjusting(model, text, how, written), text, 1, **how.picks)  # (B, T + 1)
         return longer.array[:, -1]
 
-    return generation.written_by(next_token, prompt_array(ids), how)
+    return generation.written_by(next_token, ids, how)
 
 
 # %% repetition_penalty_filter

@@ -103,6 +103,11 @@ def check(prompt, ours=None, theirs=None, **how):
     return want
 
 
+def without(pad, prompt):
+    """The prompt with another token where it holds the one that pads: that would be refused."""
+    return np.where(prompt == pad, 1, prompt)
+
+
 def test_logits():
     ids = prompts(3, T)
     want = THEIRS(torch.tensor(ids)).logits.detach().numpy()
@@ -124,7 +129,8 @@ def test_greedy_with_ends(eos, more, least):
     ended = 0
     for seed in range(5):
         how = {"eos_token_id": eos, "min_new_tokens": least, **more}
-        text = check(prompts(4, 3, seed), max_new_tokens=12, **how)
+        prompt = without(more.get("pad_token_id"), prompts(4, 3, seed))
+        text = check(prompt, max_new_tokens=12, **how)
         ended += np.isin(text[:, 3:-1], eos).any(axis=1).sum()
     assert ended > 0 or least == 12  # some rows did end before the others
 
@@ -195,7 +201,7 @@ def test_several_texts_of_a_prompt(early, count):
     for seed in range(4):
         how = {"num_beams": 4, "num_return_sequences": count, "early_stopping": early}
         how |= {"eos_token_id": 3, "pad_token_id": 16}
-        check(prompts(2, 3, seed), max_new_tokens=9, **how)
+        check(without(16, prompts(2, 3, seed)), max_new_tokens=9, **how)
 
 
 @pytest.mark.parametrize("least", [2, 9])
@@ -235,11 +241,19 @@ def test_values_are_theirs(early):
         np.testing.assert_allclose(got, want.sequences_scores.numpy(), atol=1e-5)
 
 
+def test_padding_in_a_prompt_is_refused_and_an_end_token_is_text():
+    """`transformers` would look past it, unless it is an end token, too."""
+    prompt = np.array([[2, 2, 5, 6]])
+    with pytest.raises(ValueError, match="the prompt holds pad_token_id=2"):
+        OURS.generate(prompt, 4, pad_token_id=2, eos_token_id=3)
+    check(prompt, max_new_tokens=4, pad_token_id=2, eos_token_id=2)
+
+
 def test_the_one_difference_a_pad_of_0():
     """`transformers` takes a pad_token_id of 0 for none given, with beams; we fill with 0."""
     for seed in range(20):
         how = {"eos_token_id": 3, "max_new_tokens": 8, "num_beams": 2, "pad_token_id": 0}
-        prompt = prompts(4, 3, seed)
+        prompt = without(0, prompts(4, 3, seed))
         want = their_text(prompt, **how)
         got = OURS.generate(prompt, **how).array
         if (got != want).any():

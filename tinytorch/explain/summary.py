@@ -83,6 +83,15 @@ def _in_heads(result, tensors, *others):
     return sum(2 * tensors[0].size * len(weight) for weight in weights)
 
 
+def _einsum(result, tensors, letters):
+    inputs, output = letters.split("->")
+    groups = inputs.split(",")
+    if len(groups) < 2 or set(output) == set("".join(groups)):
+        return 0  # nothing is multiplied and then summed
+    sizes = {w: n for group, x in zip(groups, tensors) for w, n in zip(group, x.shape)}
+    return len(groups) * math.prod(sizes.values())
+
+
 def _convolution(result, x, weight, *others):
     return 2 * result.size * math.prod(weight.shape[1:])
 
@@ -92,6 +101,7 @@ FLOPS = {  # name of a primitive -> how many; those that are not here cost next 
     "matmul": _matmul,
     "scaled_dot_product_attention": _attention,
     "in_heads": _in_heads,
+    "summed_product": _einsum,
     "conv1d": _convolution,
     "conv2d": _convolution,
 }

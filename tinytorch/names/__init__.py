@@ -4,6 +4,7 @@
 """
 
 import re
+import sys
 
 from .device import device
 
@@ -127,6 +128,14 @@ METHODS = {  # module -> the methods of Tensor that stand there
         absolute=tensor_abs divide=div eq floor_divide ge greater=gt greater_equal=ge gt le
         less=lt less_equal=le lt multiply=mul ne negative=neg not_equal=ne remainder subtract=sub
         true_divide=div""",
+}
+OF_MODULES = {  # class of module 03 -> its further methods, which stand in nn.tree
+    "Module": """
+        _get_name=get_name bfloat16 compile=compile_in_place cuda=no_gpu get_buffer get_parameter
+        get_submodule half register_forward_pre_hook=forward_pre_hook register_full_backward_hook
+        register_backward_hook=register_full_backward_hook register_module register_parameter
+        share_memory type=to_type""",
+    "ModuleList": "insert pop __delitem__=delete __iadd__=extended __add__=together",
 }
 OPTIMIZERS = "use optim.Adam or optim.SGD, or write it: inherit from optim.Optimizer"
 PARAMETRIZE = "compute the weight in forward, as in F.linear(x, change(self.weight), self.bias)"
@@ -256,6 +265,11 @@ def furnish(name, module):
     """What happens when a module of the package was loaded: see `attach` and `of_autograd`."""
     if name == "tensor":
         attach(module)
+    elif name == "layers":
+        for method, (owner, function) in homes(OF_MODULES).items():
+            if not hasattr(vars(module)[owner], method):
+                made = sys.modules["tinytorch.tensor"].calls(function, "nn.tree")
+                setattr(vars(module)[owner], method, made)
     elif name == "autograd":
         module.__getattr__ = of_autograd
         from . import custom  # noqa: F401  at its end it widens backward and gradcheck

@@ -292,7 +292,24 @@ def register_full_backward_hook(module, hook, prepend=False):
     hooks = vars(module).setdefault("backward_hooks", [])
     if not isinstance(vars(module).get("forward"), Watching):
         module.forward = Watching(module, hooks)
-    return Handle(hooks, hook, prepend)
+    return WatchHandle(module, hooks, hook, prepend)
+
+
+class WatchHandle(Handle):
+    """A hook of a module, to be taken away with `remove()`; the last one gives forward back."""
+
+    def __init__(self, module, *rest):
+        self.module = module
+        super().__init__(*rest)
+
+    def remove(self):
+        """Take the hook away."""
+        super().remove()
+        watching = vars(self.module).get("forward")
+        if not self.hooks and isinstance(watching, Watching):
+            del self.module.forward
+            if watching.own is not None:  # it had been changed before
+                self.module.forward = watching.own
 
 
 class Watching:

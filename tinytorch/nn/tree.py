@@ -9,8 +9,8 @@ from collections import UserDict
 import numpy as np
 
 from ..layers import HookHandle, Module, ModuleList, Tree, dotted, overlooked
-from ..names.custom import register_full_backward_hook
-from ..names.devices import no_gpu
+from ..names.custom import register_full_backward_hook  # noqa: F401 - a method, as no_gpu
+from ..names.devices import no_gpu  # noqa: F401
 from ..tensor import Tensor
 from .course import Parameter
 
@@ -166,7 +166,8 @@ def forward_pre_hook(self, hook, *, prepend=False, with_kwargs=False):
 
 
 def hooked_forward(self, *args, **kwargs):
-    """forward, after the hooks before it."""
+    """forward, after the hooks before it, which may take themselves away."""
+    usual = self.unhooked
     for handle in list(self.pre_hooks):
         if handle.with_kwargs:
             changed = handle.hook(self, args, kwargs)
@@ -175,16 +176,22 @@ def hooked_forward(self, *args, **kwargs):
             changed = handle.hook(self, args)
             changed = args if changed is None else changed
             args = changed if isinstance(changed, tuple) else (changed,)
-    return self.unhooked(*args, **kwargs)
+    return usual(*args, **kwargs)
 
 
 class PreHook(HookHandle):
     """A hook before forward, to be taken away with `remove()`."""
 
     def remove(self):
-        """Take the hook away."""
-        if self in self.module.pre_hooks:
-            self.module.pre_hooks.remove(self)
+        """Take the hook away; after the last one the module has its own forward again."""
+        own = vars(self.module)
+        if self in own.get("pre_hooks", ()):
+            own["pre_hooks"].remove(self)
+            if not own["pre_hooks"] and getattr(own["forward"], "__func__", 0) is hooked_forward:
+                usual = own.pop("unhooked")
+                del own["forward"], own["pre_hooks"]
+                if getattr(usual, "__func__", 0) is not type(self.module).forward:
+                    own["forward"] = usual  # it had been changed before
 
 
 def to_type(self, dst_type):
@@ -508,36 +515,14 @@ def copied(self, memo):
     return fresh
 
 
-LIST_METHODS = {"insert": insert, "pop": pop, "__delitem__": delete, "__iadd__": extended}
-LIST_METHODS |= {"__add__": together}
-
-METHODS = {
-    "bfloat16": bfloat16,
-    "compile": compile_in_place,
-    "cuda": no_gpu,
-    "get_buffer": get_buffer,
-    "get_parameter": get_parameter,
-    "get_submodule": get_submodule,
-    "half": half,
-    "register_forward_pre_hook": forward_pre_hook,
-    "register_full_backward_hook": register_full_backward_hook,
-    "register_backward_hook": register_full_backward_hook,
-    "register_module": register_module,
-    "register_parameter": register_parameter,
-    "share_memory": share_memory,
-    "type": to_type,
-}
-
-
 def attach():
-    """Give Module and ModuleList these methods; what they have already gets PyTorch's arguments."""
-    METHODS["_get_name"] = get_name
+    """Give what Module and ModuleList have already PyTorch's arguments, and some properties.
+
+    The methods above they have from the start, each loaded when it is first used: see
+    `names.OF_MODULES`.
+    """
     Module.__setattr__, Module.__delattr__ = set_attribute, delete_attribute
     core.Parameter.__deepcopy__ = copied
-    for owner, methods in ((Module, METHODS), (ModuleList, LIST_METHODS)):
-        for name, function in methods.items():
-            if not hasattr(owner, name):
-                setattr(owner, name, function)
     for owner in (Tree, Module):
         for name, widen in WIDER.items():
             usual = vars(owner).get(name)
