@@ -12,6 +12,7 @@ from torch.nn.utils.rnn import pad_sequence  # noqa: E402
 
 from tinytorch import dataloader  # noqa: E402
 from tinytorch.tensor import Generator, Tensor, from_numpy  # noqa: E402
+from tinytorch.utils import data  # noqa: E402
 
 SHAPES = st.lists(st.integers(1, 4), max_size=3).map(tuple)
 COUNTS, SIZES, SEEDS = st.integers(0, 20), st.integers(1, 8), st.integers(0, 1000)
@@ -133,12 +134,15 @@ def test_split_by_sizes(sizes, seed):
 
 
 @EXAMPLES
-@given(st.integers(10, 300), st.sampled_from([[0.5, 0.5], [0.8, 0.2], [0.7, 0.2, 0.1]]))
+@given(st.integers(10, 300), st.sampled_from([[0.5, 0.5], [0.8, 0.2], [0.7, 0.2, 0.1], [0.1] * 10]))
 def test_split_by_fractions_differs_by_one_at_most(count, fractions):
     ours = dataloader.random_split(range(count), fractions)
     theirs = reference.random_split(range(count), fractions)
     for one, other in zip(ours, theirs):
         assert abs(len(one) - len(other)) <= 1
+    named = data.random_split(range(count), fractions)
+    assert [len(part) for part in named] == [len(part) for part in theirs]
+    assert sorted(sample for part in named for sample in part) == list(range(count))
 
 
 @EXAMPLES

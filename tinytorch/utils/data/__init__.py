@@ -11,11 +11,12 @@ from ...dataloader import (
     Dataset,
     Subset,
     TensorDataset,
+    are_fractions,
     collate,
     fetch,
     need_batch_size,
-    random_split,
 )
+from ...dataloader import random_split as split_at_random
 from ...tensor import from_numpy, numpy_generator
 
 __all__ = [
@@ -78,6 +79,22 @@ class ConcatDataset(Dataset):
 
 
 Dataset.__add__ = lambda self, other: ConcatDataset([self, other])
+
+
+def random_split(dataset, lengths, generator=None):
+    """`random_split` of module 05; of fractions every part is rounded down here, as in PyTorch.
+
+    What is left goes to the first parts, one sample each.
+
+    >>> [len(part) for part in random_split(range(10), [1 / 3, 1 / 3, 1 / 3])]
+    [4, 3, 3]
+    """
+    count = len(dataset)
+    if are_fractions(lengths, count):
+        lengths = [math.floor(count * share) for share in lengths]
+        for part in range(count - sum(lengths)):
+            lengths[part % len(lengths)] += 1
+    return split_at_random(dataset, lengths, generator)
 
 
 def get_worker_info():
