@@ -3,6 +3,7 @@
 import cProfile
 import functools
 import math
+import re
 import sys
 import threading
 import warnings
@@ -12,10 +13,10 @@ import numpy as np
 import pytest
 
 import tinytorch
-from tinytorch import autograd, nn, no_grad, optim
+from tinytorch import autograd, course, nn, no_grad, optim
 from tinytorch.autograd import explain_grad, gradcheck
 from tinytorch.nn import functional as F
-from tinytorch.tensor import RULES, SLOTS, Tensor, default_generator, from_numpy, wrap
+from tinytorch.tensor import RULES, SLOTS, Tensor, default_generator, from_numpy, mul, wrap
 
 IMAGES, LABELS = (
     Tensor(np.random.default_rng(0).standard_normal((6, 4))),
@@ -561,6 +562,22 @@ class TestGradcheck:
         assert text.startswith("input 1, (2, 2): backward() says")
         assert "at element [1, 1], 5: received 0, expected 4." in text
         assert "mul_rule is wrong by itself (test_gradients.py, line" in text
+
+    @pytest.mark.parametrize("file", ["/tmp/ipykernel_1/2.py", "<given autograd.gradcheck>"])
+    def test_names_the_users_line_where_the_notebook_defines_gradcheck(self, wrong_mul, file):
+        source = course.function_source(Path(autograd.__file__), "gradcheck")
+        kernel = vars(autograd) | {"__name__": "__main__"}
+        exec(compile(source, file, "exec"), kernel)
+        with pytest.raises(AssertionError) as error:
+            kernel["gradcheck"](mul, [Tensor([1.0, 2.0]), Tensor([3.0, 4.0])])  # the user's line
+        told = r"mul_rule is wrong by itself \(test_gradients\.py, line .*# the user's line\)"
+        assert re.search(told, str(error.value))
+
+    def test_a_function_that_was_given_is_not_the_users_code(self):
+        kernel = {"__name__": "__main__"}
+        exec(compile("def cut(h): return h.detach()", "<given demo.cut>", "exec"), kernel)
+        place = explained(lambda h: kernel["cut"](h))["first.weight"].place
+        assert place.file == __file__ and 'kernel["cut"](h)' in place.source
 
     def test_finds_one_element_of_a_hundred_thousand(self, toy):
         def spoilt_rule(g):
