@@ -225,6 +225,16 @@ class TestReductions:
         assert t.argmin(1).tolist() == [0, 2] and t.argmin(axis=0).tolist() == [0, 1, 1]
         assert Tensor([2.0, 1.0, 1.0]).argmin().item() == 1 and t.argmin().dtype == np.int64
 
+    @pytest.mark.parametrize(("shape", "dim"), [((0,), None), ((2, 0), 1), ((0, 3), 0)])
+    def test_argmin_of_nothing_is_refused_under_its_own_name(self, shape, dim):
+        with pytest.raises(ValueError, match=r"^argmin: no element .* \(x \(.*, dim="):
+            Tensor(np.ones(shape)).argmin(dim)
+        with pytest.raises(IndexError, match="^dim 5 is out of range"):
+            Tensor(np.ones(shape)).argmin(5)
+
+    def test_argmin_along_another_dimension_of_nothing(self):
+        assert Tensor(np.ones((0, 3))).argmin(1).shape == (0,)
+
     def test_topk(self):
         t = Tensor([1.0, 5.0, 3.0, 5.0])
         values, indices = topk(t, 3)

@@ -274,7 +274,10 @@ def argmin(x, dim=None, keepdim=False, axis=None, keepdims=False):
     Raises:
         ValueError: there is no element. IndexError: x has no such dimension.
     """
-    return argmax(turned(x), axis if dim is None else dim, keepdim or keepdims)
+    dim = axis if dim is None else dim
+    if 0 in [x.shape[d] for d in dims_of(dim, x.ndim)]:
+        raise ValueError(f"argmin: no element is there to be the smallest (x {x.shape}, {dim=})")
+    return argmax(turned(x), dim, keepdim or keepdims)
 
 
 def topk(x, k, dim=-1, largest=True, sorted=True):
