@@ -188,7 +188,7 @@ REASONS = {  # what PyTorch has and this library has not, on purpose
     "weight_norm": "in forward, compute g * v / v.norm(dim=1, keepdim=True) of two parameters",
     "HalfNormal": "draw Normal(0.0, scale).sample().abs()",
     "LogNormal": "draw Normal(loc, scale).sample().exp()",
-    "OneHotCategorical": "draw F.one_hot(Categorical(probs).sample(), len(probs))",
+    "OneHotCategorical": "draw F.one_hot(Categorical(probs).sample(), probs.shape[-1]).float()",
     **{
         name: f"draw rng.{call} by NumPy, rng = np.random.default_rng(0), and use from_numpy(...)"
         for name, call in DRAWN.items()
@@ -205,7 +205,9 @@ STEMS = {  # the same for names without their "2d" or "Cell"
     **dict.fromkeys(("Conv", "conv", "ConvTranspose", "conv_transpose"), REASONS["Conv2d"]),
     **dict.fromkeys(("MaxPool", "max_pool", "AvgPool", "avg_pool"), REASONS["Conv2d"]),
     **dict.fromkeys(
-        ("ZeroPad", "ConstantPad"), "use nn.functional.pad(x, (left, right), value=0.0)"
+        ("ZeroPad", "ConstantPad"),
+        "use nn.functional.pad(x, (left, right), value=0.0); in two dimensions the sizes are "
+        "(left, right, top, bottom)",
     ),
     **dict.fromkeys(("AdaptiveAvgPool", "adaptive_avg_pool", "Dropout"), REASONS["Conv2d"]),
 }
