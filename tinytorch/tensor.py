@@ -287,7 +287,8 @@ class Tensor:
     Args:
         data: a number, nested lists, or an array; it is copied.
         requires_grad: whether `backward()` shall compute the gradient with respect to this tensor.
-        dtype: float32 for real numbers and int64 for whole numbers, unless given.
+        dtype: unless given, float32 for real numbers and int64 for Python's whole numbers; an array
+            of whole numbers keeps its dtype.
 
     Attributes:
         array: the numbers, a NumPy array.
@@ -485,7 +486,8 @@ class Tensor:
     def data(self, value):
         self.array = to_array(value.detach() if isinstance(value, Tensor) else value, self.dtype)
 
-    # -- writing into the numbers: never recorded, so refused where a gradient would be lost
+    # -- writing into the numbers: not recorded here (the package records t[i] = v on results),
+    # so refused where a gradient would be lost
     def __setitem__(self, index, value):
         self._write("t[index] = value", "where(mask, value, t)", plain(index), value)
 
@@ -1379,7 +1381,8 @@ def tensor(data, dtype=None, requires_grad=False, device=None):
 
     Args:
         data: a number, nested lists, an array, or a Tensor.
-        dtype: float32 for real numbers and int64 for whole numbers, unless given.
+        dtype: unless given, float32 for real numbers and int64 for Python's whole numbers; an array
+            of whole numbers keeps its dtype.
 
     Raises:
         TypeError, ValueError: these are no numbers, rows differ in length, or the device is no CPU.

@@ -265,8 +265,13 @@ def set_part(x, index, value):
         ndim = x.array[core.plain(index)].ndim
         while value.ndim > ndim and value.shape[0] == 1:
             value = value[0]
-    wants = x.requires_grad or getattr(value, "requires_grad", False)
-    if not (recording() and wants) or (x.requires_grad and x.is_leaf):
+    wants = recording() and (x.requires_grad or getattr(value, "requires_grad", False))
+    if wants and x.requires_grad and x.is_leaf:
+        raise RuntimeError(
+            "t[index] = value is not recorded for a leaf that requires grad: use "
+            "where(mask, value, t), or write under `with tinytorch.no_grad():`"
+        )
+    if not wants:
         x._write("t[index] = value", "where(mask, value, t)", core.plain(index), value)
         return
     from .places import put_part, spoken
