@@ -114,7 +114,7 @@ def gelu(x):
     """gelu(x) = x/2 * (1 + tanh(sqrt(2/pi) * (x + 0.044715 x^3))), the form that GPT-2 uses.
 
     Args:
-        x: any shape, numbers of at most 10^12 in size: x^3 has to fit into a float32. Beyond that
+        x: any shape. What grows like x^3 has to fit into a float32: beyond about 10^13 in size
             NumPy warns of an overflow; of -inf it gives nan, as PyTorch does.
 
     Returns:
