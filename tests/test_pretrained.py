@@ -4,13 +4,14 @@ import copy
 import doctest
 import json
 import pickle
+import re
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 
-from tinytorch import pretrained
+from tinytorch import nn, pretrained
 from tinytorch.activations import gelu, gelu_exact, relu, silu
 from tinytorch.embeddings import SinusoidalEmbedding
 from tinytorch.io import load_safetensors, open_safetensors, save_safetensors
@@ -556,8 +557,21 @@ def with_another_mlp(model):
     model.blocks[1].mlp = Sequential(Linear(D, D), ReLU())
 
 
+def without_an_activation(model):
+    del model.blocks[1].mlp.activation
+
+
 def without_a_place(model):
     model.max_length = T - 1
+
+
+def with_patched_head(model):
+    model.head.forward = lambda x: x
+
+
+PARTS = ["embed", "embed.tokens", "embed.positions", "embed.dropout", "norm", "head", "blocks.1"]
+PARTS += ["blocks.0.norm1", "blocks.0.attention", "blocks.1.attention.value", "blocks.1.mlp"]
+PARTS += ["blocks.1.attention.dropout", "blocks.1.dropout", "blocks.1.mlp.widen"]
 
 
 class TestSaving:
@@ -582,8 +596,7 @@ class TestSaving:
             (with_another_width, r"h\.1\.mlp\.c_fc\.weight is \(12, 5\), and .* want \(12, 48\)"),
             (with_other_heads, "num_heads of block 1 differs"),
             (without_a_part, "block 0 has no attention.key"),
-            (with_another_block, "a part of it is none of a GPT's .*norm_first"),
-            (with_another_mlp, "a part of it is none of a GPT's .*activation"),
+            (without_an_activation, "a part of it is none of a GPT's .*activation"),
             (without_a_place, r"wpe\.weight is \(10, 12\), and the others want \(9, 12\)"),
         ],
     )
@@ -606,6 +619,39 @@ class TestSaving:
 
         with pytest.raises(TypeError, match=r"Other has a forward of its own.*save_safetensors\("):
             Other(V, D, H, L, T).save_pretrained(tmp_path)
+
+    @pytest.mark.parametrize("path", PARTS)
+    def test_a_part_with_a_forward_of_its_own(self, tmp_path, path):
+        model = made()
+        part = dict(model.named_modules())[path]
+        usual = type(part)
+        part.__class__ = type("Own", (usual,), {"forward": lambda self, *x, **how: x[0]})
+        told = rf"^{re.escape(path)} \({{}}\) has a forward of its own, or a hook, and GPT-2's"
+        self.cannot_be_saved(model, tmp_path / "new", told.format("Own"))
+        part.__class__ = type("Own", (usual,), {"__init__": print})
+        model.save_pretrained(tmp_path)
+        for change in (part.register_forward_hook, part.register_forward_pre_hook):
+            handle = change(lambda *seen: None)
+            self.cannot_be_saved(model, tmp_path / "new", told.format("Own"))
+            handle.remove()
+
+    def cannot_be_saved(self, model, folder, told):
+        with pytest.raises(TypeError, match=told) as caught:
+            model.save_pretrained(folder)
+        assert "\n" not in str(caught.value) and not folder.exists()
+
+    @pytest.mark.parametrize("change", [with_another_block, with_another_mlp, with_patched_head])
+    def test_another_part(self, tmp_path, change):
+        model = made()
+        change(model)
+        self.cannot_be_saved(model, tmp_path / "new", "has a forward of its own, or a hook, and")
+
+    def test_layers_with_arguments_of_pytorch(self, tmp_path):
+        model = made(tied=False)
+        model.norm, model.head = nn.LayerNorm(D), nn.Linear(D, V, bias=False)
+        model.embed.tokens, model.embed.dropout = nn.Embedding(V, D), nn.Dropout(0.0)
+        model.save_pretrained(tmp_path)
+        same(GPT.from_pretrained(tmp_path), model)
 
     def test_a_bias_of_zeros_is_none(self, tmp_path):
         """A fresh GPT: its head is not tied, and its bias is still 0."""

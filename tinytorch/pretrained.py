@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from .activations import gelu, gelu_exact, relu
+from .generation import computes_as
 from .io import open_safetensors, save_safetensors
 from .tensor import numpy_generator
 from .training import write_whole
@@ -53,6 +54,16 @@ BLOCK = {  # name of a layer inside a block -> ours
     "ln_2": ("norm2",),
     "mlp.c_fc": ("mlp.widen",),
     "mlp.c_proj": ("mlp.narrow",),
+}
+KINDS = {  # a part of our GPT -> the class of the course that computes it
+    "embed": "TokenAndPosition",
+    "tokens": "Embedding",
+    "positions": "PositionalEmbedding",
+    "dropout": "Dropout",
+    "attention": "MultiHeadAttention",
+    "mlp": "MLP",
+    **dict.fromkeys(("norm", "norm1", "norm2"), "LayerNorm"),
+    **dict.fromkeys(("query", "key", "value", "output", "widen", "narrow", "head"), "Linear"),
 }
 KNOWN = re.compile(r"(wte|wpe|ln_f|lm_head|h\.(\d{1,9}))\.")  # how a name of GPT-2 begins
 BUFFERS = re.compile(r"h\.\d+\.attn\.(bias|masked_bias)")  # masks, which are no weights
@@ -535,11 +546,10 @@ def _sizes_of(model):
     Raises:
         ValueError, TypeError: GPT-2's format cannot hold it; says what is in the way.
     """
-    home = next((c for c in type(model).__mro__ if "save_pretrained" in vars(c)), None)
-    if home is None or type(model).forward is not home.forward:
+    if name := _computing_otherwise(model):
         raise TypeError(
-            f"{type(model).__name__} has a forward of its own, and GPT-2's format holds numbers "
-            "for that of GPT alone: use tinytorch.io.save_safetensors(model.state_dict(), path)"
+            f"{name} has a forward of its own, or a hook, and GPT-2's format holds numbers for "
+            "GPT's alone: use tinytorch.io.save_safetensors(model.state_dict(), path)"
         )
     try:
         if why := _in_the_way(model):
@@ -551,6 +561,22 @@ def _sizes_of(model):
         told = f"a part of it is none of a GPT's ({error})"
         raise ValueError(f"GPT-2's format cannot hold this model: {told}") from None
     return sizes
+
+
+def _computing_otherwise(model):
+    """The name of the first part that computes otherwise than a GPT's; None if none does."""
+    homes = [kind for kind in type(model).__mro__ if "save_pretrained" in vars(kind)]
+    if not homes or not computes_as(model, homes[-1]):
+        return type(model).__name__
+    for path, part in model.named_modules():
+        *above, name = path.split(".")
+        name = "TransformerBlock" if above == ["blocks"] else KINDS.get(name)
+        places = "tinytorch.", homes[-1].__module__  # in a notebook they stand beside its GPT
+        kinds = (kind for kind in type(part).__mro__ if kind.__module__.startswith(places))
+        same = (kind.__name__ == name and computes_as(part, kind) for kind in kinds)
+        if name and not any(same):
+            return f"{path} ({type(part).__name__})"
+    return None
 
 
 def _measured(model):
