@@ -670,6 +670,44 @@ class TestSaving:
         other.save_pretrained(folder)
         same(GPT.from_pretrained(folder), other)
 
+    def test_a_tokenizer_over_another_one(self, tmp_path):
+        """What the files of the old one say does not count, and what is no such file stays."""
+        for name in ("tokenizer.json", "added_tokens.json", "special_tokens_map.json"):
+            (tmp_path / name).write_text('{"pad_token": "<pad>"}', encoding="utf-8")
+        (tmp_path / "README.md").write_text("mine", encoding="utf-8")
+        made(V=260).save_pretrained(tmp_path, tokenizer())
+        names = ["README.md", "config.json", "merges.txt", WEIGHTS]
+        names += ["tokenizer_config.json", "vocab.json"]
+        assert sorted(path.name for path in tmp_path.iterdir()) == names
+        assert GPT.from_pretrained(tmp_path).tokenizer.merges == tokenizer().merges
+
+    def test_a_model_without_a_tokenizer_over_one_that_has_one(self, tmp_path):
+        made(V=260).save_pretrained(tmp_path, tokenizer())
+        files = {path: path.read_bytes() for path in tmp_path.iterdir()}
+        with pytest.raises(ValueError, match="holds a tokenizer, and this .*from_gpt2.*False, whi"):
+            made().save_pretrained(tmp_path)
+        assert {path: path.read_bytes() for path in tmp_path.iterdir()} == files
+        made().save_pretrained(tmp_path, tokenizer=False)
+        assert GPT.from_pretrained(tmp_path).tokenizer is None
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["config.json", WEIGHTS]
+
+    @pytest.mark.parametrize(
+        ("text", "stays"),
+        [
+            ('{"bos_token_id": null, "eos_token_id": null, "top_k": 5}', True),
+            ('{"bos_token_id": null, "eos_token_id": 7}', False),
+            ('{"eos_token_id"', False),
+        ],
+    )
+    def test_other_ends_of_a_text(self, folder, text, stays):
+        path = folder / "generation_config.json"
+        path.write_text(text, encoding="utf-8")
+        with pytest.raises(ValueError, match="cannot hold this model"):
+            made(norm_first=False).save_pretrained(folder)
+        assert path.read_text(encoding="utf-8") == text
+        made().save_pretrained(folder)
+        assert path.exists() == stays
+
     def test_the_layout(self, folder):
         """The names, the order (in, out), and query, key and value side by side."""
         model = made()

@@ -23,6 +23,8 @@ __all__ += ["cut_as_gpt2", "encode_long", "merge_long", "read_gpt2", "write_file
 END = "<|endoftext|>"  # the special token that GPT-2 has without anybody naming it
 ROLES = ("bos_token", "eos_token", "unk_token", "pad_token", "sep_token", "cls_token")
 LISTS = ("additional_special_tokens", "extra_special_tokens")
+FILES = ("vocab.json", "merges.txt", "tokenizer_config.json")  # what write_gpt2 writes
+OLDER = ("tokenizer.json", "added_tokens.json", "special_tokens_map.json")  # and what it removes
 
 
 # -- the split
@@ -475,6 +477,8 @@ def _pairs(lines, id_of, where):
 def write_gpt2(tokenizer, folder):
     """Write vocab.json, merges.txt and tokenizer_config.json; see `BPETokenizer.save_gpt2`.
 
+    Files of another tokenizer in the folder, OLDER, are removed: they would count as well.
+
     Raises:
         ValueError: the files cannot say what this tokenizer does.
     """
@@ -503,9 +507,16 @@ def write_gpt2(tokenizer, folder):
     config["extra_special_tokens"] = [t for t in tokenizer.special_tokens if t != END]
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    write_file(folder / "vocab.json", json.dumps(id_of, ensure_ascii=False))
-    write_file(folder / "merges.txt", "\n".join(lines) + "\n")
-    write_file(folder / "tokenizer_config.json", json.dumps(config, indent=1))
+    remove_files(folder, OLDER)
+    contents = json.dumps(id_of, ensure_ascii=False), "\n".join(lines) + "\n"
+    for name, content in zip(FILES, (*contents, json.dumps(config, indent=1)), strict=True):
+        write_file(folder / name, content)
+
+
+def remove_files(folder, names):
+    """Remove those files of a folder that are there."""
+    for name in names:
+        (Path(folder) / name).unlink(missing_ok=True)
 
 
 def write_file(path, text):

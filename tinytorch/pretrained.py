@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from .activations import gelu, gelu_exact, relu
+from .bytepairs import FILES, OLDER, remove_files
 from .generation import computes_as
 from .io import open_safetensors, save_safetensors
 from .tensor import numpy_generator
@@ -27,6 +28,7 @@ from .training import write_whole
 __all__ = ["Sizes", "load_gpt2", "save_gpt2", "tie_head"]
 
 CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
+GENERATION, VOCABULARY = "generation_config.json", ("vocab.json", "merges.txt", "tokenizer.json")
 BENDS = {  # name in config.json -> the function; of those with one function the first is written
     "gelu_new": gelu,
     "gelu_pytorch_tanh": gelu,
@@ -468,7 +470,7 @@ def _read_tokenizer(folder, sizes):
     """The folder's BPETokenizer; None if there are no files of one."""
     from .tokenization import BPETokenizer
 
-    if not any((folder / name).exists() for name in ("vocab.json", "merges.txt", "tokenizer.json")):
+    if not any((folder / name).exists() for name in VOCABULARY):
         return None
     try:
         words = BPETokenizer.from_gpt2(folder)
@@ -492,16 +494,23 @@ def _check_ids(words, rows):
 def save_gpt2(model, folder, tokenizer=None):
     """Write a GPT as a folder that `transformers` opens; see `GPT.save_pretrained`.
 
+    What would contradict it is removed from the folder: with a tokenizer, the files of another
+    one (`bytepairs.OLDER`); with tokenizer=False, all files of a tokenizer; and a
+    generation_config.json with other ends of a text. No other file is touched.
+
     Args:
         model: a GPT.
         folder: where to; it is made if it is not there.
         tokenizer: a BPETokenizer; None is the model's own, if it has one; False is none.
+
+    Raises:
+        ValueError, TypeError: the format cannot hold the model or the tokenizer; or the folder
+            holds a tokenizer, and nobody said whether it is that of the model. Nothing is changed.
     """
     folder, words = Path(folder).expanduser(), tokenizer
-    if folder.is_file():
-        raise ValueError(f"{folder} is a file: name a folder")
     if words is None:
         words = getattr(model, "tokenizer", None)
+    _check_place(folder, words)
     sizes = _sizes_of(model)
     config = _config_of(sizes, words or None, str(model.norm.weight.dtype))
     arrays = {}
@@ -513,8 +522,33 @@ def save_gpt2(model, folder, tokenizer=None):
     folder.mkdir(parents=True, exist_ok=True)
     if words:
         words.save_gpt2(folder)
+    elif words is False:
+        remove_files(folder, FILES + OLDER)
+    if _ends_otherwise(folder / GENERATION, config):
+        remove_files(folder, [GENERATION])
     save_safetensors(arrays, folder / WEIGHTS, {"format": "pt"})
     write_whole(folder / CONFIG, [json.dumps(config, indent=2).encode("utf-8") + b"\n"])
+
+
+def _check_place(folder, words):
+    """Refuse a file, and a folder with a tokenizer of which nobody said whose it is."""
+    if folder.is_file():
+        raise ValueError(f"{folder} is a file: name a folder")
+    if words is None and any((folder / name).exists() for name in VOCABULARY):
+        raise ValueError(
+            f"{folder} holds a tokenizer, and this model has none: if it is the model's, pass "
+            f"tokenizer=BPETokenizer.from_gpt2({str(folder)!r}), else tokenizer=False, which "
+            "removes it"
+        )
+
+
+def _ends_otherwise(path, config):
+    """Whether there is a generation_config.json with other ends of a text than a config's."""
+    try:
+        found = _json(path) if path.is_file() else config
+    except ValueError:
+        return True
+    return any(found.get(name) != config[name] for name in ("bos_token_id", "eos_token_id"))
 
 
 def _numbers(layer, kind):

@@ -218,6 +218,28 @@ def test_the_whole_folder(tmp_path):
     assert ours.tokenizer.decode(got) == reader.decode(want)
 
 
+def test_over_a_folder_of_theirs(tmp_path):
+    """Parts of a model, its tokenizer.json and its ends of a text: none of them counts any more."""
+    old = BPETokenizer(pattern="gpt2", special_tokens=["<x>", "<|endoftext|>"])
+    old.train("the cat sat on the mat, the cat that sat", num_merges=9)
+    old.save_gpt2(tmp_path / "old")
+    theirs = drawn(V=old.vocab_size)
+    theirs.generation_config.eos_token_id = 3
+    theirs.save_pretrained(tmp_path, max_shard_size="30KB")
+    transformers.GPT2Tokenizer.from_pretrained(tmp_path / "old").save_pretrained(tmp_path)
+    assert GPT.from_pretrained(tmp_path).tokenizer.encode("<x> cat") == old.encode("<x> cat")
+    words = BPETokenizer(pattern="gpt2", special_tokens=["<|endoftext|>"])
+    words.train("a cow and a cow and a calf", num_merges=5)
+    ours = tie_head(GPT(words.vocab_size, 32, 4, 2, T)).initialise(0.3).eval()
+    ours.save_pretrained(tmp_path, words)
+    model = opened(tmp_path)
+    agree(ours, model)
+    assert model.generation_config.eos_token_id == words.special_ids["<|endoftext|>"]
+    reader = transformers.GPT2Tokenizer.from_pretrained(tmp_path)
+    text = "<x> a cow and the cat<|endoftext|>"
+    assert reader.encode(text) == words.encode(text)
+
+
 # ---------------------------------------------------------------- safetensors
 TORCH_TYPES = "float64 float32 float16 bfloat16 int64 int32 int16 int8 uint8 uint16 uint32 uint64 "
 TORCH_TYPES += "bool float8_e4m3fn float8_e5m2 float8_e8m0fnu"
