@@ -190,6 +190,14 @@ class TestThereAndBack:
         same(model, made())
         model.save_pretrained(folder)
 
+    def test_a_child_with_other_arguments(self, folder):
+        class Configured(GPT):
+            def __init__(self, config):
+                super().__init__(**config)
+
+        with pytest.raises(TypeError, match="makes a Configured with vocab_size, .*'config'.*GPT$"):
+            Configured.from_pretrained(folder)
+
     def test_in_float64(self, tmp_path):
         model = made().double()
         model.save_pretrained(tmp_path)

@@ -12,6 +12,7 @@ Nothing here imports module 13, and nothing is fetched from a network.
 import contextlib
 import dataclasses
 import difflib
+import inspect
 import json
 import re
 from pathlib import Path
@@ -418,14 +419,17 @@ def _small_model(kind, sizes):
 
     A model in full size would first draw millions of numbers, only to forget them.
     """
+    names = {"vocab_size": 1, "embed_dim": sizes.n_head, "num_heads": sizes.n_head}
+    names |= {"num_layers": sizes.n_layer, "max_length": 1}
+    try:
+        inspect.signature(kind).bind(**names)
+    except TypeError as error:
+        raise TypeError(
+            f"{kind.__name__}.from_pretrained makes a {kind.__name__} with {', '.join(names)}, and "
+            f"its __init__ does not take them ({error}): give it GPT's arguments, or read a GPT"
+        ) from None
     state = numpy_generator().bit_generator.state
-    model = kind(
-        vocab_size=1,
-        embed_dim=sizes.n_head,
-        num_heads=sizes.n_head,
-        num_layers=sizes.n_layer,
-        max_length=1,
-    )
+    model = kind(**names)
     numpy_generator().bit_generator.state = state  # as if nothing had been drawn
     if sizes.tie_word_embeddings:
         return tie_head(model)
