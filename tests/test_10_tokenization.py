@@ -148,11 +148,16 @@ class TestCharTokenizerGiven:
             ({"vocabulary": "aba"}, "none twice"),
             ({"vocabulary": ["a", "bc"]}, "single characters"),
             ({"vocabulary": [1, 2]}, "single characters"),
+            ({"vocabulary": set("ab")}, r"is a set, .* no order .* list, sorted\(vocabulary\)$"),
+            ({"vocabulary": {"a": 1, "b": 0}}, r"dictionary, .*sorted\(vocabulary, key=vocabu"),
         ],
     )
     def test_a_senseless_vocabulary_is_refused(self, arguments, words):
         with pytest.raises(ValueError, match=words):
             CharTokenizer(**arguments)
+
+    def test_a_dictionary_with_the_ids_of_its_order(self):
+        assert CharTokenizer(vocabulary={"b": 0, "a": 1}).encode("ab") == [1, 0]
 
     def test_bytes_are_no_text(self):
         with pytest.raises(TypeError, match=r"reads text, not bytes \(bytes: use decode"):
@@ -166,6 +171,11 @@ class TestCharTokenizerGiven:
     def test_ids_are_one_row_of_whole_numbers(self, ids):
         with pytest.raises(TypeError, match="token ids are one row of whole numbers"):
             CharTokenizer("abc").decode(ids)
+
+    @pytest.mark.parametrize("read", [CharTokenizer("abc").decode, BPETokenizer().decode])
+    def test_rows_of_different_lengths_are_refused(self, read):
+        with pytest.raises(TypeError, match="one row of .* rows of different lengths: take one"):
+            read([[1, 2], [0]])
 
     @pytest.mark.parametrize("text", ["hello", " \n\t\0\\\"'", FACE + FAMILY, "\ud83d\ude00\ud800"])
     def test_saved_and_loaded(self, text, tmp_path):
@@ -590,6 +600,8 @@ class TestBPEGiven:
             ({"num_merges": 1, "special_tokens": [""]}, "a list of different strings"),
             ({"num_merges": 1, "special_tokens": ["x", "x"]}, "a list of different strings"),
             ({"num_merges": 1, "special_tokens": [1]}, "a list of different strings"),
+            ({"num_merges": 1, "special_tokens": {"<a>"}}, r"list, sorted\(special_tokens\)$"),
+            ({"num_merges": 1, "special_tokens": {"<a>": 7}}, "is a dictionary, and its numbers"),
         ],
     )
     def test_senseless_training_is_refused_and_changes_nothing(self, arguments, words):
@@ -605,11 +617,24 @@ class TestBPEGiven:
             BPETokenizer().train("abab", **arguments)
 
     @pytest.mark.parametrize(
-        "merges", [[(0, 256)], [(-1, 0)], [(1, 2, 3)], [(1.0, 2)], [(1, 2), (1, 2)], ["ab"]]
+        "merges",
+        [
+            *([(0, 256)], [(-1, 0)], [(1, 2, 3)], [(1.0, 2)], [(1, 2), (1, 2)], ["ab"]),
+            *([(True, 2)], {(1, 2)}, {(1, 2): 257, (3, 4): 256}),
+        ],
     )
     def test_merges_that_no_training_makes_are_refused(self, merges):
         with pytest.raises(ValueError, match="merge"):
             BPETokenizer(merges=merges)
+
+    @pytest.mark.parametrize(
+        "merges", [np.array([[97, 98]]), {(97, 98): 256}, {(97, 98): 0}, [b"ab"]]
+    )
+    def test_merges_of_other_kinds(self, merges, tmp_path):
+        tokenizer = BPETokenizer(merges)
+        assert tokenizer.merges == [(97, 98)]
+        tokenizer.save(tmp_path / "ab.json")
+        assert BPETokenizer.load(tmp_path / "ab.json").encode("ab") == [256]
 
     def test_each_different_word_is_encoded_once(self, monkeypatch):
         tokenizer, asked = BPETokenizer(), []
@@ -1044,6 +1069,7 @@ class TestGPT2Files:
             ([b"a", b"a"], "the ids 0 and 1 are both b'a'"),
             ([b"a"], "has no id in the vocabulary"),
             (["\u0100"], "latin-1"),
+            ({b"a", b"b"}, "token_bytes is a set, and a set has no order"),
             ([1], "memoryview|bytes-like"),
         ],
     )

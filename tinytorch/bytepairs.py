@@ -19,6 +19,7 @@ import numpy as np
 __all__ = ["Known", "TokenView", "arranged", "byte_signs", "checked_merges", "checked_special"]
 __all__ += ["load_tokenizer", "merges_wanted", "plain_text", "save_json", "whole_number"]
 __all__ += ["cut_as_gpt2", "encode_long", "merge_long", "read_gpt2", "write_file", "write_gpt2"]
+__all__ += ["checked_vocabulary", "in_order", "one_row", "remove_files"]
 
 END = "<|endoftext|>"  # the special token that GPT-2 has without anybody naming it
 ROLES = ("bos_token", "eos_token", "unk_token", "pad_token", "sep_token", "cls_token")
@@ -124,6 +125,63 @@ def merges_wanted(vocab_size, num_merges, num_special):
     return whole_number(vocab_size, "vocab_size, bytes and special tokens included,", taken) - taken
 
 
+def in_order(values, name, starts=()):
+    """The values as a list, whose order their ids follow.
+
+    Args:
+        values: a list or the like, or a dictionary with the very ids that its order gives.
+        name: what the argument is called in the errors.
+        starts: the ids with which the order of a dictionary may begin.
+
+    Raises:
+        ValueError: it is a set, or a dictionary with other ids.
+
+    >>> in_order({"b": 0, "a": 1}, "vocabulary", starts=[0])
+    ['b', 'a']
+    """
+    if isinstance(values, set | frozenset):
+        advice = f", sorted({name})" if all(isinstance(v, str) for v in values) else ""
+        raise ValueError(f"{name} is a set, and a set has no order for ids: pass a list{advice}")
+    if isinstance(values, dict):
+        ids = list(values.values())
+        if not any(ids == list(range(start, start + len(ids))) for start in starts):
+            advice = f"pass a list, sorted({name}, key={name}.get)"
+            raise ValueError(f"{name} is a dictionary, and its numbers become no ids: {advice}")
+    return list(values)
+
+
+def one_row(ids):
+    """Token ids, a list, array or Tensor, as an array with one dimension.
+
+    Raises:
+        TypeError: they are not one row of whole numbers.
+
+    >>> one_row((3, 1))
+    array([3, 1])
+    """
+    try:
+        ids = np.asarray(getattr(ids, "array", ids))
+    except ValueError:  # NumPy makes no array of rows that differ in length
+        told = "these are rows of different lengths: take one at a time"
+        raise TypeError(f"token ids are one row of whole numbers, and {told}") from None
+    if ids.ndim != 1 or (ids.size and ids.dtype.kind not in "iu"):
+        raise TypeError(f"token ids are one row of whole numbers, not {ids.dtype} {ids.shape}")
+    return ids
+
+
+def checked_vocabulary(vocabulary):
+    """The vocabulary as a list of different characters, at least one.
+
+    Raises:
+        ValueError: it is something else, or has no order.
+    """
+    characters = in_order(vocabulary, "vocabulary", starts=[0])
+    single = all(isinstance(c, str) and len(c) == 1 for c in characters)
+    if not single or not characters or len(set(characters)) < len(characters):
+        raise ValueError("a vocabulary holds single characters: one at least, and none twice")
+    return characters
+
+
 def checked_merges(merges):
     """The merges as a list of pairs, each of two earlier ids, and none there twice.
 
@@ -133,10 +191,12 @@ def checked_merges(merges):
     >>> checked_merges([[97, 98], [256, 99]])
     [(97, 98), (256, 99)]
     """
-    merges = [tuple(pair) for pair in merges]
+    merges = [tuple(pair) for pair in in_order(merges, "merges", starts=[0, 256])]
     for rank, pair in enumerate(merges):
-        if len(pair) != 2 or not all(type(i) is int and 0 <= i < 256 + rank for i in pair):
+        whole = all(type(i) is int or isinstance(i, np.integer) for i in pair)
+        if len(pair) != 2 or not whole or not all(0 <= i < 256 + rank for i in pair):
             raise ValueError(f"merge {rank} is {pair}: it joins two ids from 0 to {255 + rank}")
+        merges[rank] = int(pair[0]), int(pair[1])
     if len(set(merges)) < len(merges):
         raise ValueError("a pair is merged twice: after the first time it is in no word any more")
     return merges
@@ -144,7 +204,7 @@ def checked_merges(merges):
 
 def checked_special(special_tokens):
     """The special tokens as a list of different strings that are not empty."""
-    tokens = list(special_tokens)
+    tokens = in_order(special_tokens, "special_tokens")
     strings = all(isinstance(token, str) and token for token in tokens)
     if isinstance(special_tokens, str) or not strings or len(set(tokens)) < len(tokens):
         raise ValueError(f"special_tokens is a list of different strings, not {special_tokens!r}")
@@ -319,7 +379,8 @@ def arranged(tokens, vocabulary):
     >>> arranged([b"a", b"b", b"ab"], [b"ab", b"a", b"b"])
     ([b'ab', b'a', b'b'], [1, 2, 0], {})
     """
-    names = (name.encode("latin-1") if isinstance(name, str) else name for name in vocabulary)
+    names = in_order(vocabulary, "token_bytes", starts=[0])
+    names = (name.encode("latin-1") if isinstance(name, str) else name for name in names)
     token_bytes = [memoryview(name).tobytes() for name in names]  # a number is refused
     id_of = {}
     for i, token in enumerate(token_bytes):

@@ -48,9 +48,7 @@ def id_row(ids, vocab_size=math.inf):
     >>> id_row([3, 1, 2])
     array([3, 1, 2])
     """
-    ids = np.asarray(getattr(ids, "array", ids))
-    if ids.ndim != 1 or (ids.size and ids.dtype.kind not in "iu"):
-        raise TypeError(f"token ids are one row of whole numbers, not {ids.dtype} {ids.shape}")
+    ids = bytepairs.one_row(ids)
     for place in np.flatnonzero((ids < 0) | (ids >= vocab_size)):
         raise ValueError(f"id {ids[place]} at place {place} is not between 0 and {vocab_size - 1}")
     return ids.astype(int64)
@@ -70,7 +68,8 @@ class CharTokenizer:
         id_of: dictionary, character -> id.
 
     Raises:
-        ValueError: both or neither are given, or there is no character, or one is there twice.
+        ValueError: both or neither are given, or there is no character, or one is there twice, or
+            the vocabulary has no order, as a set.
 
     >>> tokenizer = CharTokenizer("hello")
     >>> tokenizer
@@ -82,12 +81,10 @@ class CharTokenizer:
     def __init__(self, text=None, vocabulary=None):
         if (text is None) == (vocabulary is None):
             raise ValueError("CharTokenizer needs a text or a vocabulary, one of the two")
-        self.characters = sorted(set(plain_text(text))) if vocabulary is None else list(vocabulary)
+        given = sorted(set(plain_text(text))) if vocabulary is None else vocabulary
+        self.characters = bytepairs.checked_vocabulary(given)
         self.vocab_size = len(self.characters)
         self.id_of = {character: i for i, character in enumerate(self.characters)}
-        single = all(isinstance(c, str) and len(c) == 1 for c in self.characters)
-        if not single or not self.characters or len(self.id_of) < self.vocab_size:
-            raise ValueError("a vocabulary holds single characters: one at least, and none twice")
 
     def __repr__(self):
         return f"CharTokenizer({self.vocab_size} characters)"
@@ -311,7 +308,7 @@ class BPETokenizer:
 
     Args:
         merges: pairs of ids, in order; the pair at place r makes the id 256 + r.
-        special_tokens: strings that get an id each and are never cut or merged.
+        special_tokens: strings in order that get an id each and are never cut or merged.
         pattern: how text is cut into words, "plain" or "gpt2"; see `split_words`.
         token_bytes: another order of the ids, that of a file: a list, id -> bytes.
 
@@ -325,7 +322,7 @@ class BPETokenizer:
         ids: the ids in the order above; other numbers only if token_bytes are given.
 
     Raises:
-        ValueError: a merge or a special token makes no sense.
+        ValueError: a merge or a special token makes no sense, or they have no order, as in a set.
 
     Source: Gage 1994; Sennrich et al. 2015; on bytes, Radford et al. 2019 (GPT-2).
 
@@ -511,6 +508,9 @@ class BPETokenizer:
 
     def save_gpt2(self, folder):
         """Write the tokenizer as GPT-2's files: vocab.json, merges.txt, tokenizer_config.json.
+
+        What else such a folder may say of a tokenizer (tokenizer.json, added_tokens.json,
+        special_tokens_map.json) is removed from it, since other libraries would read that as well.
 
         Args:
             folder: where to; it is made if it is not there.
