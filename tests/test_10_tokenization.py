@@ -1197,6 +1197,39 @@ class TestMemory:
         assert tokenizer.encode(RHYME) == trained(RHYME, 20).encode(RHYME)
 
 
+@pytest.mark.exercise("tokenization")
+class TestDecodeStream:
+    def test_a_character_is_shown_when_it_is_whole(self):
+        stream = BPETokenizer().decode_stream(iter([72, 240, 159, 152, 128, 33, 195]))
+        assert list(stream) == ["H", FACE, "!", "\ufffd"]
+
+    @pytest.mark.parametrize("kind", [int, np.int64, np.array, Tensor, lambda i: Tensor([i])])
+    def test_whatever_holds_one_id(self, kind):
+        for tokenizer in (BPETokenizer([(97, 98)]), CharTokenizer("abc")):
+            ids = tokenizer.encode("abcab")
+            assert "".join(tokenizer.decode_stream(map(kind, ids))) == "abcab"
+
+    @given(st.lists(st.integers(0, 258)))
+    def test_any_ids_give_what_decode_gives(self, ids):
+        tokenizer = BPETokenizer([(159, 152), (256, 128)], ["é"])
+        pieces = list(tokenizer.decode_stream(ids))
+        assert "".join(pieces) == tokenizer.decode(ids) and all(pieces)
+
+    @given(any_text)
+    def test_characters(self, text):
+        tokenizer = CharTokenizer(text + "a")
+        assert list(tokenizer.decode_stream(tokenizer.encode(text))) == list(text)
+
+    @pytest.mark.parametrize("tokenizer", [BPETokenizer(), CharTokenizer("abc")])
+    def test_several_rows_and_foreign_ids_are_refused(self, tokenizer):
+        with pytest.raises(ValueError, match=r"one id at a time, not 2: of 2 rows stream one, \(n"):
+            list(tokenizer.decode_stream([np.array([1, 2])]))
+        with pytest.raises(ValueError, match="id 256 at place 0 is not between 0 and"):
+            list(tokenizer.decode_stream([256]))
+        with pytest.raises(TypeError, match="whole numbers"):
+            list(tokenizer.decode_stream("ab"))
+
+
 class Terminal(io.StringIO):
     encoding = "utf-8"
 

@@ -4,6 +4,7 @@ Nothing here imports the module: it takes a tokenizer, or gives the arguments of
 lesson's own class can use it too.
 """
 
+import codecs
 import html
 import json
 import os
@@ -19,7 +20,7 @@ import numpy as np
 __all__ = ["Known", "TokenView", "arranged", "byte_signs", "checked_merges", "checked_special"]
 __all__ += ["load_tokenizer", "merges_wanted", "plain_text", "save_json", "whole_number"]
 __all__ += ["cut_as_gpt2", "encode_long", "merge_long", "read_gpt2", "write_file", "write_gpt2"]
-__all__ += ["checked_vocabulary", "in_order", "one_row", "remove_files"]
+__all__ += ["checked_vocabulary", "in_order", "one_row", "remove_files", "text_of_stream"]
 
 END = "<|endoftext|>"  # the special token that GPT-2 has without anybody naming it
 ROLES = ("bos_token", "eos_token", "unk_token", "pad_token", "sep_token", "cls_token")
@@ -239,6 +240,32 @@ class Known(dict):
         if len(self) > most:
             self.clear()
             self.update((token, (i,)) for token, i in self.special_ids.items())
+
+
+# -- a text that is shown while it is written
+def text_of_stream(tokens, table, id_row):
+    """The text of tokens that come one by one, in pieces; see `BPETokenizer.decode_stream`.
+
+    Args:
+        tokens: an iterable of ids, or of arrays and Tensors that hold one id.
+        table: list, id -> bytes, or a string.
+        id_row: the lesson's function, which checks ids.
+
+    >>> from tinytorch.tokenization import id_row
+    >>> list(text_of_stream([0, 1], [b"\\xc3", b"\\xa9!"], id_row))
+    ['é!']
+    """
+    decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+    for token in tokens:
+        ids = np.atleast_1d(getattr(token, "array", token))
+        if ids.size != 1:
+            advice = f"of {ids.size} rows stream one, (new[:1] for new in stream)"
+            raise ValueError(f"a stream is one text, one id at a time, not {ids.size}: {advice}")
+        piece = table[id_row(ids, len(table))[0]]
+        if text := piece if isinstance(piece, str) else decoder.decode(piece):
+            yield text
+    if rest := decoder.decode(b"", final=True):
+        yield rest
 
 
 # -- a word that is a book

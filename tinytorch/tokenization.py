@@ -137,6 +137,14 @@ class CharTokenizer:
         ids = id_row(ids, self.vocab_size).tolist()
         return "".join(self.characters[i] for i in ids)
 
+    def decode_stream(self, tokens):
+        """The text of tokens that come one by one; see `BPETokenizer.decode_stream`.
+
+        >>> list(CharTokenizer("hello").decode_stream([2, 3, 2]))
+        ['l', 'o', 'l']
+        """
+        return bytepairs.text_of_stream(tokens, self.characters, id_row)
+
     def save(self, path):
         """Write the vocabulary to a JSON file, in one step."""
         bytepairs.save_json(path, {"vocabulary": self.characters})
@@ -470,6 +478,24 @@ class BPETokenizer:
         # Idea 3: all bytes first, then the text
         data = b"".join(self.token_bytes[i] for i in ids)
         return data.decode("utf-8", errors="replace")
+
+    def decode_stream(self, tokens):
+        """The text of tokens that come one by one, each character as soon as its bytes are there.
+
+        Args:
+            tokens: an iterable of ids, or of arrays or Tensors that hold one id, such as
+                `model.stream([ids], 50)`.
+
+        Returns:
+            A generator of strings that are not empty; joined they are what `decode` gives.
+
+        Raises:
+            ValueError: an id is out of range, or there are several rows at a time.
+
+        >>> list(BPETokenizer().decode_stream("é!".encode()))
+        ['é', '!']
+        """
+        return bytepairs.text_of_stream(tokens, self.token_bytes, id_row)
 
     def save(self, path):
         """Write merges, special tokens, pattern and order of ids to a JSON file, in one step."""
