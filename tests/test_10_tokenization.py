@@ -828,6 +828,12 @@ def gpt2_folder(folder, merges=("l o", "lo w", "Ġ low"), special=("<|endoftext|
     return folder
 
 
+TEMPLATE = {
+    "type": "TemplateProcessing",
+    "single": [{"SpecialToken": {"id": "<s>", "type_id": 0}}, {"Sequence": {"id": "A"}}],
+}
+
+
 @pytest.mark.exercise("tokenization")
 class TestGPT2Files:
     def test_the_signs_of_the_bytes(self):
@@ -876,6 +882,7 @@ class TestGPT2Files:
         [
             ("special_tokens_map", {"additional_special_tokens": ["<a>"]}),
             ("special_tokens_map", {"pad_token": {"content": "<a>"}}),
+            ("special_tokens_map", {"mask_token": "<a>"}),
             ("tokenizer_config", {"extra_special_tokens": ["<a>"], "pad_token": None}),
             ("tokenizer_config", {"added_tokens_decoder": {"259": {"content": "<a>"}}}),
             ("added_tokens", {"<a>": 259}),
@@ -995,6 +1002,28 @@ class TestGPT2Files:
                 r"'<p>' has no id .*special_tokens=",
             ),
             ("added_tokens.json", b'{"<p>": 5}', r"added_tokens.json: .* an id of its own"),
+            ("tokenizer_config.json", b'{"add_bos_token": true}', r"json says add_bos_token = tru"),
+            ("tokenizer_config.json", b'{"add_eos_token": true}', r"json says add_eos_token = tru"),
+            (
+                "tokenizer_config.json",
+                b'{"tokenizer_class": "Qwen2Tokenizer"}',
+                r"says tokenizer_class = 'Qwen2Tokenizer', whose ids may be others",
+            ),
+            (
+                "tokenizer_config.json",
+                b'{"added_tokens_decoder": {"259": {"content": "<a>", "rstrip": true}}}',
+                r"tokenizer_config.json says rstrip = true for '<a>': here a token is found by its",
+            ),
+            (
+                "special_tokens_map.json",
+                b'{"mask_token": {"content": "<m>", "lstrip": true}}',
+                r"special_tokens_map.json says lstrip = true for '<m>'",
+            ),
+            (
+                "tokenizer.json",
+                b'{"pre_tokenizer": {"type": "Split"}}',
+                r"of GPT-2's kind: its spl",
+            ),
         ],
     )
     def test_damaged_and_foreign_files_are_refused(self, name, change, words, tmp_path):
@@ -1029,6 +1058,40 @@ class TestGPT2Files:
     def test_the_one_file_of_newer_libraries(self, tmp_path):
         tokenizer = BPETokenizer.from_gpt2(self.whole(tmp_path))
         assert tokenizer.encode("!low low<|endoftext|>") == [0, 257, 258, 259]
+
+    @pytest.mark.parametrize(
+        ("change", "words"),
+        [
+            ({"model__dropout": 0.1}, r"tokenizer.json says dropout = 0.1"),
+            ({"added_tokens": [{"content": "<a>", "single_word": True}]}, "single_word = true for"),
+            ({"post_processor": {"type": "RobertaProcessing"}}, "= RobertaProcessing: it adds"),
+            ({"post_processor": TEMPLATE}, "post_processor = TemplateProcessing: it adds tokens"),
+            (
+                {"post_processor": {"type": "Sequence", "processors": [TEMPLATE]}},
+                "post_processor = Sequence: it adds tokens to each text",
+            ),
+        ],
+    )
+    @pytest.mark.parametrize("beside", [True, False])
+    def test_one_file_that_asks_for_more_is_refused(self, change, words, beside, tmp_path):
+        self.whole(tmp_path, **change)
+        if beside:
+            gpt2_folder(tmp_path)
+        with pytest.raises(ValueError, match=words):
+            BPETokenizer.from_gpt2(tmp_path)
+
+    def test_one_file_that_asks_for_nothing(self, tmp_path):
+        """As GPT-2's own, of both kinds, and with settings beside it."""
+        settings = {"tokenizer_class": "GPT2TokenizerFast", "add_bos_token": False}
+        (tmp_path / "tokenizer_config.json").write_text(json.dumps(settings), encoding="utf-8")
+        none = {**TEMPLATE, "single": [{"Sequence": {"id": "A", "type_id": 0}}]}
+        level = {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": False}
+        for step in (level, none, {"type": "Sequence", "processors": [level, none]}):
+            folder = self.whole(tmp_path, post_processor=step, model__dropout=None)
+            assert BPETokenizer.from_gpt2(folder).encode("!low low") == [0, 257, 258]
+        (folder / "tokenizer_config.json").write_text('{"add_eos_token": true}', encoding="utf-8")
+        with pytest.raises(ValueError, match="says add_eos_token = true"):
+            BPETokenizer.from_gpt2(folder)
 
     @pytest.mark.parametrize(
         "change",

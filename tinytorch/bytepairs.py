@@ -23,8 +23,11 @@ __all__ += ["cut_as_gpt2", "encode_long", "merge_long", "read_gpt2", "write_file
 __all__ += ["checked_vocabulary", "in_order", "one_row", "remove_files", "text_of_stream"]
 
 END = "<|endoftext|>"  # the special token that GPT-2 has without anybody naming it
-ROLES = ("bos_token", "eos_token", "unk_token", "pad_token", "sep_token", "cls_token")
+ROLES = ("bos_token", "eos_token", "unk_token", "pad_token", "sep_token", "cls_token", "mask_token")
 LISTS = ("additional_special_tokens", "extra_special_tokens")
+FLAGS = ("lstrip", "rstrip", "single_word")  # what a token may ask for, and has not here
+CLASSES = ("GPT2Tokenizer", "GPT2TokenizerFast", "CodeGenTokenizer", "CodeGenTokenizerFast")
+CLASSES += ("PreTrainedTokenizerFast", "TokenizersBackend")  # of any kind: tokenizer.json says more
 FILES = ("vocab.json", "merges.txt", "tokenizer_config.json")  # what write_gpt2 writes
 OLDER = ("tokenizer.json", "added_tokens.json", "special_tokens_map.json")  # and what it removes
 
@@ -427,8 +430,8 @@ def read_gpt2(source, merges_file=None, special_tokens=None):
     """The arguments of a `BPETokenizer` from GPT-2's files; see `BPETokenizer.from_gpt2`.
 
     Args:
-        source: a folder with vocab.json and merges.txt, or with tokenizer.json; or the path of a
-            vocab.json, with merges_file.
+        source: a folder with tokenizer.json, which counts before others as in `transformers`, or
+            with vocab.json and merges.txt; or the path of a vocab.json, with merges_file.
         merges_file: the path of the merges.txt, if source is no folder.
         special_tokens: a list of strings; None takes those that the folder declares.
 
@@ -439,17 +442,7 @@ def read_gpt2(source, merges_file=None, special_tokens=None):
         FileNotFoundError: a file is not there.
         ValueError: a file is damaged, or describes another kind of tokenizer.
     """
-    source = Path(source)
-    folder, whole = (source if source.is_dir() else None), source / "tokenizer.json"
-    if folder and not (folder / "vocab.json").exists() and whole.exists():
-        id_of, lines, declared, where = _read_whole(whole)
-    else:
-        vocab_file = folder / "vocab.json" if folder else source
-        if not folder and merges_file is None:
-            raise ValueError(f"{source} is no folder: give the path of merges.txt as well")
-        where = Path(merges_file or folder / "merges.txt")
-        id_of, lines = _read_vocab(vocab_file), _read_lines(where)
-        declared = _declared(folder, id_of) if folder else {END} & id_of.keys()
+    id_of, lines, declared, where = _read_files(Path(source), merges_file)
     if special_tokens is None:
         special_tokens = sorted(declared, key=lambda name: id_of.get(name, -1))
     special = checked_special(special_tokens)
@@ -466,6 +459,21 @@ def read_gpt2(source, merges_file=None, special_tokens=None):
         vocabulary[id_of[name]] = name.encode("utf-8")
     found = {"merges": merges, "special_tokens": special}
     return found | {"pattern": "gpt2", "token_bytes": vocabulary}
+
+
+def _read_files(source, merges_file):
+    """(vocabulary, merges, special tokens, path of the merges) from a folder or from two files."""
+    if not source.is_dir():
+        if merges_file is None:
+            raise ValueError(f"{source} is no folder: give the path of merges.txt as well")
+        id_of = _read_vocab(source)
+        return id_of, _read_lines(merges_file), {END} & id_of.keys(), merges_file
+    settings, whole = _read_settings(source), source / "tokenizer.json"
+    if whole.exists():
+        return _read_whole(whole)
+    where = Path(merges_file or source / "merges.txt")
+    id_of, lines = _read_vocab(source / "vocab.json"), _read_lines(where)
+    return id_of, lines, _declared(source, settings, id_of), where
 
 
 def _json(path):
@@ -509,12 +517,8 @@ def _read_lines(path):
 def _read_whole(path):
     """(vocabulary, merges, special tokens, path) from the one file that newer libraries write."""
     content = _json(path)
-    model, split = content.get("model") or {}, content.get("pre_tokenizer") or {}
-    wanted = split.get("type") == "ByteLevel" and split.get("use_regex", True)
-    plain = not split.get("add_prefix_space") and not content.get("normalizer")
-    odd = ("continuing_subword_prefix", "end_of_word_suffix", "byte_fallback", "ignore_merges")
-    if model.get("type", "BPE") != "BPE" or not wanted or not plain or any(map(model.get, odd)):
-        raise ValueError(f"{path} is no tokenizer of GPT-2's kind: its split or its model differs")
+    _check_whole(content, path)
+    model = content.get("model") or {}
     id_of = dict(_checked_vocab(model.get("vocab"), path))
     added = {token["content"]: token["id"] for token in content.get("added_tokens") or ()}
     id_of = _checked_vocab(id_of | added, path)
@@ -522,7 +526,67 @@ def _read_whole(path):
     return id_of, [m.split(" ") if isinstance(m, str) else m for m in merges], set(added), path
 
 
-def _declared(folder, id_of):
+def _check_whole(content, path):
+    """Refuse a tokenizer.json that gives other ids than GPT-2's tokenizer would."""
+    model, split = content.get("model") or {}, content.get("pre_tokenizer") or {}
+    wanted = split.get("type") == "ByteLevel" and split.get("use_regex", True)
+    plain = not split.get("add_prefix_space") and not content.get("normalizer")
+    odd = ("continuing_subword_prefix", "end_of_word_suffix", "byte_fallback", "ignore_merges")
+    if model.get("type", "BPE") != "BPE" or not wanted or not plain or any(map(model.get, odd)):
+        raise ValueError(f"{path} is no tokenizer of GPT-2's kind: its split or its model differs")
+    if model.get("dropout"):
+        told = f"dropout = {model['dropout']}: it draws which merges count, and all count here"
+        raise ValueError(f"{path} says {told}")
+    if _adds_tokens(content.get("post_processor") or {}):
+        told = f"post_processor = {content['post_processor']['type']}"
+        raise ValueError(f"{path} says {told}: it adds tokens to each text, and none is added here")
+    for token in content.get("added_tokens") or ():
+        _check_token(token, path)
+
+
+def _adds_tokens(step):
+    """Whether the post_processor of a tokenizer.json adds tokens to a text."""
+    if step.get("type") == "Sequence":
+        return any(map(_adds_tokens, step.get("processors") or ()))
+    if step.get("type") == "TemplateProcessing":
+        return any("SpecialToken" in piece for piece in step.get("single") or ())
+    return step.get("type") not in (None, "ByteLevel")
+
+
+def _check_token(token, path):
+    """Refuse a special token that is not found just where it stands."""
+    for flag in FLAGS if isinstance(token, dict) else ():
+        if token.get(flag):
+            told = f"{flag} = true for {token.get('content')!r}"
+            raise ValueError(f"{path} says {told}: here a token is found by its own signs alone")
+
+
+def _read_settings(folder):
+    """What special_tokens_map.json and tokenizer_config.json say, if they ask for nothing more."""
+    paths = (folder / "special_tokens_map.json", folder / "tokenizer_config.json")
+    settings = {path: _json(path) for path in paths if path.exists()}
+    for path, content in settings.items():
+        if content.get("add_prefix_space"):
+            raise ValueError(f"{path} puts a space before each text, and that is not done here")
+        for name in ("add_bos_token", "add_eos_token"):
+            if content.get(name):
+                raise ValueError(f"{path} says {name} = true, and here no token is added to a text")
+        kind = content.get("tokenizer_class") or CLASSES[0]
+        if kind not in CLASSES:
+            told = "whose ids may be others than GPT-2's: only its kind is read"
+            raise ValueError(f"{path} says tokenizer_class = {kind!r}, {told}")
+        for token in (*_named(content), *(content.get("added_tokens_decoder") or {}).values()):
+            _check_token(token, path)
+    return list(settings.values())
+
+
+def _named(content):
+    """The special tokens that a file of settings names, each a string or a dictionary, or None."""
+    named = [content.get(role) for role in ROLES]
+    return named + [token for kind in LISTS for token in content.get(kind) or ()]
+
+
+def _declared(folder, settings, id_of):
     """The special tokens of a folder; `id_of` gets those of added_tokens.json."""
     found, path = {END} & id_of.keys(), folder / "added_tokens.json"
     if path.exists():
@@ -530,15 +594,11 @@ def _declared(folder, id_of):
         id_of.update(added)
         _checked_vocab(id_of, path)
         found |= set(added)
-    for path in (folder / "special_tokens_map.json", folder / "tokenizer_config.json"):
-        content = _json(path) if path.exists() else {}
-        if content.get("add_prefix_space"):
-            raise ValueError(f"{path} puts a space before each text, and that is not done here")
+    for content in settings:
         for i, token in (content.get("added_tokens_decoder") or {}).items():
             id_of.setdefault(token["content"], int(i))
             found.add(token["content"])
-        named = [content.get(role) for role in ROLES]
-        named += [token for kind in LISTS for token in content.get(kind) or ()]
+        named = _named(content)
         texts = (token["content"] if isinstance(token, dict) else token for token in named)
         found |= {text for text in texts if text}
     return found

@@ -515,8 +515,9 @@ class BPETokenizer:
         """The tokenizer in GPT-2's files, with their ids; `pattern` is "gpt2".
 
         Args:
-            source: a folder with vocab.json and merges.txt, or with tokenizer.json; or the path of
-                a vocab.json, and then merges_file is the path of the merges.txt.
+            source: a folder with tokenizer.json, which counts before others as in `transformers`,
+                or with vocab.json and merges.txt; or the path of a vocab.json, and then
+                merges_file is the path of the merges.txt.
             merges_file: see above.
             special_tokens: a list of strings; None takes those that the folder declares, and
                 <|endoftext|> if it has an id.
@@ -526,7 +527,7 @@ class BPETokenizer:
 
         Raises:
             FileNotFoundError: a file is not there.
-            ValueError: a file is damaged, or describes another kind of tokenizer.
+            ValueError: a file is damaged, or describes a tokenizer that gives other ids; says how.
 
         Source: Radford et al. 2019, the files published with GPT-2.
         """

@@ -230,3 +230,36 @@ def test_a_folder_of_transformers(library, tmp_path):
     back = BPETokenizer.from_gpt2(tmp_path / "theirs")
     for text in ["x<a b><|endoftext|> y", talks, *nasty_texts(200, 4)]:
         assert ours.encode(text) == theirs.encode(text) == back.encode(text)
+
+
+@pytest.mark.parametrize(
+    ("kind", "how", "told"),
+    [
+        ("GPT2Tokenizer", {"add_bos_token": False, "mask_token": "<mask>"}, None),
+        ("CodeGenTokenizer", {}, None),
+        ("GPT2Tokenizer", {"add_bos_token": True}, "post_processor = TemplateProcessing"),
+        ("GPT2Tokenizer", {"add_eos_token": True}, "post_processor = TemplateProcessing"),
+        ("GPT2Tokenizer", {"add_prefix_space": True}, "puts a space before each text"),
+        ("Qwen2Tokenizer", {}, "tokenizer_class = 'Qwen2Tokenizer'"),
+        ("RobertaTokenizer", {}, "tokenizer_class = 'RobertaTokenizer'"),
+        ("WhisperTokenizer", {}, "tokenizer_class = 'WhisperTokenizer'"),
+    ],
+)
+@pytest.mark.parametrize("beside", [True, False])
+def test_another_tokenizer_is_equal_or_refused(library, tmp_path, kind, how, told, beside):
+    """Their tokenizer.json with and without GPT-2's two files: never other ids than theirs."""
+    transformers = pytest.importorskip("transformers")
+    ours = BPETokenizer(pattern="gpt2", special_tokens=["<|endoftext|>"])
+    ours.train("the cat sat on 12 mats, 12 times " * 3, num_merges=30)
+    ours.save_gpt2(tmp_path / "ours")
+    theirs = getattr(transformers, kind).from_pretrained(tmp_path / "ours", **how)
+    theirs.save_pretrained(tmp_path)
+    for name in ("vocab.json", "merges.txt") if beside else ():
+        (tmp_path / "ours" / name).rename(tmp_path / name)
+    if told:
+        with pytest.raises(ValueError, match=told):
+            BPETokenizer.from_gpt2(tmp_path)
+        return
+    back = BPETokenizer.from_gpt2(tmp_path)
+    for text in ["the cat<mask> <|endoftext|> 12 mats", *nasty_texts(100, 6)]:
+        assert back.encode(text) == theirs.encode(text)
