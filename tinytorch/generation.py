@@ -458,7 +458,8 @@ def computes_as(module, kind):
     False
     """
     same = (getattr(type(module), name, None) is getattr(kind, name, None) for name in COMPUTING)
-    return all(same) and "forward" not in vars(module) and not module.forward_hooks
+    patched = any(name in vars(module) for name in COMPUTING)
+    return all(same) and not patched and not module.forward_hooks
 
 
 @contextlib.contextmanager
