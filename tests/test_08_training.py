@@ -1,5 +1,6 @@
 """Module 08: evaluation, accumulation, safetensors, the Trainer, and exact resume."""
 
+import errno
 import functools
 import inspect
 import json
@@ -1054,6 +1055,13 @@ class TestTrainer:
             trainer.fit(3)
 
 
+def no_room(path, pieces):
+    """As `write_whole` on a full disk, which has room for an empty file only."""
+    if any(pieces):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    path.write_bytes(b"")
+
+
 @pytest.mark.exercise("training")
 class TestCheckpoints:
     def trained(self, folder, steps=4, **settings):
@@ -1107,8 +1115,39 @@ class TestCheckpoints:
 
     def test_another_run_is_not_overwritten(self, tmp_path):
         self.trained(tmp_path)
-        with pytest.raises(FileExistsError, match="holds the checkpoint of a run: call resume()"):
-            make_trainer(tmp_path).fit(2)
+        rows = (tmp_path / "journal.jsonl").read_bytes()
+        for act in (lambda t: t.fit(2), lambda t: t.log(note="hello")):
+            with pytest.raises(FileExistsError, match="holds the checkpoint of a run: call resum"):
+                act(make_trainer(tmp_path))
+            assert (tmp_path / "journal.jsonl").read_bytes() == rows
+
+    def test_a_word_before_the_first_step(self, tmp_path):
+        trainer = make_trainer(tmp_path / "new" / "run")
+        trainer.log(note="hello")
+        trainer.fit(2)
+        assert [row.get("note") for row in losses(trainer)] == ["hello", None, None]
+        assert (tmp_path / "new" / "run" / "journal.jsonl").read_bytes().count(b"\n") == 3
+
+    def test_from_elsewhere_into_a_new_folder(self, tmp_path):
+        self.trained(tmp_path / "a")
+        trainer = make_trainer(tmp_path / "b", seed=1)
+        trainer.resume(tmp_path / "a" / "last.safetensors")
+        rows = [(tmp_path / name / "journal.jsonl").read_bytes() for name in "ab"]
+        assert trainer.step == 4 and rows[0] == rows[1]
+
+    @pytest.mark.parametrize("fault", ["another model", "a full disk"])
+    def test_a_refused_resume_leaves_the_journal(self, tmp_path, monkeypatch, fault):
+        self.trained(tmp_path)
+        rows, trainer = (tmp_path / "journal.jsonl").read_bytes(), make_trainer(tmp_path, seed=1)
+        if fault == "another model":
+            setattr(trainer.model, "0", Linear(3, 9))
+        else:
+            monkeypatch.setattr(training, "write_whole", no_room)
+        before = packed(trainer.state_dict())[1]
+        with pytest.raises((ValueError, OSError)):
+            trainer.resume()
+        assert (tmp_path / "journal.jsonl").read_bytes() == rows
+        assert packed(trainer.state_dict())[1] == before
 
     def test_ctrl_c_keeps_what_is_written(self, tmp_path, capsys):
         def stop(step, figures):

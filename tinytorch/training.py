@@ -693,14 +693,17 @@ class Journal:
                 raise TypeError(f"a figure is one number or a text, and {name} is {value!r:.60}")
         self.rows.append(row)
         if self.path:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
             with open(self.path, "a" if len(self.rows) > 1 else "w", encoding="utf-8") as file:
                 file.write(json_line(row))
 
     def load(self, rows):
         """Go on from these rows; the file holds them and no others then."""
-        self.rows = [dict(row) for row in rows]
+        rows = [dict(row) for row in rows]
         if self.path:
-            write_whole(self.path, (json_line(row).encode("utf-8") for row in self.rows))
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(self.path, [json_line(row).encode("utf-8") for row in rows])
+        self.rows = rows
 
     def column(self, name):
         """Two lists: the steps that have a figure of this name, and the figures."""
@@ -825,6 +828,7 @@ class Resumable(Stepper):
         before = self.state_dict()
         try:
             self._load(state)
+            self.journal.load(state["journal"])  # a file, so it comes last
         except Exception:
             self._load(before)
             raise
@@ -836,7 +840,6 @@ class Resumable(Stepper):
         if hasattr(self.schedule, "state_dict"):
             self.schedule.load_state_dict(state["schedule"])
         self.progress = {name: state["progress"][name] for name in self.progress}
-        self.journal.load(state["journal"])
 
     # -- dice
     def generators(self):
@@ -1054,7 +1057,12 @@ class Trainer(Resumable):
         return figures
 
     def log(self, **figures):
-        """Write figures of your own into the journal, beside the step that was just done."""
+        """Write figures of your own into the journal, beside the step that was just done.
+
+        Raises:
+            FileExistsError: the folder holds another run.
+        """
+        self._refuse_foreign_folder()
         self.journal.log(self.step, **figures)
 
     def _refuse(self, evaluate_every, save_every, patience):
@@ -1066,9 +1074,12 @@ class Trainer(Resumable):
             raise ValueError("patience counts evaluations: give evaluate_every, too")
         if self.folder:
             self.folder.mkdir(parents=True, exist_ok=True)
-            if self.step == 0 and (self.folder / "last.safetensors").exists():
-                advice = "call resume() first, or take another folder"
-                raise FileExistsError(f"{self.folder} holds the checkpoint of a run: {advice}")
+        self._refuse_foreign_folder()
+
+    def _refuse_foreign_folder(self):
+        if self.folder and self.step == 0 and (self.folder / "last.safetensors").exists():
+            advice = "call resume() first, or take another folder"
+            raise FileExistsError(f"{self.folder} holds the checkpoint of a run: {advice}")
 
     def _need_finite(self, figures):
         for name in ("loss", "norm"):
