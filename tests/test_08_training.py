@@ -21,11 +21,11 @@ from hypothesis.extra import numpy as hnp
 from tinytorch import training
 from tinytorch.autograd import no_grad
 from tinytorch.course import close
-from tinytorch.dataloader import DataLoader, TensorDataset
+from tinytorch.dataloader import DataLoader, Subset, TensorDataset
 from tinytorch.layers import Dropout, Linear, Module, Sequential, Tanh
 from tinytorch.losses import cross_entropy, mse_loss
 from tinytorch.optimizers import SGD, Adam, AdamW, clip_grad_norm_, warmup_cosine
-from tinytorch.tensor import Generator, Parameter, Tensor, manual_seed, rand
+from tinytorch.tensor import Generator, Parameter, Tensor, manual_seed, rand, stack
 from tinytorch.training import (
     CODES,
     Journal,
@@ -890,6 +890,102 @@ class TestStateDict:
         resumed.load_state_dict(state)
         resumed.fit(20)
         assert losses(resumed) == losses(unbroken) and same_weights(resumed, unbroken)
+
+
+class Noisy:
+    """A data set, a sampler or a collate_fn: it draws from a generator that it holds somewhere."""
+
+    def __init__(self, held, dice):
+        self.held, self.dice, self.data = held, dice, digits_like()
+
+    def noise(self, *size):
+        return Tensor(self.dice.numpy.standard_normal(size).astype(np.float32))
+
+    def __len__(self):
+        return len(self.data)
+
+    def __getitem__(self, i):
+        return self.data[i][0] + self.noise(3), self.data[i][1]
+
+    def collate(self, samples):
+        inputs, targets = zip(*samples)
+        return stack(inputs) + self.noise(len(inputs), 3), stack(targets)
+
+
+class Drawn:
+    """A loader whose order another object draws: a sampler, three levels down."""
+
+    def __init__(self, dice):
+        self.own_order = {"sampler": (Noisy(None, dice),)}
+
+    def __len__(self):
+        return 6
+
+    def __iter__(self):
+        (sampler,) = self.own_order["sampler"]
+        for n in range(6):
+            picked = sampler.dice.numpy.permutation(21)[: 4 - n % 2]
+            yield sampler.data[picked]
+
+
+def partial_loader(dice):
+    collate_fn = functools.partial(Noisy.collate, Noisy(None, dice))
+    return DataLoader(digits_like(), 4, collate_fn=collate_fn)
+
+
+HOLDERS = {
+    "a sampler": Drawn,
+    "a data set": lambda dice: DataLoader(Noisy(None, dice), 4),
+    "a subset": lambda dice: DataLoader(Subset(Subset(Noisy(None, dice), range(9)), range(7)), 4),
+    "a method": lambda dice: DataLoader(digits_like(), 4, collate_fn=Noisy(0, dice).collate),
+    "a partial": partial_loader,
+}
+
+
+@pytest.mark.exercise("training")
+class TestEveryGenerator:
+    """Wherever a run draws from, two fits and a resume give what one fit gives, to the bit."""
+
+    def trainer(self, holder, seed=0):
+        manual_seed(0)
+        model = Sequential(Linear(3, 4), Tanh(), Linear(4, 4))
+        loader = HOLDERS[holder](Generator(seed))
+        return Trainer(model, SGD(model.parameters(), lr=0.1), loader)
+
+    @pytest.mark.parametrize("stop", [2, 6, 7])
+    @pytest.mark.parametrize("holder", HOLDERS)
+    def test_one_fit_two_fits_and_a_resume(self, holder, stop):
+        one, two = self.trainer(holder), self.trainer(holder)
+        one.fit(9)
+        two.fit(stop)
+        assert len(two.generators()) == 2
+        resumed = self.trainer(holder, seed=1)
+        resumed.load_state_dict(two.state_dict())
+        for trainer in (two, resumed):
+            trainer.fit(9)
+            assert losses(trainer) == losses(one) and same_weights(trainer, one)
+
+    def test_in_a_list_of_the_model(self):
+        trainer = make_trainer()
+        trainer.model.dice = [Generator(1), {"noise": (Generator(2),)}]
+        names = {"model..dice.0", "model..dice.1.noise.0", "default", "loader.generator"}
+        assert set(trainer.generators()) == names
+
+    def test_a_circle_ends_and_the_shortest_name_counts(self):
+        data = Noisy(None, Generator(0))
+        data.held = [data, {"again": data}]
+        trainer = make_trainer()
+        trainer.loader = trainer.validation = DataLoader(data, 4)
+        trainer.loader.first = Subset(data, [0])
+        names = {"default", "loader.dataset.dice", "validation.dataset.dice"}
+        assert set(trainer.generators()) == names
+
+    def test_a_checkpoint_that_knows_fewer_is_refused(self):
+        trainer = self.trainer("a sampler")
+        state = trainer.state_dict()
+        del state["generators"]["loader.own_order.sampler.0.dice"]
+        with pytest.raises(ValueError, match="run with the generators default, and here .*own_"):
+            trainer.load_state_dict(state)
 
 
 @pytest.mark.exercise("training")

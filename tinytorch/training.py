@@ -53,9 +53,10 @@ import numpy as np
 
 from . import messages, parallel
 from .autograd import no_grad
+from .generators import generators_in
 from .losses import cross_entropy
 from .optimizers import clip_grad_norm_, plain
-from .tensor import Generator, Tensor, default_generator, from_numpy
+from .tensor import Tensor, default_generator, from_numpy
 
 
 # %% perplexity
@@ -635,6 +636,7 @@ def generator_state(generator):
     Raises:
         TypeError: it draws from something else than NumPy's PCG64.
 
+    >>> from tinytorch.tensor import Generator
     >>> dice = Generator(7)
     >>> state = generator_state(dice)
     >>> first = dice.numpy.random()
@@ -844,13 +846,11 @@ class Resumable(Stepper):
     # -- dice
     def generators(self):
         """Every generator that a step may draw from: name -> Generator."""
-        owners = {"loader": self.loader, "validation": self.validation}
-        owners |= {f"{n}.dataset": getattr(owner, "dataset", None) for n, owner in owners.items()}
-        owners |= {f"model.{path}": module for path, module in self.model.named_modules()}
-        found = {"default": default_generator}
-        for path, owner in owners.items():
-            own = getattr(owner, "__dict__", {}).items()
-            found |= {f"{path}.{n}": value for n, value in own if isinstance(value, Generator)}
+        found, modules = {"default": default_generator}, dict(self.model.named_modules())
+        for name in ("loader", "validation"):
+            found |= generators_in(getattr(self, name), name)
+        for path, module in modules.items():
+            found |= generators_in(module, f"model.{path}", others=modules.values())
         return found
 
     def generator_states(self):
@@ -861,7 +861,8 @@ class Resumable(Stepper):
         own = self.generators()
         if set(own) != set(states):
             told = f"{', '.join(sorted(states))}, and here are {', '.join(sorted(own))}"
-            raise ValueError(f"the state is of a run with the generators {told}")
+            advice = "build loader and model as they were, or load the weights alone"
+            raise ValueError(f"the state is of a run with the generators {told}: {advice}")
         for name, state in states.items():
             set_generator_state(own[name], state)
 
