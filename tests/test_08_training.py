@@ -73,6 +73,11 @@ class Scale(Module):
         return loss
 
 
+def mean_or_nan(batch):
+    """The mean, as PyTorch's losses have it: nan if there is nothing."""
+    return Tensor(sum(batch) / len(batch) if batch else math.nan, requires_grad=True)
+
+
 def digits_like(count=21, seed=0):
     """Random points in 4 classes, some targets left out."""
     source = np.random.default_rng(seed)
@@ -180,14 +185,26 @@ class TestEvaluate:
             evaluate(model, [[1.0]], lambda batch: 1 / 0, len)
         assert model.training
 
+    def test_every_part_is_in_its_own_mode_again(self):
+        model = Sequential(Linear(1, 1), Dropout(0.5), Dropout(0.5))
+        for mode in (True, False):
+            model.train(mode)[1].train(not mode)
+            evaluate(model, [[1.0]], lambda batch: model(Tensor([batch])).mean(), len)
+            modes = [module.training for module in model]
+            assert modes == [mode, not mode, mode]
+
+    def test_a_batch_without_targets_is_left_out(self):
+        got = evaluate(Scale(), [[1.0], [], [4.0, 4.0]], mean_or_nan, len)
+        assert got == 3.0
+
     def test_a_generator_of_batches(self):
         model = Scale()
         assert evaluate(model, ([float(n)] * n for n in (1, 3)), model.mean_loss, len) == 2.5
 
     def test_many_small_batches_behind_a_large_one(self):
         counts, model = [2**24] + [1] * 1000, Scale()
-        count = functools.partial(next, iter([n for n in counts for _ in range(2)]))
-        got = evaluate(model, [[1.0]] * len(counts), model.mean_loss, lambda batch: count())
+        batches = [(count, 1.0) for count in counts]
+        got = evaluate(model, batches, lambda b: model.mean_loss(b[1:]), lambda b: b[0])
         assert math.isclose(got, 1.0, rel_tol=1e-9)  # float32 cannot count above 2**24
 
     def test_gradients_that_wait_stay(self):
@@ -249,6 +266,9 @@ class TestAccumulate:
         model, counts = Scale(), iter([0, 2])
         got = accumulate([[7.0], [3.0, 5.0]], model.mean_loss, lambda batch: next(counts))
         assert got == 4.0 and model.weight.grad.tolist() == [4.0]
+
+    def test_a_piece_without_targets_is_left_out(self):
+        assert accumulate([[], [3.0, 5.0], []], mean_or_nan, len) == 4.0
 
     def test_keeps_the_type(self):
         weight = Parameter(Tensor([1.0], dtype=np.float64))

@@ -101,8 +101,9 @@ def evaluate(model, batches, mean_loss, count):
     """loss = sum of count * mean loss over the batches / sum of the counts; without dropout.
 
     Args:
-        model: a Module; while it is measured it is in eval mode, then in its own mode again.
-        batches: anything to loop over.
+        model: a Module; while it is measured it is in eval mode, then each of its parts is in its
+            own mode again.
+        batches: anything to loop over; those without a target that counts are left out.
         mean_loss: function, batch -> its mean loss, a Tensor of one number.
         count: function, batch -> over how many targets that mean is taken.
 
@@ -116,7 +117,8 @@ def evaluate(model, batches, mean_loss, count):
     >>> evaluate(Module(), [[1.0, 1.0, 1.0], [5.0]], lambda batch: Tensor(batch).mean(), len)
     2.0
     """
-    was_training, total, seen = model.training, 0.0, 0
+    modes, total, seen = [(part, part.training) for part in model.modules()], 0.0, 0
+    batches = (batch for batch in batches if count(batch))
     try:
         model.eval()
         with no_grad():
@@ -124,7 +126,8 @@ def evaluate(model, batches, mean_loss, count):
                 total += count(batch) * mean_loss(batch).item()
                 seen += count(batch)
     finally:
-        model.train(was_training)
+        for part, mode in modes:
+            part.training = mode
     if not seen:
         raise ValueError("nothing to evaluate on: no batch has a target that counts")
     return total / seen
@@ -135,7 +138,8 @@ def accumulate(batches, mean_loss, count):
     """Add to all .grad the gradient of L = sum of (count / total) * mean loss, batch after batch.
 
     Args:
-        batches: a list of batches, the pieces of a large one.
+        batches: a list of batches, the pieces of a large one; those without a target that counts
+            are left out.
         mean_loss: function, batch -> its mean loss, a Tensor of one number.
         count: function, batch -> over how many targets that mean is taken.
 
@@ -152,6 +156,8 @@ def accumulate(batches, mean_loss, count):
     tensor([2.])
     """
     counts = [count(batch) for batch in batches]
+    batches = [batch for batch, kept in zip(batches, counts) if kept]  # else 0 * nan
+    counts = [kept for kept in counts if kept]
     loss, total = 0.0, sum(counts)
     if not total:
         raise ValueError("nothing to learn from: no batch has a target that counts")

@@ -12,7 +12,8 @@ def perplexity(loss):
 
 @solution("training.evaluate")
 def evaluate(model, batches, mean_loss, count):
-    was_training, total, seen = model.training, 0.0, 0
+    modes, total, seen = [(part, part.training) for part in model.modules()], 0.0, 0
+    batches = (batch for batch in batches if count(batch))
     try:
         model.eval()
         with no_grad():
@@ -21,7 +22,8 @@ def evaluate(model, batches, mean_loss, count):
                 total += n * mean_loss(batch).item()
                 seen += n
     finally:
-        model.train(was_training)
+        for part, mode in modes:
+            part.training = mode
     if not seen:
         raise ValueError("nothing to evaluate on: no batch has a target that counts")
     return total / seen
@@ -30,6 +32,8 @@ def evaluate(model, batches, mean_loss, count):
 @solution("training.accumulate")
 def accumulate(batches, mean_loss, count):
     counts = [count(batch) for batch in batches]
+    batches = [batch for batch, kept in zip(batches, counts) if kept]  # else 0 * nan
+    counts = [kept for kept in counts if kept]
     loss, total = 0.0, sum(counts)
     if not total:
         raise ValueError("nothing to learn from: no batch has a target that counts")
