@@ -1155,6 +1155,9 @@ class TestTrainer:
             make_trainer(pieces=0)
         with pytest.raises(TypeError, match="a schedule is a function, step -> lr, not a 0.1"):
             make_trainer(schedule=0.1)
+        for weighing in ({"weight": Tensor([1.0, 2.0])}, {"reduction": "sum"}):
+            with pytest.raises(ValueError, match="pieces=2 takes means over the targets, and"):
+                make_trainer(loss=functools.partial(cross_entropy, **weighing))
         trainer = make_trainer()
         with pytest.raises(ValueError, match="evaluate_every needs batches to evaluate on"):
             trainer.fit(3, evaluate_every=1)

@@ -1,5 +1,6 @@
 """The machine's memory and threads, and a batch whose parts are computed side by side."""
 
+import functools
 import os
 import subprocess
 import sys
@@ -9,10 +10,12 @@ import numpy as np
 import pytest
 
 import tinytorch
-from tinytorch import machine, parallel
+from tinytorch import machine, nn, parallel
 from tinytorch.layers import Dropout, Linear
 from tinytorch.losses import cross_entropy, mse_loss
+from tinytorch.optimizers import SGD
 from tinytorch.tensor import Tensor
+from tinytorch.training import Trainer
 from tinytorch.transformers import GPT
 
 
@@ -152,6 +155,73 @@ def test_targets_that_do_not_count_weigh_nothing():
     assert loss == pytest.approx(cross_entropy(logits, targets).item(), rel=1e-6)
     with pytest.raises(ValueError, match="no target that counts"):
         parallel.backward(mean_loss, rows[:3], targets[:3], parts=2, count=count)
+
+
+def padded_half(way, parts):
+    """(loss, gradient) of eight targets; in the second half none counts."""
+    tinytorch.manual_seed(0)
+    layer, x = Linear(3, 4), Tensor(np.random.default_rng(0).standard_normal((8, 3)))
+    loss, targets = nn.CrossEntropyLoss(), Tensor([0, 1, 2, 3, *[-100] * 4])
+
+    def mean_loss(x, y):
+        return loss(layer(x), y)
+
+    def count(_, y):
+        return (y.array != -100).sum()
+
+    found = way(mean_loss, x, targets, parts=parts, count=count)
+    if isinstance(found, Tensor):
+        found.backward()
+    return float(found), layer.weight.grad.array
+
+
+@pytest.mark.parametrize("way", [parallel.backward, parallel.side_by_side])
+@pytest.mark.parametrize("parts", [2, 4, 8])
+def test_a_part_in_which_no_target_counts_is_left_out(way, parts):
+    """The mean of nothing is nan, and nan times a share of 0 as well."""
+    want, loss = padded_half(way, 1), padded_half(way, parts)
+    assert loss[0] == pytest.approx(want[0], rel=1e-6)
+    np.testing.assert_allclose(loss[1], want[1], atol=1e-7)
+
+
+def trained(model, threads, **settings):
+    """The losses of five steps, and the model's numbers, of a Trainer that may cut its batches."""
+    tinytorch.set_num_threads(threads)
+    tinytorch.manual_seed(0)
+    model, rng = model(), np.random.default_rng(0)
+    x, y = rng.standard_normal((64, 8)).astype(np.float32), rng.integers(0, 3, 64)
+    y[:32] *= rng.random(32) < 0.2  # other classes in the two halves
+    loader = [(Tensor(x), Tensor(y))]
+    trainer = Trainer(model, SGD(model.parameters(), lr=0.1), loader, width=1000, **settings)
+    trainer.fit(5)
+    state = model.state_dict().items()
+    return [row["loss"] for row in trainer.journal.rows], {n: t.array for n, t in state}
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        nn.CrossEntropyLoss(weight=Tensor([1.0, 5.0, 0.2])),
+        nn.CrossEntropyLoss(reduction="sum"),
+        functools.partial(cross_entropy, reduction="sum"),
+    ],
+)
+def test_a_loss_that_is_no_plain_mean_is_not_cut(threads, loss):
+    model = functools.partial(Linear, 8, 3)
+    assert trained(model, 2, loss=loss)[0] == trained(model, 1, loss=loss)[0]
+
+
+def test_a_model_that_keeps_statistics_is_not_cut(threads):
+    """Two threads would write the same buffer, one over the other."""
+
+    def model():
+        return nn.Sequential(Linear(8, 16), nn.BatchNorm1d(16), Linear(16, 3))
+
+    (losses, state), *others = [trained(model, n) for n in (1, 2, 2, 2)]
+    assert state["1.num_batches_tracked"] == 5
+    for other_losses, other in others:
+        assert other_losses == losses
+        assert all(np.array_equal(other[name], state[name]) for name in state)
 
 
 def test_gradients_are_added_to_what_is_there():

@@ -16,7 +16,7 @@ import numpy as np
 from .autograd import hand_over, rule
 from .machine import get_num_threads
 from .processes import here, processes, walked, with_dice  # noqa: F401 - processes is for all
-from .tensor import SLOTS, _switch, numpy_generator, primitive, recording, wrap
+from .tensor import SLOTS, Parameter, _switch, numpy_generator, primitive, recording, wrap
 
 # numbers in one layer, batch * tokens * width: below, a second one costs time
 WORTH_A_THREAD, WORTH_A_PROCESS = 50_000, 30_000
@@ -36,6 +36,37 @@ def parts_for(numbers):
     fits = here.teams and here.teams[-1].fits and recording()
     least = WORTH_A_PROCESS if fits else WORTH_A_THREAD
     return get_num_threads() if numbers >= least else 1
+
+
+def can_be_cut(model, loss):
+    """True if parts of a batch give the loss of the whole, and do not disturb one another.
+
+    Not so where the loss is no plain mean, and where a module in training writes into a buffer, as
+    a BatchNorm does. Buffers that are not saved are tables, and nobody writes there.
+
+    Args:
+        model: a Module.
+        loss: as in `is_plain_mean`.
+    """
+    training = (module for module in model.modules() if module.training)
+    return is_plain_mean(loss) and not any(True in m.buffer_names.values() for m in training)
+
+
+def is_plain_mean(loss):
+    """False for a loss that says that it has weights for its classes, or is a sum.
+
+    Args:
+        loss: a module such as CrossEntropyLoss, a `functools.partial`, or any other function.
+
+    >>> from functools import partial
+    >>> from tinytorch.losses import MSELoss, cross_entropy
+    >>> losses = cross_entropy, MSELoss(), MSELoss("sum"), partial(cross_entropy, reduction="sum")
+    >>> [is_plain_mean(loss) for loss in losses]
+    [True, True, False, False]
+    """
+    said = getattr(loss, "keywords", None) or getattr(loss, "__dict__", {})
+    trained = isinstance(said.get("weight"), Parameter)  # a module of one's own
+    return said.get("reduction", "mean") == "mean" and (said.get("weight") is None or trained)
 
 
 def in_threads(work, parts, seeds=None):
@@ -80,6 +111,9 @@ def backward(mean_loss, *batch, parts=None, count=None):
     """`mean_loss(*batch).backward()`, the batch cut into parts that are computed side by side.
 
     The gradient is that of L = sum over the parts of (count / total) * mean loss, added to .grad.
+    A part in which no target counts is left out. That is the batch's own loss only where it is a
+    mean in which all targets weigh the same, and nothing is written meanwhile that another part
+    reads: not with class weights, and not with a BatchNorm in training.
 
     Args:
         mean_loss: function of the tensors of a part -> its mean loss, a Tensor of one number.
@@ -96,7 +130,7 @@ def backward(mean_loss, *batch, parts=None, count=None):
     """
     pieces, shares = _cut(batch, parts, count)
     if len(pieces) == 1:
-        loss = mean_loss(*batch)
+        loss = mean_loss(*pieces[0])
         loss.backward()
         return loss.item()
     loss, gradients = _added(mean_loss, pieces, shares)
@@ -133,7 +167,7 @@ def side_by_side(mean_loss, *batch, parts=None, count=None):
         return mean_loss(*batch)
     pieces, shares = _cut(batch, parts, count)
     if len(pieces) == 1:
-        return mean_loss(*batch)
+        return mean_loss(*pieces[0])
     if not recording():
         losses = in_threads(lambda n: mean_loss(*pieces[n]).array, range(len(pieces)))
         total = sum(loss.item() * share for loss, share in zip(losses, shares))
@@ -161,7 +195,7 @@ def with_slopes_rule(g, note):
 
 
 def _cut(batch, parts, count):
-    """The parts of a batch, and the share of each in the mean over all targets."""
+    """The parts of a batch that have targets, and the share of each in the mean over all."""
     sizes = {len(tensor) for tensor in batch}
     if len(sizes) != 1:
         raise ValueError(f"the tensors of a batch have one first size, and these have {sizes}")
@@ -173,7 +207,8 @@ def _cut(batch, parts, count):
     counts = [int(count(*piece)) if count else len(piece[0]) for piece in pieces]
     if not sum(counts):
         raise ValueError("nothing to learn from: the batch has no target that counts")
-    return pieces, [number / sum(counts) for number in counts]
+    pieces = [piece for piece, number in zip(pieces, counts) if number]  # else 0 * nan
+    return pieces, [number / sum(counts) for number in counts if number]
 
 
 def _added(mean_loss, pieces, shares):

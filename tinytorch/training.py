@@ -264,7 +264,8 @@ class Stepper:
         max_norm: the gradient's length is limited to this.
         ignore_index: the target that does not count.
         width: how many numbers a layer has for each token. With it, batches large enough are cut
-            into as many parts as `set_num_threads` said, computed side by side; 0 for never.
+            into as many parts as `set_num_threads` said, computed side by side, where that gives
+            the same loss; see `parallel.can_be_cut`. 0 for never.
 
     Attributes:
         progress: dictionary; "step" is how many steps are done.
@@ -302,7 +303,7 @@ class Stepper:
         """The mean loss of a batch, a Tensor."""
         inputs, targets = batch
         parts = parallel.parts_for(inputs.numel() * self.width) if self.width else 1
-        if parts == 1:
+        if parts == 1 or not parallel.can_be_cut(self.model, self.loss):
             return self.part_loss(inputs, targets)
         return parallel.side_by_side(self.part_loss, *batch, parts=parts, count=self.part_count)
 
@@ -963,7 +964,8 @@ class Trainer(Resumable):
             parts side by side; see `Stepper`.
 
     Raises:
-        ValueError, TypeError: `pieces` is no count, or `schedule` is none.
+        ValueError, TypeError: `pieces` is no count, or more than one for a loss that is no plain
+            mean; or `schedule` is none.
 
     >>> from tinytorch.layers import Linear
     >>> from tinytorch.optimizers import SGD
@@ -977,6 +979,9 @@ class Trainer(Resumable):
     def __init__(self, model, optimizer, loader, loss=cross_entropy, *, pieces=1, **settings):
         if not (isinstance(pieces, int) and pieces > 0):
             raise ValueError(f"pieces counts the batches of a step, at least 1, not {pieces!r}")
+        if pieces > 1 and not parallel.is_plain_mean(loss):
+            told = f"{pieces=} takes means over the targets, and this loss weighs or adds them"
+            raise ValueError(f"{told}: take one larger batch for each step")
         super().__init__(model, optimizer, loader, loss, **settings)
         self.pieces = pieces
 
