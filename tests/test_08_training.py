@@ -147,6 +147,10 @@ class TestCountTargets:
         assert count_targets(np.array([1, 0, 0]), ignore_index=0) == 1
         assert count_targets(Tensor([[0.5, 2.0, 1.0]])) == 3
 
+    def test_a_measured_value_is_no_mark(self):
+        assert count_targets(Tensor([[-100.0], [3.0]])) == 2
+        assert count_targets(np.array([-100.0, 3.0], np.float64)) == 2
+
 
 @pytest.mark.exercise("training.evaluate")
 class TestEvaluate:
@@ -1052,6 +1056,14 @@ class TestTrainer:
         trainer = Trainer(model, SGD(model.parameters(), lr=0.1), [(x, 2 * x + 1)], mse_loss)
         trainer.fit(500)
         assert close(model.weight, [[2]], 1e-2) and close(model.bias, [1], 1e-2)
+
+    def test_a_measured_value_of_minus_100(self):
+        x, y = Tensor([[1.0], [2.0]]), Tensor([[-100.0], [2.0]])
+        model = Linear(1, 1)
+        trainer = Trainer(model, SGD(model.parameters(), lr=0.0), [(x, y)], mse_loss)
+        whole = trainer.train_step([(x, y)])
+        pieces = trainer.train_step([(x[:1], y[:1]), (x[1:], y[1:])])
+        assert close(pieces["loss"], whole["loss"], 1e-2) and pieces["targets"] == 2
 
     def test_another_ignored_target(self):
         trainer = make_trainer(

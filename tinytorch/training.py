@@ -85,7 +85,7 @@ def array_of(value):
 
 
 def count_targets(targets, ignore_index=-100):
-    """How many targets count: all that are not `ignore_index`.
+    """How many targets count: all that are not `ignore_index`; of real numbers, all.
 
     Args:
         targets: a Tensor or array, any shape.
@@ -93,7 +93,8 @@ def count_targets(targets, ignore_index=-100):
     >>> count_targets(Tensor([[3, 1, -100], [2, -100, -100]]))
     3
     """
-    return int((array_of(targets) != ignore_index).sum())
+    targets = array_of(targets)
+    return targets.size if targets.dtype.kind == "f" else int((targets != ignore_index).sum())
 
 
 # %% evaluate
