@@ -1107,6 +1107,16 @@ class TestTrainer:
         trainer.fit(100, evaluate_every=2, patience=2)
         assert trainer.step == 8 and trainer.progress["best"] == 2.0
 
+    def test_a_loss_that_is_no_number_is_never_the_best(self):
+        trainer = make_trainer(validation=[])
+        values = iter([math.nan, 2.0, math.nan, 1.0, math.inf])
+        trainer.evaluate = lambda: {"validation_loss": next(values)}
+        trainer.fit(5, evaluate_every=1, patience=3)
+        assert trainer.progress["best"] == 1.0 and trainer.progress["waited"] == 1
+        trainer.progress["best"], values = math.nan, iter([3.0])  # from an old checkpoint
+        trainer.fit(6, evaluate_every=1)
+        assert trainer.progress["best"] == 3.0
+
     def test_patience_is_remembered(self):
         """Stopped early, saved and started again, it does not go on."""
         trainer = make_trainer(validation=[])

@@ -1063,9 +1063,11 @@ class Trainer(Resumable):
     def _compare(self):
         """Evaluate, and note whether it is the best so far."""
         figures, best = self.evaluate(), self.progress["best"]
-        better = best is None or figures["validation_loss"] < best
+        loss = figures["validation_loss"]
+        first = best is None or not math.isfinite(best)
+        better = math.isfinite(loss) and (first or loss < best)
         if better:
-            self.progress["best"] = figures["validation_loss"]
+            self.progress["best"] = loss
         self.progress["waited"] = 0 if better else self.progress["waited"] + 1
         return figures
 
