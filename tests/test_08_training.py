@@ -1071,6 +1071,28 @@ class TestTrainer:
         )
         assert trainer.count((None, Tensor([0, 1, 0, 2]))) == 2
 
+    def test_a_step_that_wants_to_be_told_something(self):
+        class Asking(SGD):
+            """As optim.LBFGS."""
+
+            def step(self, closure):
+                """Asks for the loss again."""
+
+        class Watching:
+            """As ReduceLROnPlateau."""
+
+            def step(self, metrics, epoch=None):
+                """Looks at a figure."""
+
+            def state_dict(self):
+                """Nothing."""
+
+        model = Linear(1, 1)
+        with pytest.raises(TypeError, match="^Asking.step asks for something, and .*Adam"):
+            Trainer(model, Asking(model.parameters()), [])
+        with pytest.raises(TypeError, match="^Watching.step asks for something, .*report="):
+            make_trainer(schedule=Watching())
+
     def test_schedule_objects(self):
         class Halving:
             """As in optim.lr_scheduler: `step()` after the optimizer's."""

@@ -5,6 +5,7 @@ parameters. The optimizers of module 07 hand them to a `Pack` where an update tr
 itself.
 """
 
+import inspect
 import math
 
 import numpy as np
@@ -12,7 +13,7 @@ import numpy as np
 from .tensor import Tensor
 
 __all__ = ["SHORT", "Pack", "fitted", "listed", "pack_for", "plain"]
-__all__ += ["refuse_parameters", "refuse_settings", "with_gradient"]
+__all__ += ["need_plain_step", "refuse_parameters", "refuse_settings", "with_gradient"]
 
 
 # -- refusals
@@ -76,6 +77,25 @@ def refuse_parameters(params, taken):
         if p in taken:
             raise ValueError(f"parameter {n}, of shape {p.shape}, would be moved twice a step")
         taken.add(p)
+
+
+def need_plain_step(owner, advice):
+    """Refuse an optimizer or a schedule whose `step` cannot be called without an argument.
+
+    Args:
+        owner: the optimizer or schedule; what has no `step` may pass.
+        advice: what to do instead, for the error.
+
+    Raises:
+        TypeError: names the class.
+    """
+    try:
+        inspect.signature(owner.step).bind()
+    except TypeError:
+        told = f"{type(owner).__name__}.step asks for something, and a Trainer has nothing to give"
+        raise TypeError(f"{told}: {advice}") from None
+    except (AttributeError, ValueError):  # no step, or one that does not tell its arguments
+        pass
 
 
 def with_gradient(params):

@@ -53,6 +53,7 @@ import numpy as np
 
 from . import messages, parallel
 from .autograd import no_grad
+from .bookkeeping import need_plain_step
 from .generators import generators_in
 from .losses import cross_entropy
 from .optimizers import clip_grad_norm_, plain
@@ -272,7 +273,8 @@ class Stepper:
         progress: dictionary; "step" is how many steps are done.
 
     Raises:
-        TypeError: `schedule` is none.
+        TypeError: `schedule` is none; or it, or the optimizer, wants to be told something for each
+            step, as ReduceLROnPlateau and LBFGS do.
     """
 
     def __init__(
@@ -289,6 +291,8 @@ class Stepper:
     ):
         if not (schedule is None or callable(schedule) or hasattr(schedule, "state_dict")):
             raise TypeError(f"a schedule is a function, step -> lr, not a {schedule!r:.40}")
+        need_plain_step(optimizer, "take one such as AdamW")
+        need_plain_step(schedule, "call it yourself, in fit(report=...)")
         self.model, self.optimizer, self.loss = model, optimizer, loss
         self.validation, self.schedule = validation, schedule
         self.max_norm, self.ignore_index, self.width = max_norm, ignore_index, width
@@ -966,7 +970,7 @@ class Trainer(Resumable):
 
     Raises:
         ValueError, TypeError: `pieces` is no count, or more than one for a loss that is no plain
-            mean; or `schedule` is none.
+            mean; or an optimizer or a schedule that `Stepper` refuses.
 
     >>> from tinytorch.layers import Linear
     >>> from tinytorch.optimizers import SGD
