@@ -11,6 +11,7 @@ __all__ = [
     "perplexity",
     "array_of",
     "count_targets",
+    "zero_without_targets",
     "evaluate",
     "accumulate",
     "decay_groups",
@@ -99,6 +100,11 @@ def count_targets(targets, ignore_index=-100):
 
 
 # %% evaluate
+def zero_without_targets(mean_loss, count):
+    """The function mean_loss, but 0 for a batch in which no target counts: its mean is 0 / 0."""
+    return lambda batch: mean_loss(batch) if count(batch) else Tensor(0.0)
+
+
 def evaluate(model, batches, mean_loss, count):
     """loss = sum of count * mean loss over the batches / sum of the counts; without dropout.
 
@@ -120,7 +126,7 @@ def evaluate(model, batches, mean_loss, count):
     2.0
     """
     modes, total, seen = [(part, part.training) for part in model.modules()], 0.0, 0
-    batches = (batch for batch in batches if count(batch))
+    mean_loss = zero_without_targets(mean_loss, count)
     try:
         model.eval()
         with no_grad():
