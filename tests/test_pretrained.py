@@ -486,6 +486,12 @@ class TestTokenizer:
         got.save_pretrained(tmp_path / "bare", tokenizer=False)
         assert GPT.from_pretrained(tmp_path / "bare").tokenizer is None
 
+    @pytest.mark.parametrize("said", ['"2"', "[1, 2.0]", "true"])
+    def test_an_end_that_is_no_id(self, folder, said):
+        (folder / "generation_config.json").write_text(f'{{"eos_token_id": {said}}}')
+        with pytest.raises(ValueError, match="generation_config.json says eos_token_id = .* no to"):
+            GPT.from_pretrained(folder)
+
     def test_without_one(self, folder):
         assert GPT.from_pretrained(folder).tokenizer is None
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))

@@ -148,6 +148,27 @@ def read_sizes(folder):
     return sizes
 
 
+def read_ends(folder, vocab_size):
+    """The token ids that end a text: None, one, or a list, as `generate` takes eos_token_id.
+
+    They stand in generation_config.json, and where there is none in config.json, where a missing
+    one means GPT-2's own.
+
+    Raises:
+        ValueError: the file is damaged, or these are no ids.
+    """
+    path = folder / GENERATION
+    missing = None
+    if not path.exists():
+        path, missing = folder / CONFIG, 50256
+    said = _json(path).get("eos_token_id", missing)
+    ends = said if isinstance(said, list) else [said]
+    if not all(end is None or type(end) is int for end in ends):
+        raise ValueError(f"{path} says eos_token_id = {said!r}, which is no token id")
+    ends = [end for end in ends if end is not None and 0 <= end < vocab_size]
+    return ends if len(ends) > 1 else ends[0] if ends else None
+
+
 def _sensible(name, value):
     """Whether a setting can have a value: sizes from 1 on, shares from 0 to 1, true or false."""
     if name.startswith("n_") or name == "vocab_size":
@@ -403,6 +424,7 @@ def load_gpt2(kind, folder, tokenizer=True):
         weights = Weights(folder, stack)
         if why := misfit(weights.shapes, sizes, weights.label):
             raise ValueError(f"{folder}: {why}")
+        ends = read_ends(folder, sizes.vocab_size)
         words = _read_tokenizer(folder, sizes) if tokenizer else None
         model = _small_model(kind, sizes)
         for name, owners, what, turned in paired(model):
@@ -410,7 +432,7 @@ def load_gpt2(kind, folder, tokenizer=True):
             for owner, part in zip(owners, parts):
                 getattr(owner, what).array = np.ascontiguousarray(part.T if turned else part)
         _check_tie(weights, model)
-    model.tokenizer = words
+    model.tokenizer, model.eos_token_id = words, ends
     return _grown(model, sizes).eval()
 
 
@@ -517,6 +539,8 @@ def save_gpt2(model, folder, tokenizer=None):
     _check_place(folder, words)
     sizes = _sizes_of(model)
     config = _config_of(sizes, words or None, str(model.norm.weight.dtype))
+    if (ends := getattr(model, "eos_token_id", None)) is not None:
+        config["eos_token_id"] = ends
     arrays = {}
     for name, owners, what, turned in paired(model):
         parts = [_numbers(owner, what) for owner in owners]

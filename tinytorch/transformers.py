@@ -376,7 +376,8 @@ class GPT(Module):
     def from_pretrained(cls, folder, tokenizer=True):
         """A GPT-2 from a folder in the format of `transformers`, in eval mode.
 
-        Nothing is fetched from a network. Numbers of 16 bits become float32.
+        Nothing is fetched from a network. Numbers of 16 bits become float32. The model's
+        `eos_token_id` is that of the folder, and ends what it writes unless a setting says else.
 
         Args:
             folder: with config.json and model.safetensors (or its parts and their index).
@@ -396,6 +397,9 @@ class GPT(Module):
 
     def save_pretrained(self, folder, tokenizer=None):
         """Write a folder that `GPT2LMHeadModel.from_pretrained` of `transformers` opens.
+
+        Files of another tokenizer or of other ends of a text, which would contradict it, are
+        removed from the folder.
 
         Args:
             folder: where to; it is made if it is not there.

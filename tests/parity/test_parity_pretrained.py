@@ -105,6 +105,31 @@ def test_there_and_back(tmp_path, kind, seed):
     agree(ours, back, seed)
 
 
+@pytest.mark.parametrize("place", ["config", "generation_config"])
+@pytest.mark.parametrize("several", [False, True])
+def test_a_text_ends_where_the_folder_says(tmp_path, place, several):
+    theirs, ended = drawn(), 0
+    prompt = np.random.default_rng(0).integers(0, V, (1, 4))
+    text = their_text(theirs, prompt, 12).tolist()[0]
+    for end in dict.fromkeys(text[4:]):
+        ends = [end, V - 1] if several else end
+        theirs.config.eos_token_id = ends if place == "config" else V - 2
+        theirs.generation_config = transformers.GenerationConfig.from_model_config(theirs.config)
+        theirs.generation_config.eos_token_id = ends
+        theirs.save_pretrained(tmp_path)
+        if place == "config":
+            (tmp_path / "generation_config.json").unlink()
+        ours, theirs_again = GPT.from_pretrained(tmp_path), opened(tmp_path)
+        want = their_text(theirs_again, prompt, 12).tolist()
+        for cached in (False, True):
+            got = ours.generate(prompt, 12, do_sample=False, use_cache=cached)
+            assert got.tolist() == want
+        ended += len(want[0]) < 16
+        ours.save_pretrained(tmp_path / "again")
+        assert GPT.from_pretrained(tmp_path / "again").eos_token_id == ours.eos_token_id == ends
+    assert ended
+
+
 def test_a_model_that_was_trained_here(tmp_path):
     ours = tie_head(GPT(V, 32, 4, 2, T, dropout=0.1)).initialise(0.3).eval()
     ours.save_pretrained(tmp_path)
@@ -233,7 +258,7 @@ def test_over_a_folder_of_theirs(tmp_path):
     ours = tie_head(GPT(words.vocab_size, 32, 4, 2, T)).initialise(0.3).eval()
     ours.save_pretrained(tmp_path, words)
     model = opened(tmp_path)
-    agree(ours, model)
+    agree(GPT.from_pretrained(tmp_path), model)
     assert model.generation_config.eos_token_id == words.special_ids["<|endoftext|>"]
     reader = transformers.GPT2Tokenizer.from_pretrained(tmp_path)
     text = "<x> a cow and the cat<|endoftext|>"
