@@ -706,6 +706,35 @@ class TestStepsOfOnesOwn:
         assert view.tolist() == [2.0, 4.0]
         assert "is not recorded" in raised(RuntimeError, x.__setitem__, 0, 1.0)
 
+    @pytest.mark.parametrize("kind", [tinytorch.tensor, np.array, np.int64])
+    def test_a_number_without_dimensions_picks_a_view(self, kind):
+        x, i = tinytorch.zeros(2, 3), kind(1)
+        x[i].fill_(1)
+        x[:, i].fill_(2)
+        x[i, 2:].fill_(3)
+        x[..., i, None].add_(2)
+        assert x.tolist() == [[0, 4, 0], [1, 4, 3]]
+        w = leaf([[1.0, 2.0], [3.0, 4.0]])
+        w.sum().backward()
+        w.grad[i].zero_()
+        assert w.grad.tolist() == [[1, 1], [0, 0]]
+
+    def test_counting_pairs_of_ids(self):
+        ids, counts = tinytorch.tensor([0, 1, 1, 0]), tinytorch.zeros(2, 2)
+        for a, b in zip(ids, ids[1:]):
+            counts[a][b] += 1
+        assert counts.tolist() == [[0, 1], [1, 1]]
+        masks = tinytorch.tensor(True), tinytorch.tensor(0, dtype=tinytorch.uint8)
+        assert [counts[m].shape for m in masks] == [(1, 2, 2), (0, 2, 2)]
+
+    @pytest.mark.parametrize("pick", [[1, 0], tinytorch.tensor([1, 0])])
+    def test_what_a_list_picks_lies_in_reading_order(self, pick):
+        x = tinytorch.arange(6.0).reshape(2, 3).requires_grad_()
+        y = x[:, pick].view(-1)
+        y.backward(tinytorch.tensor([1.0, 2.0, 3.0, 4.0]))
+        assert y.tolist() == [1, 0, 4, 3] and x.grad.tolist() == [[2, 1, 0], [4, 3, 0]]
+        assert x.T[pick].is_contiguous() and not x.T[1:].is_contiguous()
+
     @pytest.mark.parametrize("sign", ["+=", "-=", "*=", "/="])
     def test_an_augmented_assignment_changes_the_tensor_itself(self, sign):
         x = leaf([1.0, 2.0])

@@ -88,6 +88,12 @@ see(torch.searchsorted(torch.tensor([1.0, 3.0]), input=x), x.new_zeros(size=(2,)
 see(torch.linalg.solve(torch.eye(2), B=x), torch.bucketize(input=x, boundaries=x[0]))
 see(torch.atan2(input=x, other=x + 1), torch.arctan2(x, other=x + 1))
 see(torch.tensor(3.0).index_select(0, torch.tensor([0])))
+# parts picked by a tensor
+x = torch.zeros(2, 3, 4); i = torch.tensor(1); x[i].fill_(1); x[:, i].add_(2); x[..., i].add_(4)
+x[i, None, 2:].add_(8); x[torch.tensor(-2), i, 0].fill_(9); x[np.array(0)][1:, i] += 1; see(x)
+see(x[torch.tensor(True)], x[np.array(False)], x[torch.tensor(1, dtype=torch.uint8)])
+see(x[:, [1, 0]].view(-1), x[..., torch.tensor([3, 0])].view(2, -1), x[:, :, x[0, 0] > 1].view(-1))
+see(x[0].T[[1, 0]].stride(), x[:, [1, 0]].stride(), x[:, 1:].is_contiguous())
 """
 
 REFUSED = {
@@ -159,7 +165,7 @@ def run(library, program):
         optimizer.step()
 
     space = {
-        "torch": library, "nn": nn, "F": nn.functional, "optim": library.optim,
+        "torch": library, "np": np, "nn": nn, "F": nn.functional, "optim": library.optim,
         "data": library.utils.data, "Counted": Counted, "two": two, "go": go,
         "zero": lambda state: state["step"] * 0, "see": lambda *things: seen.extend(things),
     }  # fmt: skip

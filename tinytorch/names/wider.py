@@ -209,22 +209,40 @@ def is_number(item):
     return isinstance(item, int) and not isinstance(item, bool)
 
 
+def is_single(item):
+    """Whether it is a Tensor or an array that holds one whole number, without dimensions."""
+    return getattr(item, "shape", None) == () and item.dtype.kind in "iu"
+
+
 def is_list(item):
     """Whether it picks several places: a list, an array or a Tensor of numbers, or a mask."""
     return isinstance(item, list) or getattr(item, "ndim", 0) > 0
 
 
+PLAIN = {int, slice, type(None), type(Ellipsis)}  # what means the same everywhere
+
+
 def index_of(x, index):
     """An index as NumPy has to be told it, so that it means what it means in PyTorch.
 
-    A list with more than numbers in it stands for a tuple. Bytes are a mask. Beside lists and
-    masks, whole numbers are taken first: `x[0, :, [1, 2]]` is `x[0][:, [1, 2]]`.
+    A list with more than numbers in it stands for a tuple. Bytes are a mask. A Tensor without
+    dimensions is a number, so `x[t]` is a view. Beside lists and masks, whole numbers are taken
+    first: `x[0, :, [1, 2]]` is `x[0][:, [1, 2]]`.
     """
+    if isinstance(index, Tensor) and index.dtype.kind in "ib":  # the usual ids and masks
+        return int(index.array) if is_single(index.array) else index
+    if isinstance(index, np.signedinteger):
+        return int(index)
+    if isinstance(index, tuple) and PLAIN.issuperset(map(type, index)):
+        return index
     if isinstance(index, list) and not all(isinstance(i, int | float | np.generic) for i in index):
         index = tuple(index)
     items = index if isinstance(index, tuple) else (index,)
     if any(is_bytes(i) for i in items):
         items = index = tuple(core.plain(i).astype(bool) if is_bytes(i) else i for i in items)
+    if any(map(is_single, items)):
+        items = tuple(int(i) if is_single(i) else i for i in items)
+        index = items if isinstance(index, tuple) else items[0]
     mixed = any(is_number(i) for i in items) and any(is_list(i) for i in items)
     if len(items) < 3 or not mixed or any(isinstance(i, bool) for i in items):
         return index
@@ -249,9 +267,17 @@ def is_bytes(item):
 
 
 def part(x, index):
-    """`x[index]`, see `index_of`: a view for numbers and slices, a copy for lists and masks."""
-    usual = isinstance(index, int | slice)
-    return core.getitem(x, index if usual else index_of(x, index))
+    """`x[index]`, see `index_of`: a view for numbers and slices, a copy for lists and masks.
+
+    NumPy may leave such a copy in another order in memory; here it is the usual one.
+    """
+    if isinstance(index, int | slice):
+        return core.getitem(x, index)
+    found = core.getitem(x, index := index_of(x, index))
+    items = index if isinstance(index, tuple) else (index,)
+    if not found.array.flags.c_contiguous and any(map(is_list, items)):
+        found.array = np.ascontiguousarray(found.array)
+    return found
 
 
 def set_part(x, index, value):
