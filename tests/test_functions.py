@@ -79,6 +79,7 @@ class TestTheWaysToReachThem:
     def test_every_function_stands_under_a_public_name_or_is_a_method(self):
         helpers = {"matrices", "clamp_rule", "cumsum_rule", "triu_rule", "tril_rule", "gather_rule"}
         helpers |= {"expand_rule", "places_of", "picked", "turned", "stretched", "scaled"}
+        helpers |= {"need_dims"}
         helpers |= {"rewritten", "is_shared", "grad"}  # names.custom.grad calls the last one
         own = {
             name: function
@@ -286,8 +287,31 @@ class TestReductions:
         )
         assert x.gather(0, Tensor([[1, 0]])).tolist() == [[3, 2]]
         assert x.gather(1, Tensor([[1]])).tolist() == [[2]]  # only the first row, as PyTorch
-        assert "1 dimensions and x has 2" in raised(ValueError, x.gather, 1, Tensor([0]))
+        assert "has 1 dimension and x has 2" in raised(ValueError, x.gather, 1, Tensor([0]))
         assert raised(IndexError, x.gather, 1, Tensor([[5]])).startswith("gather: ")
+
+    def test_a_single_number_is_one_place_of_a_vector(self):
+        three, s, x = Tensor(3), leaf(2.0), leaf(np.arange(5.0))
+        assert zeros(5).scatter_(0, three, value=1).tolist() == [0, 0, 0, 1, 0]
+        for y in (x.scatter(0, three, s), x.scatter_add(-1, three, s)):
+            (y * Tensor([1.0, 2.0, 3.0, 4.0, 5.0])).sum().backward()
+        assert s.grad.tolist() == 8 and x.grad.tolist() == [2, 4, 6, 4, 10]
+        x.grad = None
+        x.gather(0, three).backward()
+        assert x.gather(0, three).tolist() == 3 and x.grad.tolist() == [0, 0, 0, 1, 0]
+        assert zeros(5).scatter_reduce(0, three, Tensor(2.0), "amax").tolist() == [0, 0, 0, 2, 0]
+        for first in (Tensor(7.0), Tensor([7.0, 8.0])):
+            assert zeros(2).scatter(0, Tensor(1), first).tolist() == [0, 7]
+        one = Tensor([0])
+        assert Tensor(4.0).gather(0, one).tolist() == [4] and Tensor(4.0).scatter(0, one, 5.0) == 5
+        assert "there is no 7" in raised(IndexError, zeros(5).scatter_, 0, Tensor(7), 1.0)
+
+    @pytest.mark.parametrize("name", ["scatter", "scatter_", "scatter_add_", "scatter_reduce"])
+    def test_an_index_with_too_few_dimensions_writes_no_rows(self, name):
+        x, more = zeros(3, 2), ["sum"] if name == "scatter_reduce" else []
+        told = raised(ValueError, getattr(x, name), 0, Tensor([0]), Tensor([1.0]), *more)
+        assert told == f"{name.rstrip('_')}: the index has 1 dimension and x has 2"
+        assert x.tolist() == [[0, 0]] * 3
 
 
 class TestShapes:

@@ -160,26 +160,34 @@ def gather(x, dim, index):
     tensor([[2],
             [3]])
     """
-    if index.ndim != x.ndim:
-        raise ValueError(f"the index has {index.ndim} dimensions and x has {x.ndim}")
+    need_dims(x, index)
     if index.size and index.min() < 0:
         raise IndexError(f"the index {index.min()} is below 0: mask such places, then clamp(min=0)")
-    return np.asarray(x[places_of(dim, index)])
+    return np.asarray(np.atleast_1d(x)[places_of(dim, index)])
 
 
 @rule
 def gather_rule(g, x_shape, dim, index):
     """Back to where it was picked; what was picked twice adds up."""
     back = np.zeros(x_shape, g.dtype)
-    np.add.at(back, places_of(dim, index), g)
+    np.add.at(np.atleast_1d(back), places_of(dim, index), g)
     return back
 
 
+def need_dims(x, index, name=""):
+    """Refuse an index with another number of dimensions than x; none counts as one."""
+    if max(index.ndim, 1) != max(x.ndim, 1):
+        told = f"{index.ndim} dimension{'s' * (index.ndim != 1)}"
+        raise ValueError(f"{name}the index has {told} and x has {x.ndim}")
+
+
 def places_of(dim, index):
-    """The full index of every place that `gather` picks: its own, but `index` along `dim`."""
-    places = list(np.indices(index.shape, sparse=True))
-    if places:
-        places[dims_of(dim, index.ndim)[0]] = index
+    """The full index of every place that `gather` picks: its own, but `index` along `dim`.
+
+    A single number is one place in one dimension.
+    """
+    places = list(np.indices(index.shape, sparse=True)) or [index]
+    places[dims_of(dim, len(places))[0]] = index
     return tuple(places)
 
 

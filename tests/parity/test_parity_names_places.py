@@ -59,6 +59,10 @@ torch.LongTensor(np.int64(3)).shape; torch.FloatTensor(torch.Size((2, 3))).shape
 torch.zeros_like(x, pin_memory=False); torch.full((2,), 3, layout=torch.strided)
 torch.logspace(0, 2, 3, device="cpu"); torch.poisson(torch.tensor(0.0))
 torch.Generator().initial_seed()
+v.gather(0, torch.tensor(2)); torch.zeros(5).scatter_(0, torch.tensor(3), value=1)
+v.scatter(0, torch.tensor(2), v[0]); v.scatter_add(0, torch.tensor([2]), v[0])
+v.scatter(-1, torch.tensor(2), v.detach()[1:]); v[0].scatter(0, torch.tensor(0), v[1])
+v[0].gather(0, i % 1); v.detach().scatter_reduce(0, torch.tensor(1), v.detach()[0], "amax")
 x.repeat(1, 1); x.tile((2, 1)); torch.rot90(x, 4); torch.diff(x, n=0); torch.randperm(0)
 """
 
@@ -75,6 +79,9 @@ x.index_fill(0, torch.tensor([0]), v); x.scatter(1, n); x.scatter(1, n - 9, y); 
 x.scatter(1, n, y, value=1.0); n.scatter_add(0, n % 3, y); n.index_add(0, torch.tensor([0]), x[:1])
 x.index_put(torch.tensor([0]), y[0, 0]); n.index_put((torch.tensor([0]),), y[0])
 x.scatter_reduce(1, n, y, "most"); x.detach().scatter_reduce(1, n, y[:, :1].detach(), "amax")
+x.scatter(0, torch.tensor([0]), 1.0); c.scatter_(0, torch.tensor([0]), c[0, :1]); x.gather(0, i[0])
+x.scatter_add(0, torch.tensor(0), y[0, 0]); v.scatter(0, torch.tensor(9), 1.0)
+c.scatter_reduce(0, torch.tensor([0]), c[0, :1], "amax"); v.scatter(1, torch.tensor(0), 1.0)
 x.unfold(0, 9, 1); x.unfold(0, 1, 0); x.unfold(0, -1, 1); v.unflatten(0, (-1, -1))
 x[:0].unflatten(0, (5, 5)); torch.meshgrid(x, v); x.roll(7, (0, 1)); x.roll((1, 2)); x.movedim(2, 0)
 x.movedim((0, 0), (0, 1)); x.movedim((0, 1), (0,)); x.repeat(1, -1); x.repeat_interleave(1.5)

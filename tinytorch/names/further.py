@@ -386,6 +386,7 @@ def scatter_reduce(x, dim, index, src, reduce, *, include_self=True):
     """
     from .places import places_of, scatter, scatter_add, sources
 
+    parts = sources("scatter_reduce", index, src, x).array
     if reduce != "mean" and reduce not in REDUCED:
         raise ValueError(f"scatter_reduce: no {reduce!r}, but mean, {', '.join(REDUCED)}")
     if reduce not in ("sum", "mean") and recording() and (x.requires_grad or src.requires_grad):
@@ -405,8 +406,7 @@ def scatter_reduce(x, dim, index, src, reduce, *, include_self=True):
         counts = counts.clamp(min=1)
         return total / counts if x.dtype.kind == "f" else total // counts
     result = x.array.copy()
-    parts = sources(index, src, x).array
-    REDUCED[reduce].at(result, places_of(dim, index.array), parts)
+    REDUCED[reduce].at(np.atleast_1d(result), places_of(dim, index.array), parts)
     return wrap(result)
 
 

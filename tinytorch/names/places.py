@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from ..functions import expanded, gather, places_of, rule, split, to
+from ..functions import expanded, gather, need_dims, places_of, rule, split, to
 from ..tensor import (
     Tensor,
     bool_,
@@ -313,18 +313,22 @@ def fitting(name, x, src):
     return src
 
 
-def sources(index, src, x):
-    """What is scattered, with the shape of the index."""
+def sources(name, index, src, x):
+    """What is scattered, with the shape of the index; a single number is one place."""
     if index.dtype not in (int64, int32):
-        raise TypeError(f"scatter: the index holds whole numbers, not {index.dtype}: use .long()")
+        raise TypeError(f"{name}: the index holds whole numbers, not {index.dtype}: use .long()")
+    need_dims(x, index, f"{name}: ")
     if index.array.size and index.array.min() < 0:
-        raise IndexError(f"scatter: there is no place {index.array.min()}: numbers begin at 0")
-    if isinstance(src, Tensor):
-        fitting("scatter", x, src)
-        if any(n > m for n, m in zip(index.shape, src.shape)) or index.ndim != src.ndim:
-            raise ValueError(f"scatter: the index {index.shape} is larger than src {src.shape}")
-        return getitem(src, tuple(slice(n) for n in index.shape))
-    return wrap(np.full(index.shape, src, x.dtype))
+        raise IndexError(f"{name}: there is no place {index.array.min()}: numbers begin at 0")
+    if not isinstance(src, Tensor):
+        return wrap(np.full(index.shape, src, x.dtype))
+    fitting(name, x, src)
+    if src.shape == index.shape:
+        return src
+    wanted, has = index.shape or (1,), src.shape or (1,)
+    if len(wanted) != len(has) or any(n > m for n, m in zip(wanted, has)):
+        raise ValueError(f"{name}: the index {index.shape} is larger than src {src.shape}")
+    return reshape(getitem(reshape(src, has), tuple(map(slice, wanted))), index.shape)
 
 
 @contextlib.contextmanager
@@ -341,7 +345,7 @@ def spoken(inner, name):
 def placed(x, src, dim, index):
     """x, but src[i][j] at index[i][j] along `dim`."""
     y = x.copy()
-    y[places_of(dim, index)] = src
+    np.atleast_1d(y)[places_of(dim, index)] = src
     return y
 
 
@@ -349,22 +353,22 @@ def placed(x, src, dim, index):
 def placed_rule(g, dim, index):
     """To x where nothing was written, and to src what was picked there."""
     back = g.copy()
-    back[places_of(dim, index)] = 0
-    return back, g[places_of(dim, index)]
+    np.atleast_1d(back)[places_of(dim, index)] = 0
+    return back, np.atleast_1d(g)[places_of(dim, index)]
 
 
 @primitive
 def added(x, src, dim, index):
     """x, and src[i][j] added at index[i][j] along `dim`; repeats add up."""
     y = x.copy()
-    np.add.at(y, places_of(dim, index), src)
+    np.add.at(np.atleast_1d(y), places_of(dim, index), src)
     return y
 
 
 @rule
 def added_rule(g, dim, index):
     """To x all of it, and to src what stands at its place."""
-    return g, g[places_of(dim, index)]
+    return g, np.atleast_1d(g)[places_of(dim, index)]
 
 
 def scatter(x, dim, index, src=None, *, value=None, reduce=None):
@@ -373,7 +377,7 @@ def scatter(x, dim, index, src=None, *, value=None, reduce=None):
     Args:
         x: any shape; it is not changed.
         dim: a dimension.
-        index: whole numbers, as many dimensions as x.
+        index: whole numbers, as many dimensions as x, or one number for a vector.
         src: a Tensor at least as large as the index, or a number (also as `value`).
         reduce: None or "add".
 
@@ -387,7 +391,7 @@ def scatter(x, dim, index, src=None, *, value=None, reduce=None):
         raise ValueError(f"scatter: reduce is None or 'add', not {reduce!r}")
     if (src is None) == (value is None):
         raise TypeError("scatter takes one of src and value")
-    src = sources(index, value if src is None else src, x)
+    src = sources("scatter", index, value if src is None else src, x)
     with spoken("added" if reduce else "placed", "scatter"):
         return (added if reduce else placed)(x, src, dim, index)
 
@@ -399,7 +403,7 @@ def scatter_add(x, dim, index, src):
     tensor([ 0., 11.])
     """
     with spoken("added", "scatter_add"):
-        return added(x, sources(index, src, x), dim, index)
+        return added(x, sources("scatter_add", index, src, x), dim, index)
 
 
 def whole_slices(name, x, dim, index, source):
