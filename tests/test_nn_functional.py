@@ -181,6 +181,17 @@ def test_attention_adds_a_mask_of_numbers():
         attend(x, x, x, Tensor(added, dtype=float64), is_causal=True)
 
 
+def test_binary_cross_entropy_of_a_sure_and_right_answer_has_no_slope():
+    p = Tensor([0.0, 1.0, 0.0, 0.5], requires_grad=True)
+    y = Tensor([0.0, 1.0, 1.0, 1.0])
+    values = F.binary_cross_entropy(p, y, reduction="none")
+    near(values, [0, 0, 100, math.log(2)], 1e-6)
+    F.binary_cross_entropy(p, y, weight=Tensor([1.0, 2.0, 3.0, 4.0]), reduction="sum").backward()
+    near(p.grad / Tensor([1.0, 1.0, 3e12, 1.0]), [0, 0, -1, -8], 1e-6)
+    p, y = numbers(4).sigmoid(), numbers(4, seed=1).sigmoid()
+    assert gradcheck(F.binary_cross_entropy, (p, y))
+
+
 def test_gumbel_softmax_comes_near_a_draw_as_tau_falls():
     manual_seed(0)
     logits = Tensor(np.log(np.tile([0.2, 0.8], (4000, 1))), dtype=float64)

@@ -35,6 +35,10 @@ x = torch.tensor([4.0, 1, 3, 2], requires_grad=True); x.median().backward(); see
 see(torch.tensor([1.0, float("nan")]).median(), torch.ones(0).median())
 x, y = (torch.zeros(1, requires_grad=True) for _ in "xy"); torch.atan2(x, y).backward()
 see(x.grad, y.grad.abs())
+p = torch.tensor([0.0, 1, 0, 1, 0.5, 1e-13], requires_grad=True)
+y = torch.tensor([0.0, 1, 1, 0, 1, 0.3], requires_grad=True)
+see(F.binary_cross_entropy(p, y, reduction="none"))
+F.binary_cross_entropy(p, y, weight=torch.arange(6.0)).backward(); see(p.grad, y.grad)
 # float16
 x = torch.full((2, 1000), 100.0, dtype=torch.float16); see(x.mean(), x.mean(1), torch.mean(x, 0))
 # modules

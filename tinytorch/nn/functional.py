@@ -810,23 +810,25 @@ def binary_cross_entropy(
         raise ValueError("binary_cross_entropy takes probabilities from 0 to 1: use sigmoid first")
     if target.numel() and not (target.array.min() >= 0 and target.array.max() <= 1):
         raise ValueError("binary_cross_entropy takes targets from 0 to 1")
-    tiny = 1e-12  # keeps the slope finite, as PyTorch does
-    yes, no = (floored_log(p, tiny) for p in (input, 1 - input))
-    values = -(target * yes + (1 - target) * no)
+    values = uncertainty(input, target)
     return weighed(values, weight, old_words(size_average, reduce, reduction))
 
 
-@primitive
-def floored_log(p, tiny):
-    """log(p), at least -100; its slope is 1 / max(p, tiny)."""
+@primitive(name="binary_cross_entropy", promote=True)
+def uncertainty(p, y):
+    """-(y log(p) + (1 - y) log(1 - p)), element by element; each logarithm is at least -100."""
+    y = y.astype(p.dtype)
     with np.errstate(divide="ignore"):
-        return np.maximum(np.log(p), -100).astype(p.dtype)
+        yes, no = np.maximum(np.log(p), -100), np.maximum(np.log1p(-p), -100)
+    return (y - 1) * no - y * yes
 
 
 @rule
-def floored_log_rule(g, p, tiny):
-    """1 / max(p, tiny)."""
-    return g / np.maximum(p, tiny)
+def binary_cross_entropy_rule(g, p, y, needs):
+    """To p: (p - y) / (p (1 - p)), which is finite and 0 for p = y; to y: log(1 - p) - log(p)."""
+    to_p = g * (p - y) / np.maximum(p * (1 - p), 1e-12)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return to_p, g * (np.log1p(-p) - np.log(p)) if needs[1] else None
 
 
 def binary_cross_entropy_with_logits(
