@@ -494,7 +494,25 @@ class TestMethods:
             for fill in (Tensor.masked_fill, tinytorch.masked_fill):
                 result = fill(keep, mask, value)
                 assert result.dtype == bool and result.tolist() == [False, True]
-        assert keep.masked_fill(~keep, 2).dtype == np.int64
+
+    def test_whole_numbers_that_are_filled_stay_such(self):
+        mask = Tensor([True, False])
+        for fill in (Tensor.masked_fill, tinytorch.masked_fill, Tensor.masked_fill_):
+            for dtype, value, number in (
+                ("int64", -1.5, -1), ("int64", 2.9, 2), ("int64", Tensor(1.5), 1),
+                ("uint8", -1, 255), ("bool", -1, True), ("bool", math.nan, True),
+            ):  # fmt: skip
+                result = fill(Tensor([0, 0], dtype=dtype), mask, value)
+                assert result.dtype == dtype and result.tolist() == [number, 0]
+            for dtype, value in (
+                ("int64", -math.inf), ("int64", math.nan), ("int64", 2.0**63), ("uint8", -1.5),
+                ("int32", 2**40), ("uint8", -256),
+            ):  # fmt: skip
+                told = raised(ValueError, fill, Tensor([0, 0], dtype=dtype), mask, value)
+                assert f": {value} does not fit into {dtype}: use a number" in told
+            assert "use x.float()" in raised(TypeError, fill, Tensor([1, 2]), mask, leaf(1.0))
+        real = Tensor([1, 2]).float().masked_fill(mask, -math.inf)
+        assert real.tolist() == [-math.inf, 2]
 
     def test_values_of_writes(self):
         x = Tensor([[1.0, 2.0], [3.0, 4.0]])
@@ -505,9 +523,6 @@ class TestMethods:
         mask = Tensor([True, False])
         assert Tensor([True, True]).masked_fill_(mask, 0).tolist() == [False, True]
         assert Tensor([7, 8]).masked_fill_(mask, 0.0).tolist() == [0, 8]
-        for value in (0.5, math.nan, math.inf):
-            told = raised(TypeError, Tensor([7, 8]).masked_fill_, mask, value)
-            assert told.startswith("masked_fill_: the result is float32 and does not fit int64")
         ids = Tensor([1, 2])
         assert "div_: the result is float32" in raised(TypeError, ids.div_, 2)
         assert ids.tolist() == [1, 2] and ids.version == [0]

@@ -584,9 +584,9 @@ def masked_fill_(x, mask, value):
     >>> Tensor([1, 2]).masked_fill_(Tensor([True, False]), 0.0)
     tensor([0, 2])
     """
-    from .names.wider import same_number
+    from .names.wider import filling
 
-    value = same_number(x, value) if x.dtype.kind in "biu" else value
+    value = filling("masked_fill_", x, value)
     return rewritten(x, masked_fill(x, mask, value), "masked_fill_", "masked_fill(mask, value)")
 
 

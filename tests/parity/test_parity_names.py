@@ -88,6 +88,8 @@ torch.where(k, x, y); torch.where(k, x, 0.0); torch.where(k); x.where(k, y); x.w
 torch.masked_select(x, k); x.masked_select(k[0]); x[k]; x.masked_fill(k, 2.0)
 k.masked_fill(k, 0); torch.masked_fill(k, k, 1); k.clone().masked_fill_(k, 0.0)
 n.masked_fill_(k, 0.0); n.masked_fill_(k, torch.tensor(7.0))
+k.masked_fill(k, -1); n.masked_fill(k, -1.5); n.int().masked_fill_(k, 2.9)
+n.byte().masked_fill(k, -1)
 n.masked_fill(k, 0.0); n.masked_fill(k, -3); torch.masked_fill(n, k, torch.tensor(7.0))
 torch.masked_fill(x, k, -1.0); torch.index_select(x, 1, i); x.index_select(0, i % 3); x[i % 3]
 torch.take(x, i); x.take(n); torch.take_along_dim(x, n[:, :1], 1); x.take_along_dim(n % 3, 0)
@@ -358,6 +360,7 @@ BAD = """
 x.view(5); x.reshape(5, -1); x.sum(2); x.mean(-3); x @ y; torch.mm(b, b); torch.bmm(x, y)
 torch.cat([x, m]); torch.stack([x, m]); torch.cat([]); x.squeeze(5); x.unsqueeze(4)
 x.expand(2, 5)
+n.masked_fill(k, float("-inf")); n.masked_fill_(k, float("nan")); n.byte().masked_fill(k, 300)
 x.gather(1, i); x.topk(9); x.kthvalue(9); torch.einsum("ij,jk->ik", x); x.masked_fill(m > 0, 1.0)
 torch.einsum("ijk->i", x); x + m; x.t().view(-1); b.t(); x.narrow(1, 3, 4); v.trace(); x[7]
 x.repeat(2); x.scatter(1, n, y[:1]); x.tril().backward(); x.softmax(3); torch.diag(b)

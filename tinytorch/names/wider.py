@@ -126,14 +126,40 @@ softmax_of, log_softmax_of = converting("softmax"), converting("log_softmax")
 
 
 def masked_fill(input, mask, value):
-    """Where the mask is True `value`, else input; whole numbers stay such, also with 0.0.
+    """Where the mask is True `value`, else input; the dtype stays, so 1.5 in whole numbers is 1.
 
     Args:
         input: any shape. mask: booleans, which broadcast. value: a number.
+
+    Raises:
+        ValueError: the value does not fit, as -inf in whole numbers. TypeError: it requires grad.
     """
-    if getattr(getattr(input, "dtype", None), "kind", "f") in "biu":
-        value = same_number(input, value)
-    return core.masked_fill(input, mask, value)
+    return core.masked_fill(input, mask, filling("masked_fill", input, value))
+
+
+def filling(name, x, value):
+    """What fills places of x: of whole numbers and booleans, a single number in the same dtype.
+
+    As PyTorch cuts it: 1.5 to the whole number 1, and a number that is not 0 to the boolean True.
+    """
+    if getattr(getattr(x, "dtype", None), "kind", "f") not in "biu":
+        return value
+    number = core.plain(value)
+    if isinstance(number, np.ndarray) and not number.ndim:
+        number = number.item()
+    if not isinstance(number, int | float):
+        return value
+    if recording() and getattr(value, "requires_grad", False):
+        told = f"{x.dtype} has no gradient, and the value requires one"
+        raise TypeError(f"{name}: {told}: use x.float()")
+    if x.dtype.kind != "b":
+        low, high = np.iinfo(x.dtype).min, np.iinfo(x.dtype).max
+        low = low or (isinstance(number, int) and -high)  # -1 in bytes is 255
+        if not low <= number <= high:
+            told = "use a number that does, or x.float()"
+            raise ValueError(f"{name}: {number} does not fit into {x.dtype}: {told}")
+        number = int(number)
+    return core.wrap(np.asarray(number).astype(x.dtype))
 
 
 def cat(tensors, dim=0, *, axis=None, out=None):
@@ -152,15 +178,6 @@ def cat(tensors, dim=0, *, axis=None, out=None):
             tensors = [core.reshape(t, empty) if s == (0,) else t for t, s in zip(tensors, shapes)]
     result = core.cat(tensors, dim)
     return result if out is None else written(result, out)
-
-
-def same_number(x, value):
-    """A single number in the dtype of x, if it is the same there: 0.0 is a whole number, too."""
-    if getattr(value, "requires_grad", False) or np.ndim(number := core.plain(value)):
-        return value
-    with np.errstate(invalid="ignore"):  # of nan
-        kept = np.asarray(number).astype(x.dtype)
-    return core.wrap(kept) if kept == number else value
 
 
 def prod(input, dim=None, keepdim=False, *, dtype=None):
