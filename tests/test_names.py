@@ -455,6 +455,28 @@ class TestModules:
         assert [type(m).__name__ for m in parts] == ["ReLU", "Sigmoid", "Tanh"]
         assert isinstance(parts.pop(0), nn.ReLU) and len(parts) == 2
 
+    @pytest.mark.parametrize("kind", [nn.Sequential, lambda *parts: nn.ModuleList(parts)])
+    def test_a_shared_layer_is_one_child_and_has_several_places(self, kind):
+        a, b = nn.Linear(1, 1, bias=False), nn.ReLU()
+        model = kind(a, b, a)
+        assert [*model.children()] == [a, b]
+        assert [*model] == [a, b, a] and len(model) == 3 and model[-1] is a
+        assert [*model[1:]] == [b, a] and len(model.state_dict()) == 2
+        model.insert(1, a)
+        assert [*model] == [a, a, b, a] and model.pop() is a
+        del model[0]
+        model.append(b)
+        assert [*model] == [a, b, b]
+        calls = []
+        b.register_forward_hook(lambda *_: calls.append(1))
+        nn.Sequential(*model)(tinytorch.ones(1, 1))
+        assert len(calls) == 2
+
+    def test_a_dictionary_of_modules_counts_names(self):
+        a = nn.ReLU()
+        named = nn.ModuleDict({"x": a, "y": a})
+        assert len(named) == 2 and [*named.values()] == [a, a] and [*named.children()] == [a]
+
     def test_a_hook_before_forward(self):
         layer, seen = nn.Identity(), []
         first = layer.register_forward_pre_hook(lambda module, args: seen.append(args[0].item()))

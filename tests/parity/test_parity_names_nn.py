@@ -58,6 +58,8 @@ list(nn.Transformer(4, 2, 1, 1, 8, bias=False).state_dict())
 # containers and trees
 m = nn.Sequential(L(), nn.ReLU(), L()) => list(m[1:].state_dict()), list(m[::2].state_dict()), len(m)
 m = nn.ParameterList([v, v, w]) => len(m[1:]), type(m[:2]).__name__
+one = L(); m = nn.Sequential(one, nn.ReLU(), one) => len(list(m.children())), len(m), len(m[:2]), m(x), list(m.state_dict())
+one = L(); m = nn.ModuleDict({"a": one, "b": one}) => len(list(m.children())), len(m), len(m.values()), list(m.state_dict())
 one = L(); m = nn.ModuleList([one, one]) => [n for n, _ in m.named_parameters(remove_duplicate=False)]
 m = Net() => [n for n, _ in m.named_modules(remove_duplicate=False)], len(list(m.children()))
 m = Net(); m.again = m.own => [n for n, _ in m.named_parameters(recurse=False)]

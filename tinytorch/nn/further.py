@@ -110,7 +110,7 @@ class ModuleDict(Module):
         return name in self.keys()
 
     def __len__(self):
-        return len(self.children())
+        return len(self.named_children())
 
     def __iter__(self):
         return iter(self.keys())
@@ -145,7 +145,7 @@ class ModuleDict(Module):
 
     def values(self):
         """The modules."""
-        return self.children()
+        return [module for _, module in self.named_children()]
 
     def items(self):
         """Pairs (name, module)."""

@@ -128,14 +128,14 @@ def share_memory(self):
 
 def insert(self, index, module):
     """Put a module before the one of that number."""
-    parts = list(self.children())
+    parts = list(self)
     parts.insert(index, module)
     return refilled(self, parts)
 
 
 def pop(self, index=-1):
     """Take a module out of the list, and return it."""
-    parts = list(self.children())
+    parts = list(self)
     taken = parts.pop(index)
     refilled(self, parts)
     return taken
@@ -239,12 +239,45 @@ def listed_parts(usual):
 
 
 def listed_children(usual):
-    """`children()`, each once; only a list of modules goes through all its places."""
+    """`children()`, each once, however many places it has."""
 
     def children(self):
-        return Listed(usual(self) if isinstance(self, ModuleList) else dict.fromkeys(usual(self)))
+        return Listed(dict.fromkeys(usual(self)))
 
     return named_after(children, usual)
+
+
+def places(modules):
+    """The modules of a list, a shared one at each of its places."""
+    return [part for _, part in own_values(modules, Tree)]
+
+
+def length_of(usual):
+    """`len(modules)`, which counts places."""
+
+    def __len__(self):
+        return len(places(self))
+
+    return named_after(__len__, usual)
+
+
+def iterator_of(usual):
+    """`iter(modules)`, which goes through all places."""
+
+    def __iter__(self):
+        return iter(places(self))
+
+    return named_after(__iter__, usual)
+
+
+def item_of(usual):
+    """`modules[index]`, which counts places."""
+
+    def __getitem__(self, index):
+        found = places(self)[index]
+        return type(self)().extend(found) if isinstance(index, slice) else found
+
+    return named_after(__getitem__, usual)
 
 
 def listed_modules(usual):
@@ -453,6 +486,7 @@ WIDER = {  # method of Tree or Module -> what makes the one with PyTorch's argum
     "register_buffer": register_buffer_of,
     "register_forward_hook": forward_hook_of,
 }
+LIST_WIDER = {"__len__": length_of, "__iter__": iterator_of, "__getitem__": item_of}
 
 
 def get_name(self):
@@ -489,7 +523,7 @@ PROPERTIES = {
 
 def delete(self, index):
     """Take a module out of the list: `del modules[0]`."""
-    parts = list(self.children())
+    parts = list(self)
     del parts[index]
     refilled(self, parts)
 
@@ -523,8 +557,8 @@ def attach():
     """
     Module.__setattr__, Module.__delattr__ = set_attribute, delete_attribute
     core.Parameter.__deepcopy__ = copied
-    for owner in (Tree, Module):
-        for name, widen in WIDER.items():
+    for owner, wider in ((Tree, WIDER), (Module, WIDER), (ModuleList, LIST_WIDER)):
+        for name, widen in wider.items():
             usual = vars(owner).get(name)
             if usual is not None and not hasattr(usual, "widens"):
                 setattr(owner, name, widen(usual))
