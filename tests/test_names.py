@@ -757,6 +757,29 @@ class TestStepsOfOnesOwn:
         assert y.tolist() == [1, 0, 4, 3] and x.grad.tolist() == [[2, 1, 0], [4, 3, 0]]
         assert x.T[pick].is_contiguous() and not x.T[1:].is_contiguous()
 
+    def test_windows_are_a_view_that_is_not_written(self):
+        x = tinytorch.arange(12.0).reshape(3, 4)
+        windows = x.T.unfold(0, 3, 1)  # (2, 3, 3)
+        assert windows[1].tolist() == [[1, 2, 3], [5, 6, 7], [9, 10, 11]]
+        deeper = windows.unfold(1, 2, 1)
+        x.fill_(9)
+        assert (windows == 9).all() and (deeper == 9).all()
+        for t in (windows, windows[0], deeper):
+            assert "read-only view" in raised(ValueError, t.fill_, 1.0)
+        y = leaf([1.0, 2.0, 3.0]) * 1
+        windows = y.unfold(0, 2, 1)
+        squares = (windows * windows).sum()
+        assert "looks into these numbers" in raised(RuntimeError, y.__iadd__, 1.0)
+        with tinytorch.no_grad():
+            y.add_(1.0)
+        assert windows.tolist() == [[2, 3], [3, 4]]
+        assert "was written into" in raised(RuntimeError, squares.backward)
+
+    @pytest.mark.parametrize(("size", "step"), [(1, 1), (3, 1), (2, 3), (3, 2), (7, 1), (0, 1)])
+    def test_the_gradient_of_windows(self, size, step):
+        x = tinytorch.randn(2, 7, 3, dtype=tinytorch.float64)
+        assert tinytorch.autograd.gradcheck(lambda x: x.unfold(1, size, step).exp(), x)
+
     @pytest.mark.parametrize("sign", ["+=", "-=", "*=", "/="])
     def test_an_augmented_assignment_changes_the_tensor_itself(self, sign):
         x = leaf([1.0, 2.0])

@@ -51,6 +51,7 @@ torch.bincount(i, i); torch.histc(v.detach(), 4, 1, 1); k.diff(); n.byte().diff(
 n.scatter_reduce(1, n % 3, n, "mean"); n.scatter_reduce(1, n % 3, n, "amax", include_self=False)
 torch.zeros(3, 3, 3).fill_diagonal_(2.0); torch.zeros(2, 3).fill_diagonal_(1, wrap=False)
 n.index_fill(0, torch.tensor([-1]), torch.tensor(7)); x.index_add(0, i[:3] % 2, y, alpha=0.5)
+v.unfold(0, 2, 2)
 b.movedim((0, -1), (1, 0)); x.roll((1, 2), (0, 1)); x.unflatten(1, (-1, 2)); x.unfold(1, 3, 1)
 torch.linspace(-1.5, 3, 5, dtype=torch.int64); torch.scalar_tensor(2**60 + 1, dtype=torch.int64)
 torch.can_cast(torch.int16, torch.uint8); torch.can_cast(torch.bool, torch.uint8)
@@ -243,6 +244,13 @@ def windows_are_not_written(lib):
     return x
 
 
+def windows_see_what_is_written(lib):
+    x = lib.zeros(3, 4)
+    windows = x.T.unfold(0, 2, 2)
+    x[1].fill_(7.0)
+    return windows, windows.unfold(1, 2, 1)
+
+
 def normal_has_no_gradient(lib):
     mean = lib.zeros(3, requires_grad=True)
     draw = lib.normal(mean, 1.0)
@@ -365,6 +373,7 @@ def old_autocast(lib):
 
 PROGRAMS = [
     diagonal_is_a_view, diagonal_counts_writes, copies_are_copies, windows_are_not_written,
+    windows_see_what_is_written,
     normal_has_no_gradient, unseeded_generators_agree, whole_range, files_of_any_header_length,
     leaves_come_back_as_leaves, batches, hook_then_retain, hooks_keep_what_they_saw,
     hooks_end_with_their_leaf, hook_of_another_shape, hooked_modules, close_enough, old_autocast,
