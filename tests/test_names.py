@@ -780,6 +780,11 @@ class TestStepsOfOnesOwn:
         x = tinytorch.randn(2, 7, 3, dtype=tinytorch.float64)
         assert tinytorch.autograd.gradcheck(lambda x: x.unfold(1, size, step).exp(), x)
 
+    def test_broadcast_to_takes_the_sizes_one_by_one_too(self):
+        x = tinytorch.tensor([1, 2])
+        for y in (x.broadcast_to(2, 2), x.broadcast_to((2, -1)), x.broadcast_to(size=(2, 2))):
+            assert y.tolist() == [[1, 2], [1, 2]]
+
     @pytest.mark.parametrize("sign", ["+=", "-=", "*=", "/="])
     def test_an_augmented_assignment_changes_the_tensor_itself(self, sign):
         x = leaf([1.0, 2.0])

@@ -51,7 +51,7 @@ torch.bincount(i, i); torch.histc(v.detach(), 4, 1, 1); k.diff(); n.byte().diff(
 n.scatter_reduce(1, n % 3, n, "mean"); n.scatter_reduce(1, n % 3, n, "amax", include_self=False)
 torch.zeros(3, 3, 3).fill_diagonal_(2.0); torch.zeros(2, 3).fill_diagonal_(1, wrap=False)
 n.index_fill(0, torch.tensor([-1]), torch.tensor(7)); x.index_add(0, i[:3] % 2, y, alpha=0.5)
-v.unfold(0, 2, 2)
+v.broadcast_to(2, -1); v.unfold(0, 2, 2)
 b.movedim((0, -1), (1, 0)); x.roll((1, 2), (0, 1)); x.unflatten(1, (-1, 2)); x.unfold(1, 3, 1)
 torch.linspace(-1.5, 3, 5, dtype=torch.int64); torch.scalar_tensor(2**60 + 1, dtype=torch.int64)
 torch.can_cast(torch.int16, torch.uint8); torch.can_cast(torch.bool, torch.uint8)

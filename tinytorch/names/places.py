@@ -637,13 +637,13 @@ def reshape_as(x, other):
     return reshape(x, other.shape)
 
 
-def broadcast_to(x, size):
-    """Sizes of 1 stretched to `size`, as a view that cannot be written.
+def broadcast_to(x, *sizes, size=None):
+    """Sizes of 1 stretched to other ones, as a view that cannot be written.
 
     >>> broadcast_to(Tensor([1, 2]), (2, 2)).tolist()
     [[1, 2], [1, 2]]
     """
-    return expanded(x, size)
+    return expanded(x, *(sizes if size is None else (size,)))
 
 
 def broadcast_tensors(*tensors):
