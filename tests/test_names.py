@@ -780,6 +780,14 @@ class TestStepsOfOnesOwn:
         x = tinytorch.randn(2, 7, 3, dtype=tinytorch.float64)
         assert tinytorch.autograd.gradcheck(lambda x: x.unfold(1, size, step).exp(), x)
 
+    def test_where_nothing_is_joined_flatten_gives_the_tensor_itself(self):
+        rows = tinytorch.ones(2, 3)
+        assert rows.flatten(1) is rows and nn.Flatten()(rows) is rows
+        assert [t.shape for t in (rows.flatten(), rows[0, 0].flatten())] == [(6,), (1,)]
+        w = leaf([1.0, 2.0]).flatten()
+        w.sum().backward()
+        assert w.grad.tolist() == [1, 1]
+
     def test_broadcast_to_takes_the_sizes_one_by_one_too(self):
         x = tinytorch.tensor([1, 2])
         for y in (x.broadcast_to(2, 2), x.broadcast_to((2, -1)), x.broadcast_to(size=(2, 2))):

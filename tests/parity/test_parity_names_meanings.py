@@ -92,6 +92,7 @@ see(torch.searchsorted(torch.tensor([1.0, 3.0]), input=x), x.new_zeros(size=(2,)
 see(torch.linalg.solve(torch.eye(2), B=x), torch.bucketize(input=x, boundaries=x[0]))
 see(torch.atan2(input=x, other=x + 1), torch.arctan2(x, other=x + 1))
 see(torch.tensor(3.0).index_select(0, torch.tensor([0])))
+see(x.flatten(1) is x, nn.Flatten()(x) is x, x.flatten() is x, torch.tensor(1.0).flatten().shape)
 # parts picked by a tensor
 x = torch.zeros(2, 3, 4); i = torch.tensor(1); x[i].fill_(1); x[:, i].add_(2); x[..., i].add_(4)
 x[i, None, 2:].add_(8); x[torch.tensor(-2), i, 0].fill_(9); x[np.array(0)][1:, i] += 1; see(x)

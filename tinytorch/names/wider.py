@@ -180,6 +180,16 @@ def cat(tensors, dim=0, *, axis=None, out=None):
     return result if out is None else written(result, out)
 
 
+def flatten(input, start_dim=0, end_dim=-1):
+    """`flatten` of module 01; the tensor itself where there is nothing to join.
+
+    Args:
+        start_dim, end_dim: the first and the last dimension to join.
+    """
+    result = core.flatten(input, start_dim, end_dim)
+    return input if result.ndim == input.ndim else result
+
+
 def prod(input, dim=None, keepdim=False, *, dtype=None):
     """The product of all elements, or along `dim`. Args: dtype, to convert first."""
     from . import maths
@@ -461,7 +471,7 @@ METHODS = {
     "sum": total, "mean": average, "add": add, "sub": sub, "subtract": sub,
     "prod": prod, "masked_fill": masked_fill, "__getitem__": part, "__setitem__": set_part,
     "var": core.calls("variance", "functions"),
-    "softmax": softmax_of,
+    "flatten": flatten, "softmax": softmax_of,
     "log_softmax": log_softmax_of, "div": core.calls("divided", "functions"),
     "divide": core.calls("divided", "functions"),
 }  # fmt: skip

@@ -8,7 +8,8 @@ import numpy as np
 from ..activations import sigmoid
 from ..layers import Module
 from ..names.maths import einsum
-from ..tensor import Tensor, flatten, ones, rand, randn, stack, wrap, zeros
+from ..names.wider import flatten
+from ..tensor import Tensor, ones, rand, randn, stack, wrap, zeros
 from . import functional as F
 from .course import Parameter, made
 
