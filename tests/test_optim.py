@@ -1,6 +1,7 @@
 """tinytorch.optim: the schedules of the learning rate."""
 
 import functools
+import math
 
 import numpy as np
 import pytest
@@ -107,6 +108,18 @@ class TestLambdaLR:
         with pytest.raises(ValueError, match="2 groups saved, and here 1"):
             schedule.load_state_dict({"last_epoch": 3, "base_lrs": [1.0, 2.0]})
         assert schedule.last_epoch == 0
+
+    @pytest.mark.parametrize("kind", [optim.SGD, optim.Adam])
+    def test_a_rate_just_below_0_comes_back(self, kind):
+        first, second = kind([leaf()], lr=0.5), kind([leaf()], lr=0.5)
+        LambdaLR(first, lambda step: -2e-17)
+        second.load_state_dict(first.state_dict())
+        assert second.param_groups[0]["lr"] == -1e-17
+        with pytest.raises(ValueError, match="lr is a number and at least 0"):
+            kind([leaf()], lr=-1e-17)
+        first.param_groups[0]["lr"] = -math.inf
+        with pytest.raises(ValueError, match="lr is a number and at least 0"):
+            second.load_state_dict(first.state_dict())
 
 
 class TestStepLR:

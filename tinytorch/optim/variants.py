@@ -153,10 +153,12 @@ class Base(optimizers.Optimizer, metaclass=Twin):
         """Go on where `state_dict` left off; ValueError if it does not fit."""
         if self.keeps or is_usual(self):
             parts = [self.parted(group) for group in state_dict["param_groups"]]
-            groups = [group for group, _ in parts]
+            groups = [without_sign(group) for group, _ in parts]
             super().load_state_dict({**state_dict, "param_groups": groups})
-            for group, (_, more) in zip(self.param_groups, parts):
+            for group, (own, more) in zip(self.param_groups, parts):
                 group.update(copy.deepcopy(more))
+                if below_0(own):
+                    group["lr"] = -group["lr"]
         else:
             groups, saved = self.param_groups, copy.deepcopy(state_dict)
             if [len(g["params"]) for g in groups] != [
@@ -168,6 +170,17 @@ class Base(optimizers.Optimizer, metaclass=Twin):
             order = self.in_order()
             self.state = {order[int(n)]: state for n, state in saved["state"].items()}
         self.state = States(self.state)
+
+
+def below_0(group):
+    """True if the lr is negative: schedules that multiply may end at -1e-17, and train on."""
+    rate = plain(group.get("lr", 0))
+    return isinstance(rate, float) and rate < 0
+
+
+def without_sign(group):
+    """The same group, with the size of its lr."""
+    return {**group, "lr": -plain(group["lr"])} if below_0(group) else group
 
 
 def is_usual(optimizer):
