@@ -7,13 +7,17 @@ whatever it would swallow is refused here first, with the cell, the line and the
 import ast
 import re
 from collections import Counter
+from pathlib import Path
 
+import tinytorch
 from tito.course import NAMES, number_of
 from tito.notebook import BEGIN, DIRECTIVE, END, FUNCTIONS, WARNED, Cell, Exercise, Problem
 
 KNOWN = "this course knows `#| default_exp NAME` and `#| export`"
 _STRAY = re.compile(r"#\|\s*\w|#\s*\|\s*(export|default_exp|eval)\b")
 _FORGOTTEN_BAR = re.compile(r"#+\s*!?\s*(export\w*|default_exp( \w+)?)")
+# Where `tinytorch.name` leads without loading any module of the course's.
+_HARMLESS = ("course", "machine", "overlay")
 _LIKE_MARKER = re.compile(r"#+\s*(BEGIN|END)\s*SOLUTIONS?\W*", re.IGNORECASE)
 
 
@@ -146,6 +150,27 @@ def _order_faults(own, node, names):
         if ours and number_of(wanted) >= number_of(own):
             rule = "a module imports only those with a smaller number, unless inside a function"
             yield node.lineno, f"it imports tinytorch.{wanted}: {rule}"
+        elif package == "tinytorch" and wanted not in NAMES and _loads_all(wanted):
+            line = f"from tinytorch.{_home(own, wanted)} import {wanted}"
+            write = f"write `{line}`" if _home(own, wanted) else "import it inside a function"
+            yield node.lineno, f"tinytorch.{wanted} may load every module, this one too: {write}"
+
+
+def _loads_all(name):
+    """True if what `tinytorch.name` is comes from code that runs on the numbered modules."""
+    home = getattr(tinytorch, "_HOME", {}).get(name, (name,))[0]
+    known = {*getattr(tinytorch, "_HOME", ()), *getattr(tinytorch, "_ROOMS", ()), "functions"}
+    return name in known and home not in _HARMLESS
+
+
+def _home(own, name):
+    """The module with a smaller number than `own` that defines a name; None if none does."""
+    folder, defined = Path(tinytorch.__file__).parent, rf"^((def|class) {name}\b|{name} = )"
+    for module in NAMES[: number_of(own) - 1]:
+        path = folder / f"{module}.py"
+        if path.is_file() and re.search(defined, path.read_text("utf-8"), re.MULTILINE):
+            return module
+    return None
 
 
 def _region_faults(notebook, cell):

@@ -51,6 +51,11 @@ SOURCES = [
     ("later module", "imports", "as np", "as np\nimport tinytorch.layers", "line 3", "smaller"),
     ("later, from", "imports", "as np", "as np\nfrom tinytorch import layers", "line 3", "smaller"),
     ("later, class", "box", "    def", "    import tinytorch.losses\n    def", "line 5", "smaller"),
+    ("from the top", "imports", "as np", "as np\nfrom tinytorch import relu", "3", "may load"),
+    ("a room", "imports", "as np", "as np\nfrom tinytorch import nn, optim", "3", "nn may"),
+    ("in a room", "imports", "as np", "as np\nimport tinytorch.nn.functional", "3", "nn may load"),
+    ("from a room", "imports", "as np", "as np\nfrom tinytorch.nn import ReLU", "3", "nn may load"),
+    ("functions", "imports", "as np", "as np\nfrom tinytorch.functions import topk", "3", "may"),
     ("nested", "double", BEGIN, BEGIN + BEGIN, "double, line 5", "do not nest"),
     ("no end", "double", END, "", "double, line 4", "without `### END"),
     ("no begin", "double", BEGIN, "", "double, line 5", "without `### BEGIN"),
@@ -227,6 +232,26 @@ def test_what_a_later_module_may_import_inside_a_function_is_no_problem(toy):
     late = "def total(values):\n    from tinytorch.activations import relu"
     source = TENSOR["total"].replace("def total(values):", late)
     toy.write_notebook("01_tensor", TENSOR | {"total": source})
+    assert toy.tito("export", "01")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("line", "advice"),
+    [
+        ("from tinytorch import Tensor", "write `from tinytorch.tensor import Tensor`"),
+        ("from tinytorch import zeros as empty", "write `from tinytorch.tensor import zeros`"),
+        ("from tinytorch import no_grad", "import it inside a function"),
+    ],
+)
+def test_an_import_from_tinytorch_itself_is_told_the_module(toy, line, advice):
+    source = f"{ACTIVATIONS['imports']}\n{line}"
+    toy.write_notebook("02_activations", ACTIVATIONS | {"imports": source})
+    assert f"may load every module, this one too: {advice}" in toy.tito("export", "02")[2]
+
+
+def test_what_loads_no_module_may_be_imported_from_tinytorch(toy):
+    lines = "#| export\nimport tinytorch\nfrom tinytorch import course, give, messages"
+    toy.write_notebook("01_tensor", TENSOR | {"imports": f"{lines}\nimport numpy as np"})
     assert toy.tito("export", "01")[0] == 0
 
 

@@ -526,7 +526,7 @@ def test_json_of_doctor(desk):
     assert code == 0
     assert all(set(row) == {"what", "state", "words"} for row in told)
     assert {row["state"] for row in told} <= {"ok", "note"}
-    assert {"Python", "numpy", "workspace", "import tinytorch"} <= {row["what"] for row in told}
+    assert {"Python", "numpy", "workspace", "files found"} <= {row["what"] for row in told}
 
 
 def test_doctor_outside_of_a_workspace(desk, monkeypatch, tmp_path):

@@ -1,7 +1,7 @@
 """tito doctor: what stands in the way of learning here, and how to mend it.
 
 It looks at Python, the packages, Jupyter's kernel, the console, the folder and the threads, and
-asks a fresh Python which files `import tinytorch` would load. It never runs a learner's code.
+asks a fresh Python which files it would load. It never runs a learner's code.
 """
 
 import contextlib
@@ -225,12 +225,14 @@ def _imports(found):
         cwd=found.root,
         env=runner.environment(found),
         capture_output=True,
+        stdin=subprocess.DEVNULL,
         text=True,
         check=False,
     )
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        yield "import tinytorch", BAD, f"{last}"
+        yield "files found", BAD, f"{last}"
         return
     own = [line for line in done.stdout.splitlines()[1:] if str(found.root) in line]
-    yield "import tinytorch", GOOD, f"{len(own)} of your modules, the others are the course's own"
+    words = f"{len(own)} of your modules, the others are the course's own; none of them was run"
+    yield "files found", GOOD, words
