@@ -24,6 +24,7 @@ from tito.files import dumps, refuse_read_only, write
 STATE = ".tito"
 BASE = "base"  # what init and update wrote: the notebooks as they were before anybody typed
 SNAPSHOTS = "snapshots"
+AFTER = "after"  # in a snapshot: the files as its step left them
 KEPT = 100  # snapshots
 
 
@@ -230,8 +231,10 @@ def snapshot(workspace, what, paths, keep=None):
     """Keep copies of files that a step is about to change or remove; give the snapshot's folder.
 
     A file that is not there yet is listed, so that undoing removes it again. Only the last KEPT
-    snapshots stay, and the one in `keep`.
+    snapshots stay, and the one in `keep`. `paths` may be {path: its text after the step, or None}:
+    by these texts undoing tells what was written since.
     """
+    texts = paths if isinstance(paths, dict) else {}
     files = {path.relative_to(workspace.root).as_posix(): path.is_file() for path in paths}
     for path in paths:
         refuse_read_only(path)
@@ -240,6 +243,8 @@ def snapshot(workspace, what, paths, keep=None):
         for name in (name for name, there in files.items() if there):
             (unfinished / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(workspace.root / name, unfinished / name)
+        for path in (path for path in paths if texts.get(path) is not None):
+            write(unfinished / AFTER / path.relative_to(workspace.root), texts[path])
         told = {"what": what, "when": time.strftime("%Y-%m-%d %H:%M:%S"), "files": files}
         write(unfinished / "snapshot.json", dumps(told))
         folder = _numbered(workspace, unfinished)  # only now does it exist
@@ -273,13 +278,16 @@ def snapshots(workspace):
     return sorted(kept, key=lambda path: int(path.name))
 
 
-def restore(workspace, folder):
-    """Bring the files of a snapshot back; give what it was taken for, when, and the names."""
+def restore(workspace, folder, instead):
+    """Bring the files of a snapshot back; give what it was taken for, when, and the names.
+
+    Those in `instead`, {name: text}, get that text.
+    """
     told = json.loads((folder / "snapshot.json").read_text(encoding="utf-8"))
     for name, existed in told["files"].items():
         path = workspace.root / name
         if existed:
-            write(path, (folder / name).read_bytes())
+            write(path, instead.get(name) or (folder / name).read_bytes())
         else:
             path.unlink(missing_ok=True)
     return told

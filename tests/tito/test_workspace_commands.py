@@ -302,6 +302,34 @@ def test_reset_of_one_exercise_leaves_the_others(desk):
     assert "vars(self)['value'] = value" in desk.cells()["box"]
 
 
+def test_undo_takes_back_the_step_and_nothing_that_was_written_since(desk):
+    desk.answer("tensor.total")
+    desk.answer("tensor.double")
+    mine = desk.cells()
+    assert desk.tito("reset", "double")[0] == 0
+    desk.answer("tensor.Box.peek", "return vars(self)['value']  # two hours")
+    code, out, _ = desk.tito("undo")
+    assert code == 0 and "tensor.ipynb; what you wrote there since stays" in out
+    assert "two hours" in desk.cells()["box"]
+    assert {**desk.cells(), "box": ""} == {**mine, "box": ""}
+    assert "all steps are undone" in desk.tito("undo")[2]
+
+
+@pytest.mark.parametrize("step", [["reset", "double"], ["reset", "01"]])
+def test_undo_that_would_take_later_work_away_is_refused(desk, step):
+    desk.answer("tensor.double")
+    mine = desk.notebook().read_bytes()
+    assert desk.tito(*step)[0] == 0
+    desk.answer("tensor.double", "return x * 2  # two hours")
+    before = desk.files()
+    code, _, err = desk.tito("undo")
+    assert code == 1 and one_sentence(err), err
+    assert "you changed modules/01_tensor/tensor.ipynb since" in err and "`tito undo 0001`" in err
+    assert desk.files() == before
+    assert desk.tito("undo", "1")[0] == 0 and desk.notebook().read_bytes() == mine
+    assert desk.tito("undo", "2")[0] == 0 and "two hours" in desk.cells()["double"]
+
+
 def test_undo_of_a_number(desk):
     desk.solve()
     first = desk.notebook().read_bytes()

@@ -214,6 +214,30 @@ def test_undo_takes_an_update_back(desk, newer):
     assert "from left to right." in desk.cells()["total"]
 
 
+def test_undo_of_an_update_leaves_what_was_written_since(desk, newer):
+    desk.answer("tensor.double")
+    mine = desk.cells()
+    newer(total=NEW_TOTAL, extra="# a new cell")
+    desk.tito("update")
+    desk.answer("tensor.Box.peek", "return vars(self)['value']  # two hours")
+    assert "what you wrote there since stays" in desk.tito("undo")[1]
+    cells = desk.cells()
+    assert "two hours" in cells["box"] and "extra" not in cells
+    assert {**cells, "box": ""} == {**mine, "box": ""}
+
+
+def test_undo_of_an_update_removes_no_notebook_that_was_written_in(desk):
+    desk.course.write_notebook("03_layers", {"target": "#| default_exp layers"})
+    desk.course.write_words("03_layers")
+    assert "03_layers/layers.ipynb: new in the course" in desk.tito("update")[1]
+    data = desk.data("03_layers")
+    data["cells"][0]["source"] = "two hours"
+    desk.save(data, "03_layers")
+    code, _, err = desk.tito("undo")
+    assert code == 1 and one_sentence(err) and "03_layers/layers.ipynb since `tito update`" in err
+    assert desk.cells("03_layers")["title"] == "two hours"
+
+
 # -- any edits of both sides
 LINES = ["    y = 1", "    z = x", "# a note", "", '    """Text."""', "value = 3", "    return 7"]
 CELL = '''#| export

@@ -29,7 +29,7 @@ def run(args):
         if files[module.notebook].encode() == before:
             report.say(f"{what} is {state} already")
             continue
-        kept = workspace.snapshot(found, f"reset {what}", list(files))
+        kept = workspace.snapshot(found, f"reset {what}", files)
         for path, text in files.items():
             write(path, text)
         learner.refresh(module)

@@ -19,7 +19,8 @@ def run(args):
     if not steps:
         report.say(f"nothing to bring: this is the course {course.version()} already")
         return 0
-    files = [path for path, *_ in steps] + [found.base(path) for path, *_ in steps]
+    files = {path: text for path, text, *_ in steps}
+    files |= {found.base(path): new for path, _, new, _ in steps}
     if not args.dry_run:
         kept = workspace.snapshot(found, "update", files)
     for path, text, new, words in steps:
