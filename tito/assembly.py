@@ -102,6 +102,8 @@ def _name(node):
         name = " = ".join(ast.unparse(target) for target in node.targets)
     elif isinstance(node, ast.AugAssign | ast.AnnAssign):
         name = ast.unparse(node.target)
+    elif isinstance(node, ast.Expr):
+        name = f"({ast.unparse(node)})"  # a lone `relu` is no second definition of relu
     else:
         name = ast.unparse(node)
     return None if name == "__all__" else name

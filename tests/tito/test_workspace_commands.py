@@ -135,6 +135,12 @@ def test_export_names_what_is_odd(desk):
     assert "given code that was deleted, and came back: LIMIT" in desk.tito("export", "01")[1]
 
 
+def test_a_last_line_that_shows_a_function_is_no_second_definition(desk):
+    desk.edit("double", "LIMIT = 3", "LIMIT = 3\ndouble")
+    code, out, _ = desk.tito("export", "01")
+    assert code == 0 and "given code that you changed" not in out
+
+
 def test_an_exercise_that_an_export_loses_is_kept(desk):
     """Its cell was deleted; `src` still had it, so the file is kept before it is replaced."""
     desk.answer("tensor.double", "return 2 * x")
