@@ -293,7 +293,7 @@ def node_of(tree, qualname):
 
 
 def _twice(own, exercises):
-    """Exercises that are defined in two places: which one counts?"""
+    """Exercises that are defined in two places: which one counts? Or set by an assignment."""
     places = defaultdict(list)
     for cell in own.exported:
         for qualname, node in cell.functions:
@@ -309,3 +309,19 @@ def _twice(own, exercises):
                 "`#| export` off the other's cell"
             )
             yield Problem(own.label, reason, cells[-1].id)
+    for cell in own.exported:
+        for name in dict.fromkeys(_assigned(cell)):
+            if name in exercises:
+                reason = f"{own.name}.{name} is set here: write it in its own cell, below its `def`"
+                yield Problem(own.label, reason, cell.id)
+
+
+def _assigned(cell):
+    """What the assignments of a cell and of its classes set: `relu`, `Module.parameters`."""
+    body = cell.tree.body if cell.is_python else []
+    nodes = [("", node) for node in body]
+    nodes += [(f"{c.name}.", n) for c in body if isinstance(c, ast.ClassDef) for n in c.body]
+    for owner, node in nodes:
+        if isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            yield from (owner + ast.unparse(target) for target in targets)

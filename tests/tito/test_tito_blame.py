@@ -4,7 +4,7 @@ import json
 from functools import cache
 
 import pytest
-from conftest import ACTIVATIONS
+from conftest import ACTIVATIONS, TENSOR
 
 from tito import judge, runner, workspace
 from tito.blame import Blame
@@ -113,15 +113,19 @@ def test_what_passes_its_own_checks_is_shown_and_not_accused(learner):
 
 
 @pytest.mark.slow
-def test_given_code_that_was_changed_takes_part(learner):
-    learner.change("LIMIT = 3", "LIMIT = 3\ndouble = abs")
+def test_given_code_that_was_changed_takes_part(toy, request):
+    given = {"double": TENSOR["double"].replace("x + x", "twice(x)")}
+    given["twice"] = "#| export\ndef twice(x):\n    return x + x"
+    toy.write_notebook("01_tensor", TENSOR | given)
+    learner = request.getfixturevalue("learner")
+    learner.change("return x + x", "return x + x\n\n\ntwice = abs")
     learner.solve(only=["activations.relu"]).export()
     code, told = learner.judged("02")
     assert (code, told["activations.relu"]["outcome"]) == (1, "failed")
-    assert list(told["activations.relu"]["finding"]["culprits"]) == ["tensor.double#2"]
+    assert list(told["activations.relu"]["finding"]["culprits"]) == ["tensor.twice#2"]
     code, told = learner.judged("01")
     assert code == 1, "its exercises are blank, but tests of given code fail"
-    assert list(told["given code"]["finding"]["culprits"]) == ["tensor.double#2"]
+    assert list(told["given code"]["finding"]["culprits"]) == ["tensor.twice#2"]
 
 
 @pytest.mark.slow

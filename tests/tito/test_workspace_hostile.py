@@ -168,6 +168,10 @@ EXPORTS = {  # (cell, what is done to it) -> what the refusal says
         "def double(x):\n    return 3",
         "tensor.double is defined in double twice",
     ),
+    "set again": ("total", "def total", "double = abs\n\n\ndef total", "tensor.double is set here"),
+    "a method": ("total", "def total", "Box.peek = abs\n\n\ndef total", "tensor.Box.peek is set"),
+    "in a class": ("box", "    def peek", "    peek = 3\n\n    def peek", "tensor.Box.peek is set"),
+    "for its def": ("double", "def double", "double = abs\n\n\ndef two", "double is set here"),
     "an import from later": (
         "double",
         "LIMIT = 3",

@@ -185,7 +185,8 @@ def test_changed_given_code_comes_back_alone(desk):
 
 def test_given_code_that_is_defined_twice_is_said(desk):
     desk.edit("double", "LIMIT = 3", "LIMIT = 3\nLIMIT = 4")
-    desk.tito("export", "01")
+    _, out, _ = desk.tito("export", "01")
+    assert "LIMIT" in out and "#" not in out + desk.tito("status")[1], "what is named can be typed"
     before = desk.files()
     code, _, err = desk.tito("reset", "tensor.LIMIT")
     assert code == 1 and one_sentence(err) and "LIMIT is defined twice, in double" in err

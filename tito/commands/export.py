@@ -131,7 +131,8 @@ def say(module, exported):
     }
     for key, words in odd.items():
         if entry[key]:
-            report.say(f"  {words}: {', '.join(entry[key])}", style="yellow")
+            names = dict.fromkeys(name.partition("#")[0] for name in entry[key])
+            report.say(f"  {words}: {', '.join(names)}", style="yellow")
     for name, advice in entry["missing"].items():
         report.say(f"  {name}: {advice}", style="yellow")
     for note in entry.get("notes", ()):

@@ -210,6 +210,6 @@ def _sum_up(found, results):
         report.say(f"next: {status.advice(found, status.summary(found))}")
         return
     blamed = stuck.finding and [*stuck.finding["culprits"], *stuck.finding["together"]]
-    name = (blamed or [stuck.exercise])[0]
+    name = (blamed or [stuck.exercise])[0].partition("#")[0]
     if name not in (judge.OTHER, judge.NOTEBOOK):
         report.say(f"next: {name}      (help: tito hint {name})")

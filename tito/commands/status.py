@@ -131,7 +131,8 @@ def _say(found, told):
 
 def changed(module, names):
     """Given code that the learner changed, and how the course's own comes back."""
-    back = f"tito reset {module}.{names[0].partition('#')[0]}"
+    names = list(dict.fromkeys(name.partition("#")[0] for name in names))
+    back = f"tito reset {module}.{names[0]}"
     return f"given code that you changed: {', '.join(names)} ({back} gives it back)"
 
 
