@@ -1,6 +1,8 @@
 """Every notebook runs top to bottom in a fresh kernel, solved and blanked: `pytest -m slow`."""
 
+import ast
 import os
+import symtable
 import time
 
 import nbformat
@@ -45,3 +47,18 @@ def test_notebook_runs(notebook, blanked, monkeypatch):
     unsaid = [e.id for e in notebook.exercises if f"{word}: {e.id}\n" not in printed]
     assert not unsaid
     assert seconds < LIMIT
+
+
+@pytest.mark.parametrize("notebook", variants.course_notebooks(), ids=lambda n: n.name)
+def test_no_cell_hides_what_another_one_exports(notebook):
+    """An experiment may be run again at the end, and the lesson stands as it did."""
+    kinds = (ast.FunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)
+    home = {}
+    for cell in notebook.exported:
+        for node in (node for node in cell.tree.body if isinstance(node, kinds)):
+            names = [getattr(a, "asname", None) or a.name for a in getattr(node, "names", [node])]
+            home |= dict.fromkeys(names, cell.id)
+    for cell in notebook.code:
+        for name in symtable.symtable(cell.source, cell.id, "exec").get_symbols():
+            own = home.get(name.get_name(), cell.id) == cell.id
+            assert own or not name.is_assigned(), f"{cell.id} hides {name.get_name()} of the lesson"
