@@ -49,7 +49,7 @@ def run(module):
     workspace, old = module.course, module.course.manifest.get(module.name)
     sources = _sources(module)  # before it is read: a save from now on makes the export stale
     mix = mixed(module)
-    changed, once = not export.in_step(module, mix.text), []  # what is said now, and not again
+    changed, once = not export.in_step(module, mix.text), unread(module)  # said now, not kept
     if changed:
         lost = sorted(set(old["yours"] if old else ()) - set(mix.yours))
         why = f"{', '.join(lost)}: yours in the export before this one, which is kept:"
@@ -91,6 +91,14 @@ def in_parts(module):
         if cell.mentions(name)
     }
     return Export(_entry(module, mix) | _sources(module), False, mix.text, held)
+
+
+def unread(module):
+    """Sentences on further notebooks in a module's folder: a browser's or an editor's copies."""
+    own = module.notebook.name
+    others = (path.name for path in module.folder.glob("*.ipynb") if path.name[0] != ".")
+    words = f"is not read: tito reads {own}; give it that name if it is the one you wrote in"
+    return [f"{name} {words}" for name in sorted(others) if name != own]
 
 
 def _entry(module, mix):

@@ -137,6 +137,10 @@ def test_scratch_copies_are_left_alone(desk):
     for command in (["test", "01"], ["status"], ["update"], ["reset", "01"], ["undo"]):
         assert desk.tito(*command)[0] == 0
     assert copy.read_bytes() == b"anything"
+    for command in (["test", "01"], ["export", "01"], ["status", "01"], ["doctor"]):
+        out = desk.tito(*command)[1]
+        assert "tensor-Copy1.ipynb is not read: tito reads tensor.ipynb" in out, command
+        assert "checkpoint" not in out
 
 
 # -- cells

@@ -197,6 +197,7 @@ def _notebooks(found, listed):
     """Notebooks that are new, that cannot be read or written, and given code that was changed."""
     for module in found.written:
         label, fix = found.relative(module.notebook), f"`tito reset {module.number:02d}`"
+        yield from ((module.label, NOTE, words) for words in learner.unread(module))
         if learner.state(module) == "new":
             yield label, NOTE, "new in the course: `tito update` brings it"
             continue

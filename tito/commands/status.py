@@ -168,6 +168,8 @@ def _say_module(found, told, module):
     report.table(rows)
     if here["edited"]:
         report.say(f"  {changed(module.name, here['edited'])}")
+    for words in learner.unread(module):
+        report.say(f"  {words}")
 
 
 def _hints(told):
