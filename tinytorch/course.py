@@ -135,6 +135,9 @@ def _sentence(error, trace):
         return told + usual
     if isinstance(error, RecursionError):
         return "your function calls itself on the same thing again and again, and never ends"
+    if isinstance(error, NameError) and _is_cells_own(trace):
+        above = f"a cell above has not run in this kernel ({error.name!r} is not there)"
+        return f"{above}: choose Run > Run All Above Selected Cell"
     frames = traceback.extract_tb(trace)
     own = [f for f in frames if not _is_library(Path(f.filename))]
     if "NoneType" in told and own and own[-1].filename == frames[0].filename:
@@ -142,6 +145,11 @@ def _sentence(error, trace):
     lines = [f.line for f in own if f.line]
     where = f" at `{lines[-1]}`" if lines else ""
     return f"{type(error).__name__}{where}: {told}{usual}"
+
+
+def _is_cells_own(trace):
+    """True for an error of a notebook's cell itself, in no function that it calls."""
+    return trace.tb_next is None and trace.tb_frame.f_globals.get("__name__") == "__main__"
 
 
 def _is_library(path):

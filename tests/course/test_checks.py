@@ -91,6 +91,16 @@ def test_none_as_an_index_is_no_forgotten_return():
     assert "NoneType" in sentence and "does your function end" not in sentence
 
 
+@pytest.mark.parametrize(("name", "skipped"), [("__main__", True), ("tinytorch.demo", False)])
+def test_a_cell_that_was_skipped_is_no_fault_of_the_exercise(name, skipped):
+    names = {"__name__": name, "check": check, "call": lambda: no_such_name}  # noqa: F821
+    for body, own in (("no_tensor(3)", True), ("call()", False)):
+        with pytest.raises(CheckFailed) as failure:
+            exec(f"with check('demo.f'):\n    {body}", names)
+        told = "a cell above has not run in this kernel ('no_tensor' is not there)"
+        assert (told in str(failure.value)) == (skipped and own)
+
+
 def test_a_lost_primitive_line_is_named():
     assert "put it back" in failing(lambda: failing.on_arrays)
 
