@@ -128,7 +128,8 @@ class Tree:
 
     def named_children(self):
         """The direct parts with their names, in the order in which they were set."""
-        return [(name, value) for name, value in vars(self).items() if isinstance(value, Tree)]
+        # __class__ is the Tree of this method; the name Tree is a new class if this cell runs again
+        return [(name, part) for name, part in vars(self).items() if isinstance(part, __class__)]
 
     def children(self):
         """The direct parts."""
@@ -156,7 +157,7 @@ class Tree:
             TypeError: `module` is no Module.
             ValueError: the name is empty, has a dot in it, or is one of a method.
         """
-        if not isinstance(module, Tree):
+        if not isinstance(module, __class__):
             raise TypeError(messages.no_module(type(self).__name__, module))
         if not name or "." in name or hasattr(type(self), name):
             told = f"a part of {type(self).__name__} cannot be called {name!r}"
