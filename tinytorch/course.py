@@ -129,6 +129,8 @@ def _say_stale():
 
 def _sentence(error, trace):
     """Say what went wrong: an assertion's own message, or the error and the line it came from."""
+    if words := waits(error):
+        return words
     told = str(error)
     usual = "".join(f" ({meaning})" for words, meaning in USUAL.items() if words in told)
     if isinstance(error, AssertionError) and told:
@@ -145,6 +147,21 @@ def _sentence(error, trace):
     lines = [f.line for f in own if f.line]
     where = f" at `{lines[-1]}`" if lines else ""
     return f"{type(error).__name__}{where}: {told}{usual}"
+
+
+def waits(error):
+    """What an error of code that waits for a keyboard means; None for any other error.
+
+    >>> waits(EOFError("EOF when reading a line"))
+    'it asks for input(): take that out, for nobody can type here'
+    """
+    if type(error).__name__ == "BdbQuit":
+        found = "a breakpoint() or pdb.set_trace() stands in it"
+    elif isinstance(error, EOFError) and "reading a line" in str(error):
+        found = "it asks for input()"
+    else:
+        return None
+    return f"{found}: take that out, for nobody can type here"
 
 
 def _is_cells_own(trace):

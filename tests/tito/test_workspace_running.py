@@ -39,6 +39,8 @@ HOSTILE = {  # what `total` does -> what is said of it
     "GeneratorExit": ("raise GeneratorExit", "GeneratorExit"),
     "recursion": ("return total(values)", "calls itself on the same thing again and again"),
     "None": ("return None", "None came out"),
+    "breakpoint()": ("breakpoint()", "a breakpoint() or pdb.set_trace() stands in it: take"),
+    "input()": ("input('?')", "it asks for input(): take that out, for nobody can type here"),
 }
 
 

@@ -65,6 +65,10 @@ def sentence(error):
     error = alone(error)
     if isinstance(error, RuntimeWarning):  # tests take it for an error
         return warned(error, traceback.extract_tb(error.__traceback__))
+    from tinytorch.course import waits  # not before it is needed: it takes NumPy
+
+    if words := waits(error):
+        return words
     try:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     except Exception:  # a learner's exception may be broken itself
