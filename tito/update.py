@@ -26,8 +26,8 @@ class Merge:
 
 def merge(base, mine, new):
     """The learner's notebook with what the course changed; all three are JSON texts."""
-    old, theirs = (_by_id(json.loads(text)["cells"]) for text in (base, new))
-    ours = _by_id(json.loads(mine)["cells"], old)
+    old = _by_id(json.loads(base)["cells"])
+    theirs, ours = (_by_id(json.loads(text)["cells"], old) for text in (new, mine))
     result, conflicts = {}, []
     for name, cell in ours.items():
         if name not in theirs:
@@ -36,7 +36,7 @@ def merge(base, mine, new):
             continue
         before = source(old[name]) if name in old else source(cell)
         merged = merged_cell(before, source(cell), source(theirs[name]))
-        result[name] = cell if merged is None else _with(cell, merged)
+        result[name] = _named(cell if merged is None else _with(cell, merged), theirs[name])
         if merged is None:
             conflicts.append(name)
             result[f"{name}-new"] = _shown(theirs[name])
@@ -48,14 +48,16 @@ def merge(base, mine, new):
 
 
 def _by_id(cells, old=None):
-    """{name: cell}: its id; without one, the id of the old cell that it was; or else a number."""
-    texts = {source(cell): name for name, cell in (old or {}).items()}
-    heads = {_functions(cell): name for name, cell in (old or {}).items() if _functions(cell)}
+    """{name: cell}: its id; without one of the old, that of the old cell it was; or a number."""
+    old = old or {}
+    texts = {source(cell): name for name, cell in old.items()}
+    heads = {_functions(cell): name for name, cell in old.items() if _functions(cell)}
     ids = {cell.get("id") for cell in cells}
     found = {}
     for number, cell in enumerate(cells, 1):
         was = texts.get(source(cell)) or heads.get(_functions(cell))
-        name = cell.get("id") or (was if was not in ids else None) or f"cell-{number}"
+        known = cell.get("id") in old or was in ids or was in found
+        name = (None if known else was) or cell.get("id") or f"cell-{number}"
         while name in found:  # two cells with one id
             name = f"{name}-{number}"
         found[name] = cell
@@ -81,6 +83,11 @@ def source(cell):
     """The text of a cell, however the editor stored it."""
     text = cell["source"]
     return (text if isinstance(text, str) else "".join(text)).replace("\r\n", "\n")
+
+
+def _named(cell, theirs):
+    """The learner's cell with the id that the course gives it now; one without any stays so."""
+    return {**cell, "id": theirs["id"]} if cell.get("id") and theirs.get("id") else cell
 
 
 def _with(cell, text):

@@ -158,6 +158,20 @@ def test_ids_that_an_editor_lost_or_doubled(desk, newer, rewrite):
     assert sum("return 2 * x" in text for text in texts) == 1
 
 
+def test_a_cell_that_has_another_id_in_the_new_course_is_the_same_cell(desk):
+    desk.solve()
+    order = list(desk.cells())
+    renamed = {"total-2" if name == "total" else name: text for name, text in TENSOR.items()}
+    for words in ("from left to right.", "from the first on."):
+        renamed["total-2"] = TENSOR["total"].replace("of the values.", words)
+        desk.course.write_notebook("01_tensor", renamed)
+        assert desk.tito("update")[0] == 0
+        cells = desk.cells()
+        assert list(cells) == ["total-2" if name == "total" else name for name in order]
+        assert words in cells["total-2"] and "result += value" in cells["total-2"]
+    assert desk.tito("test", "01")[0] == 0
+
+
 def test_line_ends_of_windows_are_no_change(desk, newer):
     for path in desk.root.rglob("*"):
         if path.is_file():
