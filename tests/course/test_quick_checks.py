@@ -1,5 +1,6 @@
 """Every quick check passes on the solution, and fails on blank, on zeros and on each wrong idea."""
 
+import ast
 from dataclasses import replace
 
 import pytest
@@ -51,3 +52,15 @@ def test_wrong_ideas_fail_each_with_its_own_sentence(notebook, exercise):
 def test_wrong_ideas_belong_to_exercises(notebook):
     known = {exercise.id for exercise in notebook.exercises}
     assert {idea[0] for idea in variants.wrong_ideas(notebook.name)} <= known
+
+
+def test_a_squeezed_result_is_told_its_shape():
+    (case,) = [case for case in CASES if case.id == "layers.linear"]
+
+    def squeezed(tree, exercise):
+        result = variants.find(tree, exercise.qualname).body[-1]
+        result.value = ast.parse(f"np.squeeze({ast.unparse(result.value)})").body[0].value
+        return tree
+
+    said = variants.outcome(*case.values, squeezed)[1]
+    assert said.endswith("gives [[3, 7]], shape (1, 2), and yours gave [3.0, 7.0], shape (2,)")
