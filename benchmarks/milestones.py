@@ -433,7 +433,8 @@ def sizes_tables(text, flags):
         times.append((time.perf_counter() - begin) / 200)
         first = first or times
         with tinytorch.no_grad():
-            loss = runs.plain_loss(model, step3.batches(rest[:8000], settings))
+            windows = runs.windows(rest[:8000], settings.context)
+            loss = runs.plain_loss(model, windows, settings.batch_size)
         ratios = [f"{t / f:.1f}" for t, f in zip(times, first)]
         shown = " / ".join(map(str, sizes))
         row([shown, f"{model.num_parameters():,}", f"{loss:.3f}", *ratios])

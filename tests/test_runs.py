@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 import tinytorch
-from tinytorch import console, runs
+from tinytorch import console, runs, transformers
 from tinytorch.layers import Linear
 from tinytorch.losses import cross_entropy
 from tinytorch.optimizers import SGD
 from tinytorch.tensor import Tensor
+from tinytorch.tokenization import next_token_windows
 from tinytorch.training import Trainer
 from tinytorch.transformers import GPT
 
@@ -43,31 +44,58 @@ def test_measuring_leaves_tracemalloc_as_it_was():
 
 
 # -- a loss in plain Python
+def test_windows_are_cut_as_the_library_cuts_them():
+    ids = list(range(23))
+    for context, stride in ((5, None), (5, 1), (22, None), (4, 7)):
+        x, y = next_token_windows(ids, context, stride)
+        want = [[*row, last[-1]] for row, last in zip(x.tolist(), y.tolist())]
+        assert runs.windows(ids, context, stride) == want
+
+
 def test_the_plain_loss_is_the_mean_over_all_targets():
     tinytorch.manual_seed(0)
     model = GPT(7, 8, 2, 1, 5)
-    rng = np.random.default_rng(1)
-    batches = [[Tensor(rng.integers(0, 7, (rows, 5))) for _ in "xy"] for rows in (3, 1)]
+    rows = np.random.default_rng(1).integers(0, 7, (4, 6)).tolist()
     with tinytorch.no_grad():
-        means = [cross_entropy(model(x), y).item() for x, y in batches]
-        assert runs.plain_loss(model, batches) == pytest.approx((3 * means[0] + means[1]) / 4)
+        loss = cross_entropy(model(Tensor([r[:-1] for r in rows])), Tensor([r[1:] for r in rows]))
+        assert runs.plain_loss(model, rows, 3) == pytest.approx(loss.item())
 
 
-def test_the_plain_loss_leaves_out_what_is_ignored():
+def test_the_plain_loss_does_not_count_what_fills_shorter_rows_up():
     def model(ids):
-        return Tensor([[[0.0, 0.0], [0.0, 9.0]]])
+        return Tensor([[[0.0, 0.0], [0.0, 9.0]]] * ids.shape[0])
 
-    loss = runs.plain_loss(model, [(Tensor([[0, 0]]), Tensor([[1, -100]]))], ignore=-100)
-    assert loss == pytest.approx(math.log(2))
+    loss = runs.plain_loss(model, [[0, 1], [0, 1, 1]], 2)
+    assert loss == pytest.approx((2 * math.log(2) + math.log(1 + math.exp(-9))) / 3)
 
 
 def test_the_plain_loss_of_large_logits_is_finite():
     def model(ids):
         return Tensor([[[1000.0, -1000.0]]])
 
-    ids = Tensor([[0]])
-    assert runs.plain_loss(model, [(ids, ids)]) == 0
-    assert runs.plain_loss(model, [(ids, Tensor([[1]]))]) == 2000
+    assert runs.plain_loss(model, [[0, 0]], 1) == 0
+    assert runs.plain_loss(model, [[0, 1]], 1) == 2000
+
+
+def test_a_batch_that_comes_back_smaller_is_no_smaller_test():
+    with pytest.raises(ValueError, match="shorter"):
+        runs.plain_loss(lambda ids: Tensor(np.zeros((1, 3, 2))), [[0, 1, 0, 1]] * 2, 2)
+
+
+@pytest.mark.parametrize("ahead", [1, 3, 9])
+def test_a_model_that_sees_the_future_has_no_loss(ahead, monkeypatch):
+    """A mask that lets each place look at the next ones, too."""
+    tinytorch.manual_seed(0)
+    model = GPT(7, 8, 2, 1, 10)
+    for p in model.parameters():
+        p.array[:] *= 9  # the numbers are as large as after a training
+    rows = np.random.default_rng(1).integers(0, 7, (3, 11)).tolist()
+    with tinytorch.no_grad():
+        assert runs.plain_loss(model, rows, 2) > 0
+        mask = Tensor(np.tril(np.ones((10, 10), bool), ahead))
+        monkeypatch.setattr(transformers, "causal_mask", lambda length: mask)
+        with pytest.raises(console.Failed, match="it sees the future: tito test 12 13"):
+            runs.plain_loss(model, rows, 2)
 
 
 # -- a model that counts

@@ -16,6 +16,7 @@ import numpy as np
 from . import console, parallel
 from .download import digest
 from .layers import Dropout
+from .tensor import tensor
 
 SETTINGS = "settings.json"
 NOT_KEPT = ("preset", "save", "resume")  # flags that say nothing about the run itself
@@ -251,21 +252,66 @@ def _mb(count):
 
 
 # -- judges
-def plain_loss(model, batches, ignore=None):
-    """The mean loss over batches (inputs, targets), from the logits in plain Python.
+def windows(ids, context, stride=None):
+    """Rows of context + 1 ids, for `plain_loss`: at each place, what comes next is the target.
 
-    Targets that are `ignore` do not count.
+    Args:
+        ids: a list.
+        stride: from one window's start to the next; None means context, side by side.
+
+    >>> windows([5, 3, 8, 1, 9, 2, 7], context=3)
+    [[5, 3, 8, 1], [1, 9, 2, 7]]
     """
+    starts = range(0, len(ids) - context, stride or context)
+    return [ids[start : start + context + 1] for start in starts]
+
+
+def plain_loss(model, rows, batch_size):
+    """The mean loss over all ids but the first of each row, from the logits in plain Python.
+
+    Args:
+        model: ids (B, T) -> logits (B, T, V).
+        rows: lists of ids, of any lengths.
+        batch_size: how many of them the model reads at a time.
+
+    Raises:
+        console.Failed: the model sees the future.
+    """
+    need_causal(model, [row[:-1] for row in rows[:batch_size]])
     total = count = 0
-    for inputs, targets in batches:
-        logits = model(inputs).tolist()  # (B, T, V)
-        for rows, wanted in zip(logits, targets.tolist()):
-            for row, target in zip(rows, wanted):
-                if target != ignore:
-                    top = max(row)
-                    total += top + math.log(sum([math.exp(x - top) for x in row])) - row[target]
-                    count += 1
+    for start in range(0, len(rows), batch_size):
+        batch = rows[start : start + batch_size]
+        for row, scores in zip(batch, _logits(model, [row[:-1] for row in batch]), strict=True):
+            for place, target in enumerate(row[1:]):
+                logits = scores[place]
+                top = max(logits)
+                total += top + math.log(sum([math.exp(x - top) for x in logits])) - logits[target]
+                count += 1
     return total / count
+
+
+def need_causal(model, rows):
+    """Make sure that no logits change when the text after their place changes.
+
+    The rows are changed from different places on: the n-th of N from n / (N + 1) of its length.
+
+    Raises:
+        console.Failed: some do.
+    """
+    cuts = [max(1, n * len(row) // (len(rows) + 1)) for n, row in enumerate(rows, start=1)]
+    changed = [row[:cut] + [int(not i) for i in row[cut:]] for row, cut in zip(rows, cuts)]
+    for before, after, cut in zip(_logits(model, rows), _logits(model, changed), cuts):
+        for place in range(cut):
+            size = max(1, *map(abs, before[place]))
+            if any(abs(x - y) > 1e-3 * size for x, y in zip(before[place], after[place])):
+                told = "the model's answer at a place changes when the text after it changes"
+                raise console.Failed(f"{told}, so it sees the future: tito test 12 13")
+
+
+def _logits(model, rows):
+    """The logits (B, T, V) as lists; shorter rows are filled up with the token 0."""
+    longest = max(map(len, rows))
+    return model(tensor([row + [0] * (longest - len(row)) for row in rows])).tolist()
 
 
 class NGram:

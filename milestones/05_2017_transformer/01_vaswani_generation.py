@@ -188,9 +188,8 @@ def main():
         f"\ntrained for {seconds:.0f} s; mean loss of the last epoch {mean:.3f} per character, "
         "while it was learning them"
     )
-    batches = [padded(samples[start : start + 32]) for start in range(0, len(samples), 32)]
     with tinytorch.no_grad():
-        final = runs.plain_loss(model, batches, IGNORE)
+        final = runs.plain_loss(model, [tokenizer.encode(text) for text in texts], 32)
     worse = max(final, mean)  # the first measured in plain Python, the other while learning
     passed = worse < THRESHOLD
     what = "loss (the worse of the last epoch's and that of all pairs)"

@@ -76,7 +76,8 @@ def main():
     tokenizer = CharTokenizer(text)
     console.lossless(tokenizer, [text])
     folder = runs.folder_of(flags, "step1_quick_validation", text)
-    inputs, targets = next_token_windows(tokenizer.encode(text), flags.context, stride=1)
+    ids = tokenizer.encode(text)
+    inputs, targets = next_token_windows(ids, flags.context, stride=1)
     loader = DataLoader(TensorDataset(inputs, targets), flags.batch_size, shuffle=True)
     flags.steps = runs.steps(flags, len(text))
 
@@ -105,8 +106,9 @@ def main():
     written = continued(model, tokenizer, flags.prompt, WRITTEN)
     print(f"\ntrained for {seconds:.1f} s; the model goes on:\n    {written}")
     right = right_characters(written, flags.prompt)
+    judged = runs.windows(ids[: flags.context + flags.batch_size], flags.context, stride=1)
     with tinytorch.no_grad():
-        loss = runs.plain_loss(model, [(inputs[: flags.batch_size], targets[: flags.batch_size])])
+        loss = runs.plain_loss(model, judged, flags.batch_size)
     code = console.verdict("loss", loss, THRESHOLD, loss < THRESHOLD, unit="")
     code |= console.verdict(
         f"of {WRITTEN} characters the pattern's own", right / WRITTEN, 1, right == WRITTEN

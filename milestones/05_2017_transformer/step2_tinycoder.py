@@ -318,9 +318,9 @@ def new_trainer(model, loader, flags, folder):
 def losses(model, counting, tokenizer, prompts, flags):
     """Nats per token of the held-out functions: of the model, and of the one that counts."""
     ids = tokenizer.encode("".join(f"{BEFORE}{head}\n{body}\n" for head, body in prompts.items()))
-    windows = next_token_windows(ids, min(flags.context, len(ids) - 1))
+    windows = runs.windows(ids, min(flags.context, len(ids) - 1))
     with tinytorch.no_grad():
-        loss = runs.plain_loss(model, DataLoader(TensorDataset(*windows), flags.batch_size))
+        loss = runs.plain_loss(model, windows, flags.batch_size)
     return loss, counting.loss(ids)
 
 

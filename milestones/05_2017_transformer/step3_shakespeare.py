@@ -133,7 +133,7 @@ def checked_prompt(prompt, tokenizer):
 def judged(model, unknown, counted, is_shakespeare, flags):
     """The verdict: the loss on all held-out windows, computed in plain Python."""
     with tinytorch.no_grad():
-        loss = runs.plain_loss(model, batches(unknown, flags))
+        loss = runs.plain_loss(model, runs.windows(unknown, flags.context), flags.batch_size)
     print(f"a model that counts three characters: {counted:.3f} nats per character")
     threshold = THRESHOLD if is_shakespeare else counted
     return console.verdict("validation loss", loss, threshold, loss <= threshold, unit="")

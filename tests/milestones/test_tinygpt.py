@@ -4,6 +4,7 @@ The long trainings are slow tests. Tiny Shakespeare is not committed: the test t
 TINYSHAKESPEARE, the path of the file, or what the script has fetched before.
 """
 
+import argparse
 import ast
 import importlib.util
 import json
@@ -280,6 +281,18 @@ def test_a_text_of_ones_own_must_beat_the_counting_model(song, tmp_path):
     counted = float(out.split("three characters: ")[1].split(" ")[0])
     loss, threshold = re.search(r"validation loss ([\d.]+), threshold ([\d.]+)", out).groups()
     assert float(loss) < counted == pytest.approx(float(threshold), abs=1e-3)
+
+
+def test_the_judge_cuts_its_own_windows(capsys):
+    """Targets that are the inputs, or batches that are left out, would make a loss look good."""
+    script, flags = loaded(STEP3), argparse.Namespace(context=8, batch_size=2)
+    tinytorch.manual_seed(0)
+    model, ids, told = GPT(5, 8, 2, 1, 8), [n * n % 5 for n in range(50)], []
+    for _ in range(2):
+        script.judged(model, ids, 2.0, False, flags)
+        told.append(capsys.readouterr().out)
+        script.next_token_windows = script.DataLoader = None  # the learner's, whatever they give
+    assert "validation loss " in told[0] and told[0] == told[1]
 
 
 NO_DATA = {
