@@ -22,6 +22,7 @@ MOST = 1e38  # what a flag may be: float32 ends soon after
 ROOM = 16e9  # bytes that a training may take
 PICTURES = (".png", ".svg", ".pdf")
 TIME_WAS_UP = "The time was up before the last step: try a larger --max-seconds."
+VERDICTS = []  # the exit codes of the verdicts that were printed, in order
 
 
 class Refusal(Exception):
@@ -150,7 +151,7 @@ def parser(description):
     class Formatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
         pass
 
-    return _Parser(description=description, formatter_class=Formatter)
+    return _Parser(description=description, formatter_class=Formatter, allow_abbrev=False)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -238,7 +239,6 @@ def add_text_flags(flags, presets, *, steps, batch_size, lr, prompt, temperature
     place.add_argument("--resume", metavar="FOLDER", help="go on with the run that is kept there")
     words = "steps between two checkpoints"
     flags.add_argument("--save-every", type=whole, default=100, metavar="STEPS", help=words)
-    flags.allow_abbrev = False  # so that `text_flags` reads each flag as this parser does
 
 
 def _preset_words(values):
@@ -446,11 +446,15 @@ def table(headings, rows):
 
 
 def verdict(what, value, threshold, passed, unit="%"):
-    """Print what was measured beside its threshold; returns the exit code, 0 or 1."""
+    """Print what was measured beside its threshold; returns the exit code, 0 or 1.
+
+    It joins VERDICTS: without one, tito records nothing.
+    """
     measured = (
         f"{value:.1%}, threshold {threshold:.0%}"
         if unit == "%"
         else (f"{value:.3f}{unit}, threshold {threshold:g}{unit}")
     )
     print(f"\n{'PASSED' if passed else 'FAILED'}: {what} {measured}")
-    return 0 if passed else 1
+    VERDICTS.append(0 if passed else 1)
+    return VERDICTS[-1]

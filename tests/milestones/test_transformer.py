@@ -150,6 +150,7 @@ BAD = {
     "--batch-size, or --context where it is a flag": ("--batch-size", 10**9),
     "'-1' is not a whole number of at least 0": ("--seed", -1),
     "unrecognized arguments: --epoch-count": ("--epoch-count", 3),
+    "unrecognized arguments: --hel": ("--hel",),
 }
 
 

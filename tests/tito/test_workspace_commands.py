@@ -700,6 +700,20 @@ def test_a_milestone_that_the_learners_code_ended_is_not(desk, leave):
     assert as_json(desk, "status")[1]["milestones"] == {}
 
 
+def test_a_milestone_without_a_verdict_is_not(desk):
+    """It ended well, as with a flag that shows its help, and judged nothing."""
+    desk.course.write("tinytorch/console.py", "VERDICTS = []\n")
+    script = '"""Proof."""\n\nimport sys\n\nfrom tinytorch import console\n\n'
+    for root in (desk.root, desk.course.root):
+        path = root / "milestones/05_2017_toy/00_toy_proof.py"
+        path.write_text(f"{script}console.VERDICTS += sys.argv[1:]\n", encoding="utf-8")
+    code, out, _ = desk.tito("milestone", "run", "proof")
+    assert code == 1 and "not recorded: it ended before its verdict" in out
+    assert desk.tito("milestone", "run", "proof", "--help")[:2] == (0, "")
+    assert as_json(desk, "status")[1]["milestones"] == {}
+    assert desk.tito("milestone", "run", "proof", "0")[1] == "recorded: 00_toy_proof\n"
+
+
 def test_a_milestone_says_what_is_stale(desk):
     desk.answer("tensor.double", "return 2 * x")
     out = desk.tito("milestone", "run", "proof")[1]

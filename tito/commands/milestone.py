@@ -36,12 +36,13 @@ def run(args):
     _say_open(found, open_ones)
     code, ended = runner.script(script, flags, found)
     _say_open(found, open_ones)
-    if code == 0 and not ended:
+    if code or {"-h", "--help"} & set(flags):
+        return code
+    if not ended:
         report.say("not recorded: it ended before its verdict; does your code call exit()?")
         return 1
-    if code == 0:
-        _record(found, script, flags)
-    return code
+    _record(found, script, flags)
+    return 0
 
 
 def _say_open(found, open_ones):
@@ -58,8 +59,6 @@ def _say_open(found, open_ones):
 def _record(found, script, flags):
     """Remember a verdict that passed, if it was the course's own script that gave it."""
     own = found.reference.root / script.relative_to(found.root)
-    if {"-h", "--help"} & set(flags):
-        return
     if not own.is_file() or own.read_text("utf-8") != script.read_text("utf-8", "replace"):
         report.say(f"not recorded: {found.relative(script)} is not the course's own script")
         return

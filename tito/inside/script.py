@@ -1,7 +1,7 @@
 """Run a script as Python itself would, and tell whether it came to an end of its own.
 
 `python script.py PATH FLAGS...`: an exit code says nothing if a learner's function called `exit()`
-half-way, so the end is told only if none of their code asked for it.
+half-way, so the end is told only if none of their code asked for it, and the script gave a verdict.
 """
 
 import runpy
@@ -20,7 +20,7 @@ def run(path, flags):
         runpy.run_path(path, run_name="__main__")
     except SystemExit as stop:
         if not _learners(stop):
-            tell(finished=stop.code or 0)
+            _tell_end(stop.code or 0)
         raise
     except Exception as error:
         trace = error.__traceback__
@@ -30,7 +30,14 @@ def run(path, flags):
         sys.excepthook(type(error), error.with_traceback(trace), trace)
         print(tracebacks.hint(whole).lstrip(), file=sys.stderr, end="")
         sys.exit(1)
-    tell(finished=0)
+    _tell_end(0)
+
+
+def _tell_end(code):
+    """Tell the exit code; not of a script that could have printed a verdict, and has not."""
+    console = sys.modules.get("tinytorch.console")
+    if console is None or console.VERDICTS:
+        tell(finished=code)
 
 
 def _learners(stop):
