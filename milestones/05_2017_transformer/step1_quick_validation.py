@@ -13,6 +13,7 @@ without a single wrong character.
 """
 
 import functools
+from os.path import commonprefix
 
 import tinytorch
 from tinytorch import console, runs
@@ -38,12 +39,13 @@ def continued(model, tokenizer, prompt, count, temperature=0.0, seed=0):
 
 
 def right_characters(text, prompt):
-    """How many characters after the prompt follow the pattern, up to the first wrong one."""
-    start = (PATTERN * 2).find(prompt[-len(PATTERN) :]) + len(prompt[-len(PATTERN) :])
-    for place, character in enumerate(text[len(prompt) :]):
-        if character != PATTERN[(start + place) % len(PATTERN)]:
-            return place
-    return len(text) - len(prompt)
+    """How many characters after the prompt follow the pattern, up to the first wrong one.
+
+    Where the pattern holds the prompt at several places, it may go on from any of them.
+    """
+    pattern = PATTERN * (len(text) // len(PATTERN) + 2)
+    alike = [len(commonprefix([text, pattern[n:]])) for n in range(len(PATTERN))]
+    return max(0, max(alike) - len(prompt))
 
 
 def read_flags():

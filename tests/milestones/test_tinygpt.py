@@ -104,6 +104,7 @@ def test_wrong_characters_are_counted_from_the_prompt_on():
     assert right("hello worxd hello", "hello ") == 3
     assert right("o world", "o ") == 5
     assert right("l wor", "l ") == 0
+    assert [right(text, "l") for text in ("lo wor", "ld hel", "llo wx", "lhell")] == [5, 5, 4, 0]
 
 
 @pytest.mark.parametrize("script", QUICK)
