@@ -22,6 +22,7 @@ MOST = 1e38  # what a flag may be: float32 ends soon after
 ROOM = 16e9  # bytes that a training may take
 PICTURES = (".png", ".svg", ".pdf")
 TIME_WAS_UP = "The time was up before the last step: try a larger --max-seconds."
+FOLDERS = []  # of the run that a script keeps, see `runs`
 VERDICTS = []  # the exit codes of the verdicts that were printed, in order
 
 
@@ -38,6 +39,14 @@ class Diverged(Failed):
 
 
 STOPPED = "stopped: nothing is saved, and there is no verdict"
+
+
+def stopped():
+    """What is left after Ctrl-C, in one sentence."""
+    if VERDICTS:
+        return "stopped after the verdict"
+    kept = [folder for folder in FOLDERS if any(Path(folder).glob("*.safetensors"))]
+    return f"stopped: no verdict; go on with --resume {kept[0]}" if kept else STOPPED
 
 
 def without_numpy():
@@ -62,7 +71,7 @@ def _is_without_numpy(error):
 def _while_importing(kind, error, trace):
     """Ctrl-C before `run` is reached: the script is still reading its modules."""
     if issubclass(kind, KeyboardInterrupt) and not hasattr(sys, "ps1"):  # not in a REPL
-        print(f"\n{STOPPED}", file=sys.stderr, flush=True)
+        print("\nstopped", file=sys.stderr, flush=True)
         os._exit(INTERRUPTED)
     if _is_without_numpy(error):
         print(f"{_program()}: {without_numpy()}", file=sys.stderr)
@@ -85,7 +94,7 @@ def run(main):
         code = main()
         sys.stdout.flush()
     except KeyboardInterrupt as stop:
-        print(f"\n{str(stop) or STOPPED}", file=sys.stderr)
+        print(f"\n{str(stop) or stopped()}", file=sys.stderr)
         code = INTERRUPTED
     except Refusal as refusal:
         print(f"{name}: {refusal}", file=sys.stderr)

@@ -19,6 +19,7 @@ from .layers import Dropout
 from .tensor import tensor
 
 SETTINGS = "settings.json"
+CHECKPOINTS = ("last.safetensors", "best.safetensors")  # the one to go on from comes first
 NOT_KEPT = ("preset", "save", "resume")  # flags that say nothing about the run itself
 
 
@@ -37,10 +38,17 @@ def settings(folder):
         raise console.Refusal(f"--resume: {told}") from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise console.Refusal(f"--resume: {path} cannot be read: {error}") from None
-    if not (path.parent / "last.safetensors").is_file():
+    if not checkpoint(folder):
         told = f"{folder} holds no checkpoint yet: start again with --save {folder}"
         raise console.Refusal(f"--resume: {told}")
+    console.FOLDERS.append(folder)
     return flags
+
+
+def checkpoint(folder):
+    """The checkpoint of a run to go on from; None if it has none yet."""
+    paths = [Path(folder, name) for name in CHECKPOINTS]
+    return next((path for path in paths if path.is_file()), None)
 
 
 def folder_of(flags, script, text):
@@ -59,7 +67,7 @@ def folder_of(flags, script, text):
         return None
     path, own = Path(folder) / SETTINGS, {"script": script, "text": digest(text.encode("utf-8"))}
     if flags.save:
-        if (path.parent / "last.safetensors").exists():
+        if checkpoint(folder):
             told = f"{folder} holds a run: go on with --resume {folder}, or take another folder"
             raise console.Refusal(f"--save: {told}")
         kept = {name: value for name, value in vars(flags).items() if name not in NOT_KEPT}
@@ -69,6 +77,7 @@ def folder_of(flags, script, text):
         except OSError as error:
             told = f"nothing can be written in {folder} ({error.strerror})"
             raise console.Refusal(f"--save: {told}") from None
+        console.FOLDERS.append(folder)
         return path.parent
     kept = json.loads(path.read_text(encoding="utf-8"))
     if kept.get("script") != script:
@@ -105,7 +114,7 @@ def fit(trainer, flags, sample):
     every = math.ceil(flags.steps / 5)
     if flags.resume:
         try:
-            trainer.resume()
+            trainer.resume(checkpoint(flags.resume))
         except ValueError as error:
             raise console.Refusal(f"--resume: {error}") from None
         print(f"going on after step {trainer.step:,} of {flags.steps:,}")
@@ -169,11 +178,6 @@ def _fitted(trainer, steps, report, **more):
     except OSError as error:
         told = f"the checkpoint cannot be written: {error.strerror or error}"
         raise console.Failed(told) from None
-    except KeyboardInterrupt:
-        if trainer.folder and (trainer.folder / "last.safetensors").is_file():
-            told = f"stopped: no verdict; go on with --resume {trainer.folder}"
-            raise KeyboardInterrupt(told) from None
-        raise
 
 
 # -- memory

@@ -190,13 +190,13 @@ def topic_kept(model, tokenizer, topics):
 
 
 def chat(model, tokenizer):
-    """Talk to the model until an empty line or the end of the input."""
+    """Talk to the model until an empty line, Ctrl-C or the end of the input."""
     print("\nAsk about TinyTalks, such as: What is a camel? An empty line ends the chat.")
     conversation = Conversation(model, tokenizer)
     while True:
         try:
             question = input("Q: ").strip()
-        except EOFError:
+        except (EOFError, KeyboardInterrupt):
             return
         if not question:
             return

@@ -22,7 +22,7 @@ import pytest
 from test_transformer import FOLDER, environment, listen_to_ctrl_c, run
 
 import tinytorch
-from tinytorch import download, runs
+from tinytorch import console, download, runs
 from tinytorch.training import save_safetensors
 from tinytorch.transformers import GPT, generate_text
 
@@ -518,6 +518,40 @@ def test_ctrl_c_ends_cleanly(script, saved, song, tmp_path):
     assert process.returncode == 130
     told = f"stopped: no verdict; go on with --resume {tmp_path / 'run'}"
     assert err.strip() == (told if saved else "stopped: nothing is saved, and there is no verdict")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a signal cannot be sent to one process there")
+def test_a_run_goes_on_from_its_best_checkpoint_where_there_is_no_last_one(song, tmp_path):
+    """Ctrl-C between the first evaluation and the first --save-every."""
+    words = [*TINY, "--steps=2000", "--save-every=2000", "--save=run", *data(STEP3, song)]
+    with subprocess.Popen(
+        [sys.executable, "-u", str(FOLDER / STEP3), *map(str, words)],
+        cwd=tmp_path,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=listen_to_ctrl_c,
+    ) as process:
+        next(line for line in process.stdout if line.startswith("step 400: validation loss"))
+        process.send_signal(signal.SIGINT)
+        assert process.stderr.read() == "\nstopped: no verdict; go on with --resume run\n"
+    code, _, err = run(STEP3, *words, cwd=tmp_path)
+    assert code == 2 and "run holds a run: go on with --resume run" in err
+    code, out, err = run(STEP3, "--resume=run", "--max-seconds=0", cwd=tmp_path)
+    assert (code, err) == (1, "") and "going on after step 400 of 2,000" in out
+
+
+def test_what_is_left_after_ctrl_c_is_said(tmp_path, monkeypatch):
+    monkeypatch.setattr(console, "FOLDERS", [])
+    monkeypatch.setattr(console, "VERDICTS", [])
+    assert console.stopped() == "stopped: nothing is saved, and there is no verdict"
+    console.FOLDERS.append(tmp_path)
+    assert console.stopped() == "stopped: nothing is saved, and there is no verdict"
+    (tmp_path / "best.safetensors").touch()
+    assert console.stopped() == f"stopped: no verdict; go on with --resume {tmp_path}"
+    console.VERDICTS.append(1)
+    assert console.stopped() == "stopped after the verdict"
 
 
 def test_ctrl_c_before_the_script_has_begun(tmp_path):

@@ -135,6 +135,22 @@ def test_a_chat_ends_with_an_empty_line_and_survives_unknown_characters():
     assert "Traceback" not in done.stdout
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="a signal cannot be sent to one process there")
+def test_ctrl_c_ends_a_chat_and_leaves_the_verdict():
+    with subprocess.Popen(
+        [sys.executable, "-u", FOLDER / DIALOGUE, *SMALL, "--chat"],
+        env=environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=listen_to_ctrl_c,
+    ) as process:
+        next(line for line in process.stdout if b"ends the chat" in line)
+        time.sleep(0.3)
+        process.send_signal(signal.SIGINT)
+        assert (process.wait(60), process.stderr.read()) == (1, b"")
+
+
 # -- bad input
 BAD = {
     "30 cannot be divided among --num-heads 4": ("--embed-dim", 30),
