@@ -63,6 +63,9 @@ def read_text(flags):
     except UnicodeDecodeError as error:
         told = f"{path} is no text in UTF-8: byte {error.start} fits nowhere"
         raise console.Refusal(f"--data: {told}: save it as UTF-8") from None
+    if len(set(text)) == 1:
+        told = f"{path} holds nothing but {text[0]!r}, and there is nothing to learn in that"
+        raise console.Refusal(f"--data: {told}: take another text")
     least = round((flags.context + 1) / HELD_OUT) + 10
     if len(text) < least:
         told = f"{path} has {len(text):,} characters, and at least {least:,} are needed"
@@ -136,7 +139,8 @@ def judged(model, unknown, counted, is_shakespeare, flags):
         loss = runs.plain_loss(model, runs.windows(unknown, flags.context), flags.batch_size)
     print(f"a model that counts three characters: {counted:.3f} nats per character")
     threshold = THRESHOLD if is_shakespeare else counted
-    return console.verdict("validation loss", loss, threshold, loss <= threshold, unit="")
+    passed = loss <= THRESHOLD if is_shakespeare else loss < counted
+    return console.verdict("validation loss", loss, threshold, passed, unit="")
 
 
 def main():

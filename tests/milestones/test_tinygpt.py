@@ -301,6 +301,7 @@ NO_DATA = {
     "is no text in UTF-8: byte 3 fits nowhere": b"abc\xff" * 1000,
     "has 30 characters, and at least": b"abc" * 10,
     "has 0 characters, and at least": b"",
+    "holds nothing but 'a', and there is nothing to learn in that": b"a" * 20_000,
 }
 
 
