@@ -172,6 +172,29 @@ def test_a_loss_that_is_no_number_is_said_in_the_words_of_a_script():
         runs.fit_epochs(trainer, 50, 100, lambda epoch: [])
 
 
+@pytest.mark.parametrize(("folder", "number"), [(None, 28), ("run", 32)])
+def test_an_error_of_what_is_printed_is_none_of_the_checkpoint(folder, number, tmp_path):
+    """No space left where nothing is kept; and nobody who reads on."""
+    trainer = toy(folder=folder and tmp_path / folder)
+
+    def say(epoch):
+        raise OSError(number, "told")
+
+    with pytest.raises(OSError, match="told"):
+        runs.fit_epochs(trainer, 6, 100, say)
+
+
+def test_a_run_that_cannot_be_written_is_not_gone_on_with(tmp_path):
+    trainer, flags = toy(folder=tmp_path), argparse.Namespace(steps=6, resume=str(tmp_path))
+
+    def resume(path):
+        raise OSError(30, "Read-only file system")
+
+    trainer.resume = resume
+    with pytest.raises(console.Refusal, match="cannot be read and written .Read-only file system"):
+        runs.fit(trainer, flags, list)
+
+
 def test_steps_from_epochs():
     flags = argparse.Namespace(steps=7, epochs=None, batch_size=4, context=16)
     assert runs.steps(flags, 6400) == 7

@@ -210,7 +210,8 @@ def checked_flags(flags, arguments=None):
     return values
 
 
-CHANGEABLE = ("prompt", "temperature", "max_seconds", "save_every")  # when a run goes on
+# when a run goes on; the text itself must stay the same, wherever it is
+CHANGEABLE = ("prompt", "temperature", "max_seconds", "save_every", "data", "url")
 SIZES = ("embed_dim", "num_heads", "num_layers", "context")
 PRESETS = {
     "default": {"embed_dim": 128, "num_heads": 8, "num_layers": 4, "context": 128},

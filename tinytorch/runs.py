@@ -7,6 +7,7 @@ the end know nothing of the library: a loss in plain Python, and a model that on
 
 import json
 import math
+import os
 import tracemalloc
 from collections import Counter
 from pathlib import Path
@@ -24,25 +25,34 @@ NOT_KEPT = ("preset", "save", "resume")  # flags that say nothing about the run 
 
 
 # -- a run in a folder
-def settings(folder):
-    """The flags of the run that is kept in a folder, to go on with.
+def settings(folder, script):
+    """The flags of the run of a script that is kept in a folder, to go on with.
 
     Raises:
         console.Refusal: there is no such run.
     """
+    kept = _kept(folder)
+    if kept.get("script") != script:
+        told = f"the run in {folder} is one of {kept.get('script')}, not of {script}"
+        raise console.Refusal(f"--resume: {told}")
+    if not checkpoint(folder):
+        told = f"{folder} holds no checkpoint yet: start again with --save {folder}"
+        raise console.Refusal(f"--resume: {told}")
+    console.FOLDERS.append(folder)
+    return kept["flags"]
+
+
+def _kept(folder):
+    """What `settings.json` says: script, text and flags."""
     path = Path(folder) / SETTINGS
     try:
-        flags = dict(json.loads(path.read_text(encoding="utf-8"))["flags"])
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        return {**kept, "flags": dict(kept["flags"])}
     except FileNotFoundError:
         told = f"{folder} holds no run: start one with --save {folder}"
         raise console.Refusal(f"--resume: {told}") from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise console.Refusal(f"--resume: {path} cannot be read: {error}") from None
-    if not checkpoint(folder):
-        told = f"{folder} holds no checkpoint yet: start again with --save {folder}"
-        raise console.Refusal(f"--resume: {told}")
-    console.FOLDERS.append(folder)
-    return flags
 
 
 def checkpoint(folder):
@@ -60,32 +70,55 @@ def folder_of(flags, script, text):
         text: all that the run learns from; it must be the same when it goes on.
 
     Raises:
-        console.Refusal: there is another run already, or the run is another script's or text's.
+        console.Refusal: there is another run already, or the run learnt from another text.
     """
-    folder = flags.save or flags.resume
-    if not folder:
+    name, flag = flags.save or flags.resume, "--save" if flags.save else "--resume"
+    if not name:
         return None
-    path, own = Path(folder) / SETTINGS, {"script": script, "text": digest(text.encode("utf-8"))}
-    if flags.save:
-        if checkpoint(folder):
-            told = f"{folder} holds a run: go on with --resume {folder}, or take another folder"
-            raise console.Refusal(f"--save: {told}")
-        kept = {name: value for name, value in vars(flags).items() if name not in NOT_KEPT}
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps({**own, "flags": kept}, indent=1), encoding="utf-8")
-        except OSError as error:
-            told = f"nothing can be written in {folder} ({error.strerror})"
-            raise console.Refusal(f"--save: {told}") from None
-        console.FOLDERS.append(folder)
-        return path.parent
-    kept = json.loads(path.read_text(encoding="utf-8"))
-    if kept.get("script") != script:
-        told = f"the run in {folder} is one of {kept.get('script')}, not of {script}"
-        raise console.Refusal(f"--resume: {told}")
-    if kept.get("text") != own["text"]:
-        raise console.Refusal(f"--resume: the run in {folder} learnt from another text than this")
-    return path.parent
+    folder, text = Path(name), digest(text.encode("utf-8"))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not _taken(folder):
+            told = f"a run in {name} is going on: wait for its end, or take another folder"
+            raise console.Refusal(f"{flag}: {told}")
+        if flags.save:
+            _begin(folder, script, text, flags)
+    except OSError as error:
+        told = f"nothing can be written in {name} ({error.strerror})"
+        raise console.Refusal(f"{flag}: {told}") from None
+    if _kept(name).get("text") != text:
+        raise console.Refusal(f"--resume: the run in {name} learnt from another text than this")
+    console.FOLDERS.append(name)
+    return folder
+
+
+def _begin(folder, script, text, flags):
+    """Write the settings of a new run."""
+    if checkpoint(folder):
+        told = f"{folder} holds a run: go on with --resume {folder}, or take another folder"
+        raise console.Refusal(f"--save: {told}")
+    own = {name: value for name, value in vars(flags).items() if name not in NOT_KEPT}
+    kept = json.dumps({"script": script, "text": text, "flags": own}, indent=1)
+    (folder / SETTINGS).write_text(kept, encoding="utf-8")
+
+
+def _taken(folder):
+    """Lock a folder until this process ends, however it ends; False if another one has it."""
+    file = os.open(folder / "lock", os.O_RDWR | os.O_CREAT)  # never closed by hand
+    try:
+        if os.name == "nt":
+            import msvcrt
+
+            msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        return False
+    except OSError:  # a file system without locks
+        pass
+    return True
 
 
 def steps(flags, tokens):
@@ -117,6 +150,9 @@ def fit(trainer, flags, sample):
             trainer.resume(checkpoint(flags.resume))
         except ValueError as error:
             raise console.Refusal(f"--resume: {error}") from None
+        except OSError as error:  # the journal is written anew
+            told = f"the run in {flags.resume} cannot be read and written ({error.strerror})"
+            raise console.Refusal(f"--resume: {told}") from None
         print(f"going on after step {trainer.step:,} of {flags.steps:,}")
     with console.Progress(flags.steps, done=trainer.step) as progress:
 
@@ -176,6 +212,8 @@ def _fitted(trainer, steps, report, **more):
         told = f"the loss is no number any more after {trainer.step} steps"
         raise console.Diverged(told) from None
     except OSError as error:
+        if not trainer.folder or isinstance(error, BrokenPipeError):
+            raise  # it is about what is printed
         told = f"the checkpoint cannot be written: {error.strerror or error}"
         raise console.Failed(told) from None
 

@@ -24,6 +24,7 @@ from tinytorch.tokenization import CharTokenizer, next_token_windows
 from tinytorch.training import Trainer, decay_groups
 from tinytorch.transformers import GPT
 
+NAME = "step1_quick_validation"
 PATTERN = "hello world "
 WRITTEN = 100  # characters that must follow the pattern
 THRESHOLD = 0.1  # nats per character
@@ -59,7 +60,8 @@ def read_flags():
         prompt="hello ",
         temperature=0.0,
     )
-    return console.text_flags(flags, console.PRESETS, runs.settings)
+    kept = functools.partial(runs.settings, script=NAME)
+    return console.text_flags(flags, console.PRESETS, kept)
 
 
 def checked_prompt(prompt):
@@ -77,7 +79,7 @@ def main():
     text = PATTERN * max(100, 2 * flags.context * flags.batch_size // len(PATTERN))
     tokenizer = CharTokenizer(text)
     console.lossless(tokenizer, [text])
-    folder = runs.folder_of(flags, "step1_quick_validation", text)
+    folder = runs.folder_of(flags, NAME, text)
     ids = tokenizer.encode(text)
     inputs, targets = next_token_windows(ids, flags.context, stride=1)
     loader = DataLoader(TensorDataset(inputs, targets), flags.batch_size, shuffle=True)

@@ -58,6 +58,7 @@ from tinytorch.tokenization import BPETokenizer, next_token_windows
 from tinytorch.training import Trainer, decay_groups
 from tinytorch.transformers import GPT, beam_search
 
+NAME = "step2_tinycoder"
 MERGES = 500  # byte pairs to learn
 SIGNS = [blank + sign for blank in ("", " ") for sign in "()[]{}'"]  # each a token of its own
 DROPOUT = 0.1  # the text is short: without it the model learns by heart
@@ -286,7 +287,8 @@ def read_flags():
         prompt="def forward(self, x):",
         temperature=0.0,
     )
-    return console.text_flags(flags, console.PRESETS, runs.settings)
+    kept = functools.partial(runs.settings, script=NAME)
+    return console.text_flags(flags, console.PRESETS, kept)
 
 
 def batches(ids, tokenizer, flags):
@@ -373,7 +375,7 @@ def main():
     prompts = prompts_of(held, text)
     if len(prompts) < LEAST:
         raise console.Failed(f"only {len(prompts)} prompts are left, and {LEAST} are needed")
-    folder = runs.folder_of(flags, "step2_tinycoder", text)
+    folder = runs.folder_of(flags, NAME, text)
     tokenizer = tokenizer_of(text)
     ids = tokenizer.encode(text)
     flags.steps = runs.steps(flags, len(ids))

@@ -15,9 +15,9 @@ The threshold is 2.0; what is below it was learnt from further back than two cha
     python step3_shakespeare.py --save run             and, after Ctrl-C: --resume run
 """
 
+import argparse
 import functools
 import time
-from argparse import BooleanOptionalAction
 from pathlib import Path
 
 import tinytorch
@@ -29,6 +29,7 @@ from tinytorch.tokenization import CharTokenizer, next_token_windows
 from tinytorch.training import Trainer, decay_groups
 from tinytorch.transformers import GPT
 
+NAME = "step3_shakespeare"
 HELD_OUT = 0.1  # the last share of the text, which is only measured
 THRESHOLD = 2.0  # nats per character of Tiny Shakespeare's held-out part
 GLANCE = 20_000  # held-out characters measured while training; at the end it is all of them
@@ -107,11 +108,19 @@ def new_trainer(model, known, unknown, flags, folder):
     )
 
 
+def named_file(name):
+    """The name of a file, which is not empty."""
+    if not name:
+        raise argparse.ArgumentTypeError("the name of the FILE is empty")
+    return name
+
+
 def read_flags():
     flags = console.parser(__doc__)
-    flags.add_argument("--data", metavar="FILE", help="a text in UTF-8 to learn from instead")
+    words = "a text in UTF-8 to learn from instead"
+    flags.add_argument("--data", metavar="FILE", type=named_file, help=words)
     words = "numbers that the Linear layers add"
-    flags.add_argument("--bias", action=BooleanOptionalAction, default=True, help=words)
+    flags.add_argument("--bias", action=argparse.BooleanOptionalAction, default=True, help=words)
     flags.add_argument("--url", help="another address of the same file, such as a mirror")
     console.add_text_flags(
         flags,
@@ -122,7 +131,10 @@ def read_flags():
         prompt="To be or not to be,",
         temperature=0.8,
     )
-    return console.text_flags(flags, PRESETS, runs.settings)
+    kept = functools.partial(runs.settings, script=NAME)
+    values = console.text_flags(flags, PRESETS, kept)
+    values.data = values.data and str(Path(values.data).absolute())  # found from anywhere later
+    return values
 
 
 def checked_prompt(prompt, tokenizer):
@@ -151,7 +163,7 @@ def main():
     tokenizer = CharTokenizer(text)
     console.lossless(tokenizer, [text])
     checked_prompt(flags.prompt, tokenizer)
-    folder = runs.folder_of(flags, "step3_shakespeare", text)
+    folder = runs.folder_of(flags, NAME, text)
     ids = tokenizer.encode(text)
     cut = int(len(ids) * (1 - HELD_OUT))
     known, unknown = ids[:cut], ids[cut:]

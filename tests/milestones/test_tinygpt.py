@@ -321,6 +321,11 @@ def test_a_device_that_never_ends_is_no_text():
     assert (code, out) == (2, "") and "is a device" in err and err.count("\n") == 1
 
 
+def test_the_empty_name_is_no_file():
+    code, out, err = run(STEP3, "--data", "")
+    assert (code, out) == (2, "") and "the name of the FILE is empty" in err
+
+
 def test_without_network_and_data_there_is_one_sentence(tmp_path, monkeypatch):
     monkeypatch.setenv("TINYTORCH_CACHE", str(tmp_path))
     code, out, err = run(STEP3, "--url", "http://127.0.0.1:9/input.txt")
@@ -425,8 +430,9 @@ def test_what_a_kept_run_refuses(sentence, kept, tmp_path):
 
 
 def test_a_run_of_another_script_or_text_is_refused(kept, song, tmp_path):
-    code, _, err = run(STEP3, "--resume", kept, "--data", song, "--prompt", "Row")
-    assert code == 2 and err.count("\n") == 1
+    code, out, err = run(STEP3, "--resume", kept, "--url=http://127.0.0.1:9/x")
+    assert (code, out) == (2, "") and err.count("\n") == 1
+    assert "is one of step1_quick_validation, not of step3_shakespeare" in err
     folder = tmp_path / "run"
     run(STEP3, *SHORT, *data(STEP3, song), "--save", folder)
     song.write_text(SONG + "Life is but a dream.", encoding="utf-8")
@@ -446,6 +452,33 @@ def test_what_to_try_when_the_time_was_up(script, song, tmp_path):
     code, out, err = run(script, *TINY, "--max-seconds=0", *data(script, song), cwd=tmp_path)
     assert (code, err) == (1, "")
     assert out.endswith("The time was up before the last step: try a larger --max-seconds.\n")
+
+
+@pytest.mark.parametrize(
+    ("flag", "every", "file"),
+    [("--save", 10**6, "settings.json"), ("--resume", 1, "last.safetensors")],
+)
+def test_two_runs_cannot_share_a_folder(flag, every, file, tmp_path):
+    """A second one before the first checkpoint, or beside a run that goes on."""
+    words = [FOLDER / STEP1, *TINY, "--steps=1000000", f"--save-every={every}", "--save=run"]
+    more = {"cwd": tmp_path, "env": environment(), "stdout": subprocess.DEVNULL}
+    with subprocess.Popen([sys.executable, *map(str, words)], **more) as process:
+        while process.poll() is None and not (tmp_path / "run" / file).is_file():
+            time.sleep(0.01)
+        code, out, err = run(STEP1, flag, "run", "--max-seconds=0", cwd=tmp_path)
+        process.kill()
+    assert (code, out) == (2, "") and "a run in run is going on: wait for its end" in err
+    code, _, err = run(STEP1, flag, "run", *TINY, "--max-seconds=0", cwd=tmp_path)
+    assert (code, err) == (1, "")
+
+
+def test_a_run_with_a_text_of_ones_own_goes_on_from_anywhere(song, tmp_path):
+    run(STEP3, *SHORT, "--data=song.txt", "--prompt=Row", "--save=run", cwd=tmp_path)
+    code, out, err = run(STEP3, "--resume", tmp_path / "run")
+    assert (code, err) == (1, "") and "going on after step 10 of 10" in out
+    moved = song.rename(tmp_path / "moved.txt")
+    code, out, err = run(STEP3, "--resume", tmp_path / "run", "--data", moved)
+    assert (code, err) == (1, "") and "going on after step 10 of 10" in out
 
 
 # -- flags
