@@ -86,9 +86,7 @@ if sys.excepthook is sys.__excepthook__ and getattr(sys.modules["__main__"], "__
 
 def run(main):
     """Run a script's `main()` and leave with its exit code; no traceback for a user's mistake."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")  # a cp1252 console cannot print everything
+    _open_streams()
     name = _program()
     try:
         code = main()
@@ -120,6 +118,15 @@ def run(main):
     except OSError:  # the pipe, or the disk behind it, takes no more: that has been said
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(code)
+
+
+def _open_streams():
+    """Streams that were closed lead nowhere; what a stream cannot code becomes a question mark."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 - as long as the script
+        if hasattr(getattr(sys, name), "reconfigure"):
+            getattr(sys, name).reconfigure(errors="replace")
 
 
 def _cut(error):
@@ -268,6 +275,10 @@ def _flag(name):
 def _some_text(text):
     if not text:
         raise argparse.ArgumentTypeError("at least one character is needed to go on from")
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no text in UTF-8") from None
     return text
 
 
@@ -279,16 +290,15 @@ def text_flags(flags, presets, kept=None):
         kept: function, folder -> the settings of the run that is kept there.
     """
     first = _Parser(prog=flags.prog, add_help=False, allow_abbrev=False)
-    first.add_argument("--preset", choices=list(presets), default="default")
+    first.add_argument("--preset", choices=list(presets))
     for flag in ("--resume", "--steps", "--epochs"):
         first.add_argument(flag)
     asked, _ = first.parse_known_args()
     if asked.steps is not None and asked.epochs is not None:
         flags.error("--epochs is instead of --steps: leave one of them out")
-    flags.set_defaults(**presets[asked.preset])
+    flags.set_defaults(**presets[asked.preset or "default"])
     settings = kept(asked.resume) if kept and asked.resume else {}
-    if strange := set(settings) - {action.dest for action in flags._actions}:
-        flags.error(f"the run in {asked.resume} has {_flag(min(strange))}, unknown to this script")
+    _check_kept(flags, settings, asked.resume)
     flags.set_defaults(**settings)
     values = checked_flags(flags)
     if 0 < values.temperature < 1e-6:
@@ -296,11 +306,33 @@ def text_flags(flags, presets, kept=None):
         flags.error(f"--temperature {values.temperature:g} {told}")
     if "" in (values.save, values.resume):
         flags.error("the name of the FOLDER is empty: nothing would be kept")
+    asked_for = vars(values) | presets.get(asked.preset, {})
     for name, value in settings.items():
-        if name not in CHANGEABLE and getattr(values, name) != value:
-            told = f"the run in {values.resume} has {_with_value(name, value)}"
-            flags.error(f"{told}, and goes on with it: leave the flag out, or start anew")
+        if name not in CHANGEABLE and asked_for[name] != value:
+            so = f"no {_flag(name)}" if value is None else _with_value(name, value)
+            told = f"the run in {values.resume} has {so}, and goes on like that"
+            flags.error(f"{told}: leave the flag out, or start anew")
     return values
+
+
+def _check_kept(flags, settings, folder):
+    """Refuse settings of a run that no flags of this script can have given."""
+    actions = {action.dest: action for action in flags._actions}
+    for name, value in settings.items():
+        if name not in actions:
+            flags.error(f"the run in {folder} has {_flag(name)}, unknown to this script")
+        if not _could_be(actions[name], value):
+            flags.error(f"settings.json in {folder} is damaged: {_flag(name)} is {value!r}")
+
+
+def _could_be(action, value):
+    """Whether a flag, as it is read from the command line, can have this value."""
+    if value is None or isinstance(action, argparse.BooleanOptionalAction):
+        return isinstance(value, type(action.default))
+    try:
+        return (action.type or str)(str(value)) == value
+    except argparse.ArgumentTypeError:
+        return False
 
 
 def confirm(question):

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from . import console, parallel
+from .autograd import no_grad
 from .download import digest
 from .layers import Dropout
 from .tensor import tensor
@@ -142,18 +143,11 @@ def fit(trainer, flags, sample):
 
     Raises:
         console.Refusal: the checkpoint is torn or foreign.
-        console.Diverged: the loss is no number any more.
+        console.Diverged: the loss or a logit is no number any more.
     """
     every = math.ceil(flags.steps / 5)
     if flags.resume:
-        try:
-            trainer.resume(checkpoint(flags.resume))
-        except ValueError as error:
-            raise console.Refusal(f"--resume: {error}") from None
-        except OSError as error:  # the journal is written anew
-            told = f"the run in {flags.resume} cannot be read and written ({error.strerror})"
-            raise console.Refusal(f"--resume: {told}") from None
-        print(f"going on after step {trainer.step:,} of {flags.steps:,}")
+        _go_on(trainer, flags)
     with console.Progress(flags.steps, done=trainer.step) as progress:
 
         def report(step, figures):
@@ -161,6 +155,7 @@ def fit(trainer, flags, sample):
             if "validation_loss" in figures:
                 progress.say(f"step {step:,}: validation loss {figures['validation_loss']:.3f}")
             if step % every == 0:
+                need_numbers(trainer)
                 for line in sample():
                     progress.say(f"    {line}")
             return progress.seconds > flags.max_seconds
@@ -168,7 +163,35 @@ def fit(trainer, flags, sample):
         measured = {"evaluate_every": every} if trainer.validation else {}
         kept = {"save_every": flags.save_every} if trainer.folder else {}
         _fitted(trainer, flags.steps, report, **measured, **kept)
+    need_numbers(trainer)
     return progress.seconds
+
+
+def _go_on(trainer, flags):
+    """Take up the last checkpoint of the run in `flags.resume`."""
+    try:
+        trainer.resume(checkpoint(flags.resume))
+    except ValueError as error:
+        raise console.Refusal(f"--resume: {error}") from None
+    except OSError as error:  # the journal is written anew
+        told = f"the run in {flags.resume} cannot be read and written ({error.strerror})"
+        raise console.Refusal(f"--resume: {told}") from None
+    print(f"going on after step {trainer.step:,} of {flags.steps:,}")
+
+
+def need_numbers(trainer):
+    """Make sure that the model still computes numbers: its last step may have broken it.
+
+    Raises:
+        console.Diverged: it does not.
+    """
+    mode = trainer.model.training
+    trainer.model.eval()
+    with no_grad(), np.errstate(all="ignore"):
+        logits = trainer.model(tensor([[0]]))
+    trainer.model.train(mode)
+    if not np.isfinite(logits.array).all():
+        raise console.Diverged(f"the logits are no numbers any more after {trainer.step} steps")
 
 
 def fit_epochs(trainer, steps, max_seconds, say):

@@ -415,8 +415,10 @@ def test_a_checkpoint_of_another_model_is_refused(kept, tmp_path):
 
 REFUSED = {
     "nowhere holds no run: start one with --save nowhere": ["--resume", "nowhere"],
-    "has --lr 0.003, and goes on with it": ["--resume", "RUN", "--lr", "0.01"],
-    "has --steps 10, and goes on with it": ["--resume", "RUN", "--steps=20"],
+    "has --lr 0.003, and goes on like that": ["--resume", "RUN", "--lr", "0.01"],
+    "has --steps 10, and goes on like that": ["--resume", "RUN", "--steps=20"],
+    "has --embed-dim 8, and goes on like that": ["--resume", "RUN", "--preset=small"],
+    "has no --epochs, and goes on like that": ["--resume", "RUN", "--epochs=2"],
     "holds a run: go on with --resume": ["--save", "RUN"],
     "not allowed with argument": ["--save", "RUN", "--resume", "RUN"],
 }
@@ -441,7 +443,10 @@ def test_a_run_of_another_script_or_text_is_refused(kept, song, tmp_path):
 
 
 def test_a_damaged_settings_file_is_refused(kept, tmp_path):
-    for content in ("", "{", "[]", '{"flags": 3}', '{"flags": {"nonsense": 1}}'):
+    whole = (kept / "settings.json").read_text()
+    contents = ["", "{", "[]", '{"flags": 3}', whole.replace('"steps"', '"nonsense"')]
+    contents += [whole.replace('"steps": 10', f'"steps": {v}') for v in ("null", '"10"', "0", "[]")]
+    for content in contents:
         (copied(kept, tmp_path) / "settings.json").write_text(content)
         code, _, err = run(STEP1, "--resume", tmp_path)
         assert code == 2 and "Traceback" not in err and err.count("\n") == 1, (content, err)
@@ -489,6 +494,7 @@ BAD = {
     "invalid choice: 'large'": ("--preset", "large"),
     "unrecognized arguments: --levels": ("--levels", 3),
     "at least one character is needed": ("--prompt", ""),
+    "is no text in UTF-8": ("--prompt", "\udcff"),
     "'inf' is not a number of at most 1e+38": ("--temperature", "inf"),
     "1e-60 is too small to divide by": ("--temperature", "1e-60"),
     "GB of memory would be needed": ("--context", 10**9),
@@ -520,11 +526,18 @@ def test_help_shows_what_and_the_defaults(script):
     assert "default: 128/8/4/128; small: 64/4/2/64" in " ".join(out.split())
 
 
+@pytest.mark.parametrize(
+    ("flags", "what"),
+    [
+        (("--steps=50", "--lr=1e30"), "the loss is no number any more after"),
+        (("--steps=5", "--lr=1e38"), "the logits are no numbers any more after 1 steps"),
+    ],
+)
 @pytest.mark.parametrize("script", STEPS)
-def test_a_diverging_training_is_called_failed(script, song, tmp_path):
-    code, out, err = run(script, *TINY, "--steps=50", "--lr=1e30", *data(script, song))
+def test_a_diverging_training_is_called_failed(script, flags, what, song, tmp_path):
+    code, out, err = run(script, *TINY, *flags, *data(script, song))
     assert code == 1 and "Traceback" not in err
-    assert "FAILED: the loss is no number any more after" in err
+    assert f"FAILED: {what}" in err
 
 
 # -- Ctrl-C

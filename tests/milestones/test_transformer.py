@@ -1,6 +1,7 @@
 """Milestone 05: the proof proves, its ablations fail, and bad input gets one sentence."""
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -149,6 +150,24 @@ def test_ctrl_c_ends_a_chat_and_leaves_the_verdict():
         time.sleep(0.3)
         process.send_signal(signal.SIGINT)
         assert (process.wait(60), process.stderr.read()) == (1, b"")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no sh there")
+@pytest.mark.parametrize("streams", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_streams_that_are_closed(streams):
+    words = [sys.executable, str(FOLDER / DIALOGUE), *SMALL, "--max-seconds=0", "--chat"]
+    command = f"{shlex.join(words)} {streams}"
+    pipes = {"stdin": subprocess.DEVNULL, "stderr": subprocess.PIPE}
+    done = subprocess.run(["sh", "-c", command], env=environment(), **pipes)
+    assert (done.returncode, done.stderr) == (1, b"")
+
+
+def test_a_chat_survives_bytes_that_are_no_text():
+    words = [sys.executable, FOLDER / DIALOGUE, *SMALL, "--max-seconds=0", "--chat"]
+    env = environment() | {"PYTHONIOENCODING": "utf-8"}
+    done = subprocess.run(words, env=env, input=b"What\xff?\n\n", capture_output=True)
+    assert (done.returncode, done.stderr) == (1, b"")
+    assert b"is not in the vocabulary" in done.stdout
 
 
 # -- bad input
