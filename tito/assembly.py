@@ -225,6 +225,25 @@ def give(text, reference, keys):
     return _edited(mine.lines, edits)
 
 
+def additions(text, reference):
+    """What a learner added to a module: imports, and statements that hide nothing given."""
+    mine, theirs = Source(text), Source(reference)
+    new = {id(p.node) for k, p in mine.pieces.items() if k.partition("#")[0] not in theirs.pieces}
+    imports = [node for node in theirs.tree.body if isinstance(node, IMPORTS)]
+    known = {_BLANK, *map(ast.unparse, imports)}
+    told = [(node, ast.unparse(node)) for node in mine.tree.body]
+    added = [x for n, x in told if id(n) in new or (isinstance(n, IMPORTS) and x not in known)]
+    return list(dict.fromkeys(added))
+
+
+def without(text, statements):
+    """The text without these statements of the module, which `additions` has told."""
+    source = Source(text)
+    gone = [node for node in source.tree.body if ast.unparse(node) in statements]
+    first = {id(piece.node): piece.first for piece in source.pieces.values()}
+    return _edited(source.lines, [(first.get(id(n), n.lineno), n.end_lineno, []) for n in gone])
+
+
 def _fitted(theirs, piece, mine, here):
     """The reference's lines, indented as the learner indents."""
     lines = theirs.lines_of(piece)
@@ -326,12 +345,12 @@ def _with_names(text):
     unknown = undefined(text)
     if "Blank" in unknown:
         source = Source(text)
-        text = _edited(source.lines, [(_top(source) + 1, _top(source), _BLANK)])
+        text = _edited(source.lines, [(_top(source) + 1, _top(source), [_BLANK])])
         unknown.remove("Blank")
     return text, unknown
 
 
-_BLANK = ["from .course import Blank"]
+_BLANK = "from .course import Blank"
 
 
 def undefined(text):

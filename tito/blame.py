@@ -2,13 +2,16 @@
 
 First with everything given but the exercise under test: if it fails then, that exercise is wrong.
 If not, the learner's pieces are halved to a smallest set that makes the check fail. A piece is
-accused only if its own checks fail too while everything else is given.
+accused only if its own checks fail too while everything else is given, and the exercise under test
+is called right only if its own checks pass so. Lines that the learner added outside of exercises
+stay with them, unless the check fails with those lines and given exercises: then they are accused.
 """
 
+import contextlib
 import re
 import time
-from dataclasses import dataclass, field
-from functools import cache
+from dataclasses import dataclass, field, replace
+from functools import cache, cached_property
 
 from tinytorch import overlay
 from tito import assembly, judge, learner, runner, workspace
@@ -34,7 +37,7 @@ class Finding:
 
     def words(self, exercise, known=()):
         """The finding in one sentence; of `known` culprits the reader knows already why."""
-        if self.right is False:
+        if self.right is False and not self.culprits:
             return "everything else was given, and it still fails: the mistake is here"
         said = [
             f"your {name} is wrong{', as said above' if name in known else f': {why}'}"
@@ -70,23 +73,69 @@ class Blame:
         self.own = sorted(own, key=done.__contains__)  # what never passed comes first
         self.open = len(set(own) - done)
         self.known = {}  # culprit -> what is wrong with it
+        self.stray = {}  # (module, line) of the learner's that makes checks fail -> how
         self.endless = [(r.exercise, r.check) for r in results if ENDLESS.search(r.sentence)]
         self.patience = limit
         self.text = cache(self._text)
         self.verdict = cache(self._verdict)
         self.failing = cache(self._failing)
+        self.passing = cache(self._passing)
 
     def explain(self, result):
         """The Finding for one of the failed Results."""
         check = (result.exercise, result.check)
         if self.fails(check, ()):
             return Finding(None, unclear=GIVEN)
+        self._find_stray(check, result.sentence)
         here = tuple(exercise for exercise, _ in self.checks if exercise in self.own)
         alone = (result.exercise,) if result.exercise in self.own else ()
         if alone and self.fails(check, here) and self.fails(check, alone):
             return Finding(False)
-        if not self.fails(check, self.own):
-            return Finding(None, unclear=UNSTEADY)
+        if self.fails(check, self.own):
+            return self._honest(result.exercise, self._search(check, alone))
+        if self.stray:
+            lines = {_shown(*line): why for line, why in self.stray.items()}
+            return self._honest(result.exercise, Finding(True, lines))
+        return Finding(None, unclear=UNSTEADY)
+
+    def same(self, result, first, finding):
+        """The Finding for a Result that has the cause of another one: what keeps all from running.
+
+        Args:
+            first: that other Result.
+            finding: what `explain` said of it.
+        """
+        if finding.right is None:
+            return finding
+        culprits = finding.culprits
+        if finding.right is False:
+            others = {name: why for name, why in culprits.items() if name != first.exercise}
+            culprits = others or {first.exercise: first.sentence}
+        return self._honest(result.exercise, replace(finding, right=True, culprits=culprits))
+
+    def _honest(self, exercise, finding):
+        """The finding; but no exercise is called right that is a culprit or fails by itself."""
+        culprits = finding.culprits
+        if exercise in culprits:
+            return replace(finding, right=False)
+        most = len(self.checks) > 1 and culprits  # else it takes as long as the verdict
+        if exercise not in self.own or (most and exercise in self.passing(frozenset(culprits))):
+            return finding
+        why = self.verdict(exercise)
+        return Finding(False, culprits | {exercise: why}) if why else finding
+
+    def _passing(self, culprits):
+        """Which exercises under test pass all of their checks where the culprits are given."""
+        asked = [check for check in self.checks if check not in self.endless]
+        asked = [name for name, _ in asked if name in self.own and name not in culprits]
+        with self.variant(frozenset(self.own) - culprits) as mix:
+            module = mix.module(self.module.name)
+            results = judge.judge(module, list(dict.fromkeys(asked)), self.limit)
+        return {name for name, result in results.items() if result.outcome == "passed"}
+
+    # -- which pieces
+    def _search(self, check, alone):
+        """The Finding for a check that fails with all of the learner's pieces together."""
         culprits, left = self._known_culprits(check)
         while len(culprits) < MOST and self.fails(check, left):
             found = self.smallest(check, left)
@@ -114,6 +163,30 @@ class Blame:
         mine = {n: why for n, why in self.known.items() if self.fails(check, (n,))}
         return mine, tuple(piece for piece in self.own if piece not in mine)
 
+    @cached_property
+    def lines(self):
+        """(module, text) of what a learner added outside of exercises and given code, in order."""
+        found = []
+        for name in (name for name in overlay.NAMES if name in self.workspace.manifest):
+            with contextlib.suppress(OSError, SyntaxError):  # its file is gone, or was spoilt
+                found += [(name, text) for text in assembly.additions(*self._texts(name))]
+        return found
+
+    def _find_stray(self, check, sentence):
+        """Put those lines aside with which a check fails where all exercises are given."""
+        while len(self.stray) < MOST:
+            left = [line for line in self.lines if line not in self.stray]
+            if not left or not self.fails(check, left):
+                break
+            low, high = 0, len(left)
+            while high - low > 1:
+                middle = (low + high) // 2
+                fails = self.fails_alone(check, left[:middle])
+                low, high = (low, middle) if fails else (middle, high)
+            self.stray[left[high - 1]] = sentence
+            for known in (self.failing, self.passing, self.verdict, self.text):
+                known.cache_clear()  # it was asked with that line in it
+
     def smallest(self, check, pieces):
         """A smallest set of pieces that makes the check fail; all of `pieces` together does.
 
@@ -133,6 +206,7 @@ class Blame:
                 break
         return found
 
+    # -- runs
     def fails(self, check, pieces):
         """True if a check fails where only these pieces are the learner's own.
 
@@ -173,7 +247,8 @@ class Blame:
         if run.all("error") or (run.ending and not begun):
             return set(checks), []
         lost = [name for name in begun if name not in told]
-        failed = {check for check, name in names.items() if told.get(name) or name in lost}
+        wrong = {check for check, name in names.items() if told.get(name) or name in lost}
+        failed = {check for check in wrong if check[1] != "import"}  # that one went well
         missed = [c for c, name in names.items() if name not in told and name not in lost]
         return failed, missed if run.ending and (told or lost) else []
 
@@ -196,25 +271,40 @@ class Blame:
         return failed[0].sentence + f" (smallest input {call})" * (0 < len(call) < SHOWN)
 
     def variant(self, pieces):
-        """A scratch workspace in which only these pieces are the learner's own."""
+        """A scratch workspace in which only these pieces are the learner's own.
+
+        With a piece of a module come the lines that were added there, but those put aside.
+        """
         manifest, texts = {}, {}
         for name, entry in self.workspace.manifest.items():
             kept = frozenset(key for key in _own(entry) if f"{name}.{key}" in pieces)
-            if kept:
-                manifest[name], texts[name] = entry, self.text(name, kept)
+            lines = [x for x in self.lines if x[0] == name and (kept or x in pieces)]
+            lines = frozenset(line for line in lines if line not in self.stray)
+            if kept or lines:
+                manifest[name], texts[name] = entry, self.text(name, kept, lines)
         return workspace.scratch(self.workspace, manifest, texts)
 
-    def _text(self, name, kept):
-        """The learner's file of a module with all but the kept pieces given."""
-        module = self.workspace.module(name)
+    def _text(self, name, kept, lines):
+        """The learner's file of a module with all but the kept pieces given, and these lines."""
         away = [key for key in _own(self.workspace.manifest[name]) if key not in kept]
-        text = module.exported.read_text(encoding="utf-8")
-        return assembly.give(text, learner.reference_text(module), away)
+        gone = {text for where, text in self.lines if where == name and (where, text) not in lines}
+        return assembly.without(assembly.give(*self._texts(name), away), gone)
+
+    def _texts(self, name):
+        """The learner's file of a module, and the course's."""
+        module = self.workspace.module(name)
+        return module.exported.read_text(encoding="utf-8"), learner.reference_text(module)
 
 
 def _own(entry):
     """What a manifest entry says is the learner's: exercises, and given code that was changed."""
     return [*entry.get("yours", ()), *entry.get("edited", ())]
+
+
+def _shown(name, text):
+    """A line that was added, as a reader finds it."""
+    line = text.partition("\n")[0]
+    return f"line `{line if len(line) < 60 else line[:57] + '...'}` of {name}"
 
 
 def _outcomes(run, kind):

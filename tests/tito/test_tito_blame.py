@@ -16,6 +16,7 @@ SOLVED = {
     "tensor.Box.peek": "return self.value",
     "activations.relu": "return total([double(x)]) / 2 if x > 0 else total([])",
 }
+SLOW = pytest.mark.slow
 
 
 class Learner:
@@ -182,6 +183,49 @@ def test_a_module_that_cannot_be_imported_accuses_what_breaks_it(learner):
     found = [result["finding"] for result in told.values()]
     assert {(f["right"], *f["culprits"]) for f in found} == {(True, "tensor.LIMIT")}
     assert told["tensor.total"]["blame"] == "the same as tensor.double"
+
+
+def test_where_nothing_can_be_imported_each_is_judged_by_itself(learner):
+    """The first one is wrong, and so is the one that breaks the import: the others are right."""
+    learner.solve({"tensor.double": "return x * 3"})
+    learner.change("def total(values):", "@undefned\ndef total(values):")
+    told = learner.judged("01")[1]
+    assert {result["check"] for result in told.values()} == {"import"}
+    findings = [(r["finding"]["right"], *r["finding"]["culprits"]) for r in told.values()]
+    wrong = [(False, "tensor.total", "tensor.double"), (False, "tensor.total")]
+    assert findings == [*wrong, (True, "tensor.total"), (True, "tensor.total")]
+
+
+def test_nobody_is_right_whose_other_checks_fail(learner):
+    """What fails first in relu is the bug of double; with the course's own, relu fails as well."""
+    mine = "return total([max(double(x), 0)]) / 2 if x < 2 else 7"
+    learner.solve({"tensor.double": "return x + 3", "activations.relu": mine}).export()
+    relu = learner.judged("02")[1]["activations.relu"]
+    assert relu["check"] == "quick check"
+    assert (relu["finding"]["right"], *relu["finding"]["culprits"]) == (
+        False,
+        "tensor.double",
+        "activations.relu",
+    )
+    assert relu["blame"].startswith("your tensor.double is wrong: twice 4 is 8")
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("print(undefned)", "line `print(undefned)` of tensor"),
+        pytest.param("import undefned", "line `import undefned` of tensor", marks=SLOW),
+        pytest.param("def f():\n    g\n\n\nf()", "line `f()` of tensor", marks=SLOW),
+    ],
+)
+def test_a_line_that_was_added_is_accused_and_no_exercise(learner, line, name):
+    learner.change("LIMIT = 3", f"LIMIT = 3\n{line}")
+    learner.solve({"tensor.total": "result -= value"})
+    told = learner.judged("01")[1]
+    findings = {n: (r["finding"]["right"], *r["finding"]["culprits"]) for n, r in told.items()}
+    assert findings.pop("tensor.total") == (False, name, "tensor.total")
+    assert {*findings.values()} == {(True, name)}
+    assert learner.toy.tito("test", "01")[1].endswith(f"\nnext: take the {name} out, or mend it\n")
 
 
 # -- which files are judged

@@ -123,20 +123,16 @@ def _excused(result, limit):
 def _explain_all(module, failed, limit, blame):
     """Say why exercises fail; what breaks the whole module is explained once."""
     finder = Blame(module, failed, limit) if blame and failed else None
-    known, broken = set(), {}  # culprits that were explained; {what keeps all from running: first}
+    known, broken = set(), {}  # culprits that were explained; what keeps all from running
     for result in failed:
         cause = (result.check, result.sentence)
-        first = broken.get(cause)
-        if first is None:
-            _explain(module, result, finder, limit, known)
-            known |= set(result.finding["culprits"] if result.finding else ())
+        if cause in broken:
+            _explain_again(result, *broken[cause], finder, known)
         else:
-            result.blame = f"the same as {first.exercise}"
-            wrong = first.finding and first.finding["right"] is False
-            result.finding = None if wrong else first.finding
-            report.say(f"\n{result.exercise}: {result.blame}", style="red")
-        if result.check in ("import", "tests"):
-            broken.setdefault(cause, result)
+            finding = _explain(module, result, finder, limit, known)
+            if result.check in ("import", "tests"):
+                broken[cause] = (result, finding)
+        known |= set(result.finding["culprits"] if result.finding else ())
 
 
 def _row(result):
@@ -145,7 +141,7 @@ def _row(result):
 
 
 def _explain(module, result, finder, limit, known):
-    """Say how an exercise fails, where, on which input, and whose bug it is."""
+    """Say how an exercise fails, where, on which input, and whose bug it is; give the Finding."""
     where = "" if result.check in ("quick check", "import", "tests") else result.check
     report.say(f"\n{result.exercise}: {result.sentence}", style="red")
     if place := result.place and _place(module, result.place):
@@ -153,7 +149,7 @@ def _explain(module, result, finder, limit, known):
     if where:
         report.say(f"  in the test {_test_name(where)}")
     finding = finder.explain(result) if finder and result.check else None
-    wrong = finding is None or not finding.right
+    wrong = finding is None or not (finding.right or finding.culprits)
     checked = result.exercise != judge.OTHER and result.check not in ("import", "tests", "")
     if wrong and checked and not NO_ANSWER.search(result.sentence):
         alone = (
@@ -170,6 +166,18 @@ def _explain(module, result, finder, limit, known):
     if finding:
         result.finding, result.blame = asdict(finding), finding.words(result.exercise)
         report.say(f"  {finding.words(result.exercise, known)}")
+    return finding
+
+
+def _explain_again(result, first, found, finder, known):
+    """Say that an exercise fails as `first` does, and whether it is wrong as well."""
+    result.blame = f"the same as {first.exercise}"
+    finding = finder.same(result, first, found) if finder else None
+    if finding:
+        result.finding = asdict(finding)
+        if finding.right is False:
+            result.blame += f"; {finding.words(result.exercise, known)}"
+    report.say(f"\n{result.exercise}: {result.blame}", style="red")
 
 
 def _short(text):
@@ -211,5 +219,7 @@ def _sum_up(found, results):
         return
     blamed = stuck.finding and [*stuck.finding["culprits"], *stuck.finding["together"]]
     name = (blamed or [stuck.exercise])[0].partition("#")[0]
-    if name not in (judge.OTHER, judge.NOTEBOOK):
+    if blamed and name.startswith("line "):
+        report.say(f"next: take the {name} out, or mend it")
+    elif name not in (judge.OTHER, judge.NOTEBOOK):
         report.say(f"next: {name}      (help: tito hint {name})")
