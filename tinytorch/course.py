@@ -94,7 +94,7 @@ class check:
         self.clock.cancel()
         if isinstance(error, _Endless):
             error = TimeoutError(
-                f"not done after {PATIENCE} s: does each round of a loop get ahead?"
+                f"not done after {PATIENCE:g} s: does each round of a loop get ahead?"
             )
         if error is None:
             given = " (given)" if _is_given(self.exercise, sys._getframe(1).f_globals) else ""

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tinytorch import overlay
 from tito.course import HOME
-from tito.inside import EVENTS, SELECTION, TOKEN
+from tito.inside import CLOCK, EVENTS, SELECTION, TOKEN
 
 START_UP = 60  # seconds until the first cell or test begins; imports on a busy machine are slow
 # A second BLAS thread is no help to small matrices, and a busy machine makes both wait.
@@ -82,7 +82,7 @@ def checks(module, limit, exercises):
     reference = module.course.source.module(module.name)
     label = module.course.source.relative(reference.notebook)
     arguments = ["-m", "tito.inside.checks", str(reference.notebook), label, *exercises]
-    return _run(module, arguments, limit, each=True)
+    return _run(module, arguments, limit, each=True, more={CLOCK: f"{limit - 10:g}"})
 
 
 def selected_tests(module, limit, selection):
@@ -251,7 +251,7 @@ def _wait(process, events, log, limit, each):
 
     The clock starts with the first event, and again with every other if `each`.
     """
-    begin, size, allowed = time.monotonic(), 0, START_UP
+    begin, size, allowed = time.monotonic(), 0, max(START_UP, limit)
     while time.monotonic() - begin < allowed:
         try:
             process.wait(timeout=0.02)

@@ -176,6 +176,13 @@ def test_an_endless_loop_elsewhere_is_found(learner):
 
 
 @pytest.mark.slow
+def test_the_limit_counts_for_quick_checks_and_imports_too(learner):
+    learner.change("LIMIT = 3", "LIMIT = 3\n__import__('time').sleep(10.5)")
+    learner.solve({"tensor.double": "__import__('time').sleep(10.5); return x * 2"})
+    assert learner.judged("tensor.double", "--limit", "30")[0] == 0
+
+
+@pytest.mark.slow
 def test_a_module_that_cannot_be_imported_accuses_what_breaks_it(learner):
     learner.change("LIMIT = 3", "LIMIT = 3 / 0")
     code, told = learner.solve().judged("01")

@@ -15,6 +15,7 @@ from tinytorch import overlay
 
 EVENTS, TOKEN = "TITO_EVENTS", "TITO_TOKEN"  # names of environment variables
 SELECTION = "TITO_SELECTION"
+CLOCK = "TITO_CLOCK"  # seconds, shorter than the limit, after which quick checks stop themselves
 UNMARKED = ""  # stands for the exercise of a test that names none
 MEMORY = 8 * 2**30  # bytes that one process of checks may ask for
 FILE = 2**28  # bytes that it may write into one file
