@@ -1,7 +1,9 @@
 """tito grade: points from notebooks alone, whatever else was handed in."""
 
 import csv
+import io
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -10,6 +12,9 @@ import zipfile
 
 import pytest
 from conftest import one_sentence
+
+from tito import submissions
+from tito.commands import grade
 
 
 @pytest.fixture
@@ -140,6 +145,205 @@ def test_of_several_notebooks_the_one_in_its_place(desk, folder):
     assert "several notebooks of tensor" in remark
 
 
+# -- what was handed in
+BOOK, OTHER = (
+    json.dumps({"cells": [{"cell_type": "code", "source": [first, "\n", word]}]})
+    for first, word in (("#| default_exp tensor", "mine"), ("#|default_exp  tensor", "course's"))
+)
+COURSES = BOOK.replace("mine", "### BEGIN SOLUTION")
+MODULE = "modules/01_tensor/tensor.ipynb"
+# what is handed in, the name of what counts, the beginnings of what is remarked
+HANDED_IN = {
+    "an environment": (
+        {MODULE: BOOK, f".venv/lib/tito/_course/{MODULE}": COURSES, f"_course/{MODULE}": COURSES},
+        MODULE,
+        [],
+    ),
+    "the course beside a workspace": (
+        {f"TinyTorch/{MODULE}": OTHER, f"ws/{MODULE}": BOOK, "ws/tito.toml": ""},
+        f"ws/{MODULE}",
+        ["several notebooks of tensor, "],
+    ),
+    "the course beside a notebook": (
+        {f"TinyTorch/{MODULE}": COURSES, "my-tensor.ipynb": BOOK},
+        "my-tensor.ipynb",
+        ["several notebooks of tensor, "],
+    ),
+    "saved twice": (
+        {"tensor.ipynb": BOOK, "tensor (1).ipynb": OTHER},
+        "tensor.ipynb",
+        ["several notebooks of tensor, "],
+    ),
+    "the same twice": ({"tensor.ipynb": BOOK, "tensor (1).ipynb": BOOK}, "tensor.ipynb", []),
+    "copies of Jupyter's": ({"a.ipynb": OTHER, ".ipynb_checkpoints/a.ipynb": BOOK}, "a.ipynb", []),
+    "by its name": ({"Tensor.ipynb": '{"cells": []}'}, "Tensor.ipynb", []),
+    "solved": ({"tensor.ipynb": COURSES}, "tensor.ipynb", ["x has lines `### BEGIN SOLUTION`"]),
+    "another kind": (
+        {"tensor.ipynb.txt": BOOK, "tensor.tar.gz": ""},
+        None,
+        ["x is not looked into", "x is not looked into", "no notebook of the course"],
+    ),
+}
+
+
+@pytest.mark.parametrize("how", ["folder", "zip", "zip of Windows"])
+@pytest.mark.parametrize(("files", "counts", "remarked"), [*HANDED_IN.values()], ids=[*HANDED_IN])
+def test_which_notebook_counts(tmp_path, how, files, counts, remarked):
+    path = tmp_path / ("bo" if how == "folder" else "bo.zip")
+    if how == "folder":
+        for name, text in files.items():
+            (path / name).parent.mkdir(parents=True, exist_ok=True)
+            (path / name).write_text(text, encoding="utf-8")
+    else:
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, text in files.items():
+                archive.writestr(name.replace("/", "\\") if "Windows" in how else name, text)
+    said = []
+    books = submissions.notebooks(path, said)
+    found = submissions.chosen(books, ["tensor"], said)
+    assert found == ({"tensor": files[counts].encode()} if counts else {})
+    for name in files:
+        said = [text.replace(f"{path.name}/{name} ", "x ") for text in said]
+    assert len(said) == len(remarked)
+    assert all(text.startswith(begin) for text, begin in zip(said, remarked)), said
+    assert not counts or all(f"{path.name}/{counts}" in text for text in said if "several" in text)
+
+
+def odd_zips():
+    """The bytes of zips that no notebook comes out of."""
+    texts = {"damaged": "tensor.ipynb", "misnamed": "tënsor.ipynb", "nested": "a.zip"}
+    for what, name in texts.items():
+        file = io.BytesIO()
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_LZMA) as archive:
+            archive.writestr(name, BOOK * 20)
+        content = file.getvalue().replace("ë".encode(), b"\xeb\xff")
+        if what == "damaged":
+            content = content[:60] + bytes(60) + content[120:]
+        yield pytest.param(content, id=what)
+
+
+@pytest.mark.parametrize("content", [*odd_zips()])
+def test_an_odd_zip_is_remarked(tmp_path, content):
+    (tmp_path / "bo.zip").write_bytes(content)
+    said = []
+    assert submissions.notebooks(tmp_path / "bo.zip", said) == []
+    (remark,) = said
+    assert remark.startswith(("bo.zip cannot be read: ", "bo.zip/a.zip is not looked into: "))
+
+
+def test_a_zip_of_more_than_memory_is_not_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(submissions, "LARGEST", 2 * len(BOOK))
+    said = []
+    for count in (2, 3):
+        with zipfile.ZipFile(tmp_path / "bo.zip", "w") as archive:
+            for number in range(count):
+                archive.writestr(f"{number}.ipynb", BOOK)
+        assert len(submissions.notebooks(tmp_path / "bo.zip", said)) == (2 if count == 2 else 0)
+    assert said == ["bo.zip cannot be read: its notebooks have more than 0 MB"]
+
+
+def test_whatever_was_handed_in_gets_a_row(desk, folder):
+    for name in ("anna.7z", "bo.tar.gz", "carl_tensor.ipynb.json", ".DS_Store"):
+        (folder / name).write_bytes(b"")
+    (folder / "__MACOSX").mkdir()
+    for _ in range(2):  # the table itself lies there too
+        code = desk.tito("grade", folder, "01", "--csv", folder / "points.csv", "--resume")[0]
+        assert code == 1
+    rows = {row[0]: row[1:] for row in rows_of(folder / "points.csv")[1:]}
+    assert [*rows] == ["anna.7z", "bo.tar.gz", "carl_tensor.ipynb.json"]
+    why = "anna.7z is neither folder, .zip nor notebook; no notebook of the course"
+    assert rows["anna.7z"] == ["0", "0", "20", why]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are UTF-8 there")
+def test_a_name_that_is_not_utf_8(desk, folder, tmp_path):
+    os.mkdir(os.fsencode(folder) + b"/M\xfcller")
+    command = ("grade", folder, "01", "--csv", tmp_path / "points.csv", "--resume")
+    told = "M\\xfcller: 0 of 20 points; no notebook of the course\n"
+    assert desk.tito(*command) == (1, told, "")
+    assert desk.tito(*command) == (1, "", "")
+
+
+# -- what is told, and when again
+def test_a_killed_process_is_said_and_judged_anew(desk, folder, tmp_path, monkeypatch):
+    hand_in(desk, folder, "bo", "01_tensor")
+    (folder / "x").mkdir()
+    real = grade._tito
+
+    async def killed(*words, inside):
+        return (-9, b"", b"")
+
+    command = ("grade", folder, "01", "--csv", tmp_path / "points.csv", "--resume")
+    monkeypatch.setattr(grade, "_tito", killed)
+    told = "nothing could be judged: it ended without a word, does the machine lack memory?"
+    assert f"bo: 0 of 20 points; {told} (exit code -9)\n" in desk.tito(*command)[1]
+    monkeypatch.setattr(grade, "_tito", real)
+    assert desk.tito(*command)[:2] == (1, "bo: 0 of 20 points\n"), "it is blank"
+
+
+def test_one_error_is_one_remark(desk, folder, monkeypatch):
+    for name in ("a", "b"):
+        hand_in(desk, folder, name, "01_tensor")
+    real = grade.judged
+
+    async def judged(books, *more):
+        if not seen.append(books) and len(seen) == 1:
+            raise OSError("the disk is full")
+        return await real(books, *more)
+
+    seen = []
+    monkeypatch.setattr(grade, "judged", judged)
+    _, told = graded(desk, folder, "01", "--jobs", "1")
+    remarks = [["nothing could be judged: OSError: the disk is full"], []]
+    assert [entry["remarks"] for entry in told.values()] == remarks
+
+
+LATE = {"sentence": "stopped after 20 seconds in x", "finding": {"right": False}}
+DOUBTED = {"sentence": "it is 3", "finding": {"right": None, "unclear": "it passed then"}}
+
+
+@pytest.mark.parametrize("first", [LATE, DOUBTED], ids=["late", "doubted"])
+@pytest.mark.parametrize("then", ["passed", "failed"])
+def test_what_is_in_doubt_is_judged_once_more(desk, folder, monkeypatch, first, then):
+    for name in ("a", "b"):
+        hand_in(desk, folder, name, "01_tensor")
+    asked = []
+
+    async def judged(books, wanted, *more):
+        asked.append(wanted)
+        blank = {"exercise": "tensor.total", "outcome": "blank", "sentence": "", "check": ""}
+        one = {"exercise": "tensor.double", "check": "quick check", **first}
+        one |= {"outcome": "failed" if len(asked) != 3 else then}
+        return {"01_tensor": [one, *[blank | {"finding": None}] * (len(asked) < 3)]}
+
+    monkeypatch.setattr(grade, "judged", judged)
+    _, told = graded(desk, folder, "01", "--jobs", "2")
+    assert asked == [["01_tensor"]] * 2 + [["tensor.double"]] * 2, "the last ones alone"
+    points = [entry["points"] for entry in told.values()]
+    assert points == [5 if then == "passed" else 0, 0]
+    said = ["tensor.double is unclear: it passed then: grade it again"] * (first == DOUBTED)
+    assert told["b"]["remarks"] == said
+    assert len(told["a"]["results"]["01_tensor"]) == 2
+
+
+def test_what_a_teacher_should_look_at(desk, folder):
+    """A cell that is not exported, a line that is wrong, and one that is not Python."""
+    desk.solve()
+    desk.edit("total", "#| export\n", "")
+    desk.edit("imports", "import numpy as np", "import numpy as np\nprint(undefned)")
+    hand_in(desk, folder, "bo", "01_tensor")
+    desk.edit("imports", "print(undefned)", "%matplotlib inline")
+    hand_in(desk, folder, "carl", "01_tensor")
+    code, told = graded(desk, folder, "01")
+    assert [code, *(entry["points"] for entry in told.values())] == [1, 15, 15]
+    away = "tensor.total counts as blank: its cell total does not begin with `#| export`"
+    lost = "01_tensor: it cannot be imported: NameError: name 'undefned' is not defined"
+    assert told["bo"]["remarks"] == [lost, away]
+    first, second = told["carl"]["remarks"]
+    assert (first, "cell imports, line 3: `%matplotlib" in second) == (away, True)
+    assert second.startswith("modules/01_tensor/tensor.ipynb, cell imports")
+
+
 def test_so_many_at_a_time(desk, folder):
     desk.solve()
     hand_in(desk, folder, "a", "01_tensor")
@@ -162,6 +366,8 @@ def test_resumed_it_leaves_out_whom_the_table_has(desk, folder, tmp_path):
     (folder / "empty").mkdir()
     command = ("grade", folder, "01", "--csv", table, "--resume")
     assert desk.tito(*command)[0] == 1, "the first time there is no table"
+    with table.open("a") as file:
+        file.write("\n")  # as a spreadsheet leaves one
     hand_in(desk, folder, "Änne", "01_tensor")
     (folder / "bo" / "modules" / "01_tensor" / "tensor.ipynb").unlink()  # nobody looks any more
     code, out, err = desk.tito(*command)
@@ -197,12 +403,16 @@ def test_another_table_is_not_resumed(desk, folder, tmp_path, content):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
-@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
-def test_what_ends_it_ends_the_checks_and_keeps_what_is_done(desk, folder, tmp_path, name):
+@pytest.mark.parametrize(
+    ("name", "send"), [("SIGINT", "kill"), ("SIGINT", "killpg"), ("SIGTERM", "kill")]
+)
+def test_what_ends_it_ends_the_checks_and_keeps_what_is_done(desk, folder, tmp_path, name, send):
+    """A terminal sends Ctrl-C to all that runs in it."""
     mark, table, scratch = tmp_path / "alive", tmp_path / "points.csv", tmp_path / "scratch"
     loop = f"import time\nwhile True:\n    time.sleep(0.1)\n    open({str(mark)!r}, 'a').close()"
     desk.answer("tensor.double", loop)
-    hand_in(desk, folder, "endless", "01_tensor")
+    for handed_in in ("endless", "other"):
+        hand_in(desk, folder, handed_in, "01_tensor")
     (folder / "blank").mkdir()
     scratch.mkdir()
     words = [sys.executable, "-m", "tito", "grade", folder, "01", "--csv", table]
@@ -210,6 +420,7 @@ def test_what_ends_it_ends_the_checks_and_keeps_what_is_done(desk, folder, tmp_p
     number = getattr(signal, name)
     before = signal.signal(number, signal.SIG_DFL)  # under nohup it would be ignored, and stay so
     more = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    more["start_new_session"] = True
     process = subprocess.Popen(words, env=desk.env({"TMPDIR": str(scratch)}), **more)
     signal.signal(number, before)
     try:
@@ -219,7 +430,7 @@ def test_what_ends_it_ends_the_checks_and_keeps_what_is_done(desk, folder, tmp_p
             if mark.exists():
                 break
         assert mark.exists()
-        process.send_signal(number)
+        getattr(os, send)(process.pid, number)
         _, complaint = process.communicate(timeout=20)
     finally:
         process.kill()

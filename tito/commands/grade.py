@@ -15,17 +15,15 @@ import re
 import subprocess
 import sys
 import tempfile
-import zipfile
-import zlib
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-from tinytorch import overlay
-from tito import TitoError, course, files, judge, report, runner, workspace
+from tito import TitoError, course, files, judge, report, runner, submissions, workspace
+from tito.blame import ENDLESS
 from tito.commands.test import seconds
 
-LARGEST = 64 * 2**20  # bytes of a notebook in a zip: one could hold more than the memory does
-TARGET = re.compile(rb"#\| default_exp (\w+)")
-ASIDE = {".ipynb_checkpoints", workspace.STATE, "__MACOSX"}  # folders of copies
+UNJUDGED = "nothing could be judged"  # what a remark says of a row that --resume judges anew
+REFUSED = re.compile(r"^\d+ problems?, so nothing was written: ")  # that is for learners
+ELSEWHERE = (judge.OTHER, judge.NOTEBOOK)  # what a Result names where it names no exercise
 
 
 def add_arguments(parser):
@@ -80,8 +78,8 @@ def run(args):
     found = course.find()
     modules = [found.module(token) for token in args.modules] or found.written
     asked = list(dict.fromkeys(module.label for module in modules))
-    handed_in = submissions(Path(args.folder))
-    grades = dict.fromkeys(path.name for path in handed_in)
+    handed_in = submissions.find(Path(args.folder), args.csv and Path(args.csv))
+    grades = dict.fromkeys(submissions.name_of(path.name) for path in handed_in)
     if args.resume:
         grades |= kept(Path(args.csv), asked)
     if args.csv:
@@ -95,110 +93,102 @@ def run(args):
 
 
 async def every(found, handed_in, asked, grades, args):
-    """Fill in the grades, so many at a time; what is done is told and kept at once."""
-    room = asyncio.Semaphore(args.jobs)
+    """Fill in the grades, so many at a time; what is done is told and kept at once.
 
-    async def one(path):
+    What is in doubt is judged once more at the end, when nothing else runs.
+    """
+    room, doubted = asyncio.Semaphore(args.jobs), {}
+    left = [path for path in handed_in if grades[submissions.name_of(path.name)] is None]
+    busy = args.jobs > 1 and len(left) > 1
+
+    async def one(path, before=None):
         async with room:
-            grades[path.name] = grade = await graded(found, path, asked, args.limit)
+            try:
+                grade = await graded(found, path, asked, args.limit, before)
+            except Exception as error:  # it must not cost the others their grades
+                why = f"{UNJUDGED}: {type(error).__name__}: {error}"
+                grade = summed_up(found, asked, {}, [" ".join(why.split())])
+        if before is None and in_doubt(grade["results"], busy):
+            doubted[path] = grade | {"again": in_doubt(grade["results"], busy)}
+        else:
+            keep(submissions.name_of(path.name), grade)
+
+    def keep(name, grade):
+        grades[name] = grade
         told = "".join(f"; {remark}" for remark in grade["remarks"])
-        report.say(f"{path.name}: {grade['points']} of {grade['of']} points{told}")
+        report.say(f"{name}: {grade['points']} of {grade['of']} points{told}")
         if args.csv:
             files.write(args.csv, table(grades, asked))
 
-    await asyncio.gather(*(one(path) for path in handed_in if grades[path.name] is None))
+    await asyncio.gather(*map(one, left))
+    for path, grade in doubted.items():
+        await one(path, grade)
 
 
-def submissions(folder):
-    """The submissions in a folder, by name.
+def in_doubt(results, busy):
+    """Exercises that lost their points by a verdict that was not clear, or by time.
 
-    Raises:
-        TitoError: it is no folder, is itself a workspace, or holds none.
+    Args:
+        busy: whether others were judged meanwhile: then what is slow takes too long.
     """
-    if not folder.is_dir():
-        raise TitoError(f"{folder} is no folder: name the one that holds the submissions")
-    if (folder / overlay.MARK).is_file():
-        raise TitoError(f"{folder} is one workspace: put it into a folder of submissions")
-    held = [p for p in folder.iterdir() if not p.name.startswith(".")]
-    found = [p for p in held if p.is_dir() or p.suffix.lower() in (".zip", ".ipynb")]
-    if not found:
-        raise TitoError(f"{folder} holds no folder, .zip or notebook to grade")
-    return sorted(found, key=lambda path: path.name.lower())
+    failed = [r for told in results.values() for r in told if r["outcome"] == "failed"]
+    slow = [r for r in failed if busy and ENDLESS.search(r["sentence"]) and not _excused(r)]
+    asked = [r for r in failed if _unclear(r) or r in slow]
+    return [r["exercise"] for r in asked if r["exercise"] not in ELSEWHERE]
 
 
-async def graded(found, path, asked, limit):
-    """{"points", "of", "modules", "remarks", "results"} of one submission."""
-    remarks = []
-    books = chosen(notebooks(path, remarks), [module.name for module in found.written], remarks)
+def _unclear(result):
+    return bool(result["finding"]) and result["finding"]["right"] is None
+
+
+def _excused(result):
+    return bool(result["finding"]) and bool(result["finding"]["right"])
+
+
+async def graded(found, path, asked, limit, before=None):
+    """{"points", "of", "modules", "remarks", "results"} of one submission.
+
+    Of an earlier grade, `before`, only what it lists as "again" is judged again.
+    """
+    remarks, names = [], [module.name for module in found.written]
+    books = submissions.chosen(submissions.notebooks(path, remarks), names, remarks)
+    results = await judged(books, before["again"] if before else asked, limit, remarks)
+    if before:
+        fresh = {r["exercise"]: r for told in results.values() for r in told}
+        results = before["results"]
+        results = {k: [fresh.get(r["exercise"], r) for r in told] for k, told in results.items()}
+    return summed_up(found, asked, results, remarks)
+
+
+def summed_up(found, asked, results, remarks):
+    """The grade that the results of a submission make."""
     worth = {label: found.module(label).words()["exercises"] for label in asked}
-    results = await judged(books, asked, limit, remarks)
     modules = {label: _points(results.get(label, ()), worth[label]) for label in asked}
-    for label in asked:
-        broken = [r["sentence"] for r in results.get(label, ()) if r["check"] == judge.EXPORT]
-        remarks += [" ".join(sentence.split()) for sentence in dict.fromkeys(broken)]
+    remarks += dict.fromkeys(remark for label in asked for remark in _remarks(label, results))
     of = sum(entry["points"] for words in worth.values() for entry in words.values())
     told = {"points": sum(modules.values()), "of": of, "modules": modules}
     return told | {"remarks": remarks, "results": results}
 
 
+def _remarks(label, results):
+    """What a teacher should look at, in the results of a module."""
+    for result in results.get(label, ()):
+        sentence = " ".join(result["sentence"].split())
+        if result["check"] == judge.EXPORT:
+            yield REFUSED.sub("", sentence)
+        elif result["check"] in ("import", "tests"):
+            yield f"{label}: {sentence}"
+        elif result["outcome"] == "blank" and sentence:
+            yield sentence
+        if _unclear(result):
+            yield f"{result['exercise']} is unclear: {result['finding']['unclear']}: grade it again"
+
+
 def _points(results, worth):
     """The points of a module: of what passed, and of what only fails by another's bug."""
-    right = [r for r in results if r["outcome"] == "passed" or (r["finding"] or {}).get("right")]
+    right = [r for r in results if r["outcome"] == "passed" or _excused(r)]
     names = [result["exercise"].partition(".")[2] for result in right]
     return sum(worth[name]["points"] for name in names if name in worth)
-
-
-# -- what was handed in
-def notebooks(path, remarks):
-    """[(name, bytes)] of all notebooks of a submission, those in its zips too."""
-    inside = [path]
-    if path.is_dir():
-        inside = [p for p in sorted(path.rglob("*")) if not ASIDE & {*p.relative_to(path).parts}]
-    found = []
-    for file in inside:
-        try:
-            if file.suffix.lower() == ".ipynb" and file.is_file():
-                found.append((file.relative_to(path.parent).as_posix(), file.read_bytes()))
-            elif file.suffix.lower() == ".zip" and file.is_file():
-                found += _zipped(file)
-        except (OSError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
-            remarks.append(f"{file.name} cannot be read: {error}")
-    return found
-
-
-def _zipped(path):
-    """[(name, bytes)] of the notebooks in a zip; nothing is unpacked onto the disk."""
-    with zipfile.ZipFile(path) as archive:
-        wanted = [e for e in archive.infolist() if e.filename.lower().endswith(".ipynb")]
-        wanted = [e for e in wanted if not ASIDE & {*PurePosixPath(e.filename).parts}]
-        if large := [e.filename for e in wanted if e.file_size > LARGEST]:
-            raise zipfile.BadZipFile(f"{large[0]} has more than {LARGEST >> 20} MB")
-        return [(entry.filename, archive.read(entry)) for entry in wanted]
-
-
-def chosen(books, names, remarks):
-    """{module: notebook}; what is left out is remarked.
-
-    A notebook says in its first cell which module it is; else its name does. Of several the one
-    that is called as in the course counts.
-    """
-    by_module, found = {}, {}
-    for name, content in books:
-        told = TARGET.search(content)
-        target = told[1].decode() if told else PurePosixPath(name).stem
-        if target in names:
-            by_module.setdefault(target, []).append((name, content))
-        else:
-            remarks.append(f"{name} is no notebook of the course")
-    for target, several in by_module.items():
-        called = [b for b in several if PurePosixPath(b[0]).name == f"{target}.ipynb"] or several
-        found[target] = called[0][1]
-        if len(called) > 1:
-            told = ", ".join(name for name, _ in called)
-            remarks.append(f"several notebooks of {target}, the first one counts: {told}")
-    if not found:
-        remarks.append("no notebook of the course")
-    return found
 
 
 async def judged(books, asked, limit, remarks):
@@ -211,21 +201,29 @@ async def judged(books, asked, limit, remarks):
         for name, content in books.items():
             files.write(made.module(name).notebook, content)
         flags = ["--json", "--limit", f"{limit:g}"]
-        printed, complaint = await _tito(made, "test", *asked, *flags, inside=made.root)
+        code, printed, said = await _tito(made, "test", *asked, *flags, inside=made.root)
     if not printed.strip():
-        remarks.append(f"nothing could be judged: {complaint.decode(errors='replace').strip()}")
+        said = " ".join(said.decode(errors="replace").split())
+        said = said or "it ended without a word, does the machine lack memory?"
+        remarks.append(f"{UNJUDGED}: {said} (exit code {code})")
         return {}
     return json.loads(printed)
 
 
 async def _tito(made, *arguments, inside):
-    """What a command of tito prints, in a process of its own that ends when this one must."""
+    """The exit code of a command of tito, what it prints and its complaint.
+
+    Its process ends when this one must; Ctrl-C in the terminal does not reach it before.
+    """
     command = [sys.executable, "-m", "tito", *arguments]
     pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    settled = {"cwd": inside, "env": runner.environment(made)}
+    settled = {"cwd": inside, "env": runner.environment(made), "start_new_session": True}
+    if sys.platform == "win32":
+        settled["creationflags"] = subprocess.CREATE_NEW_PROCESS_GROUP
     process = await asyncio.create_subprocess_exec(*command, **settled, **pipes)
     try:
-        return await process.communicate()
+        printed, complaint = await process.communicate()
+        return process.returncode, printed, complaint
     finally:
         if process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
@@ -252,7 +250,7 @@ def table(grades, asked):
 
 
 def kept(path, asked):
-    """{submission: grade} of a table that is there; none if it is not.
+    """{submission: grade} of a table that is there, of those that were judged.
 
     Raises:
         TitoError: it is no such table, or counts other modules.
@@ -263,6 +261,7 @@ def kept(path, asked):
         first, *rows = csv.reader(io.StringIO(path.read_text(encoding="utf-8-sig")))
         if first != header(asked):
             raise ValueError
+        rows = [row for row in rows if row and UNJUDGED not in row[-1]]
         return {row[0]: _as_grade(row, asked) for row in rows}
     except (ValueError, csv.Error):
         told = f"{path} is no table of {', '.join(asked)} as tito writes it"

@@ -64,7 +64,7 @@ def test(found, module, wanted=None, limit=judge.LIMIT, blame=True):
     with workspace.frozen(found, module.name, exported.entry, exported.text) as still:
         module = still.module(module.name)
         judged = judge.judge(module, own, limit, given=bool(edited)) if own or edited else {}
-        results = [judged.get(name) or _not_judged(name, exported.broken) for name in asked]
+        results = [judged.get(name) or _not_judged(name, exported) for name in asked]
         results += [judged[judge.OTHER]] if judge.OTHER in judged else []
         if refused and not set(asked) & set(exported.broken):
             results.append(judge.Result(judge.NOTEBOOK, "failed", refused, judge.EXPORT))
@@ -101,11 +101,12 @@ def _export(module):
         return exported, str(refused)
 
 
-def _not_judged(name, broken):
-    """The Result of an exercise that is blank, or stands in a cell that is no Python."""
-    if name in broken:
-        return judge.Result(name, "failed", broken[name], judge.EXPORT)
-    return judge.Result(name, "blank")
+def _not_judged(name, exported):
+    """The Result of an exercise that stands in a cell that is no Python, or counts as blank."""
+    if name in exported.broken:
+        return judge.Result(name, "failed", exported.broken[name], judge.EXPORT)
+    notes = (note for note in exported.entry["notes"] if re.match(f"{re.escape(name)}[: ]", note))
+    return judge.Result(name, "blank", next(notes, ""))
 
 
 def _advice(sentence, missing):
