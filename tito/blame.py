@@ -118,8 +118,8 @@ class Blame:
         culprits = finding.culprits
         if exercise in culprits:
             return replace(finding, right=False)
-        most = len(self.checks) > 1 and culprits  # else it takes as long as the verdict
-        if exercise not in self.own or (most and exercise in self.passing(frozenset(culprits))):
+        passing = self.passing(frozenset(culprits)) if culprits else ()
+        if exercise not in self.own or exercise in passing:
             return finding
         why = self.verdict(exercise)
         return Finding(False, culprits | {exercise: why}) if why else finding
@@ -137,7 +137,7 @@ class Blame:
     def _search(self, check, alone):
         """The Finding for a check that fails with all of the learner's pieces together."""
         culprits, left = self._known_culprits(check)
-        while len(culprits) < MOST and self.fails(check, left):
+        while len(culprits) < MOST and self._fails_without(check, culprits, left):
             found = self.smallest(check, left)
             why = self.verdict(found[0]) if len(found) == 1 else None
             if why is None:
@@ -158,10 +158,16 @@ class Blame:
     def _known_culprits(self, check):
         """The culprits of an earlier search that explain this check too, and the other pieces."""
         left = tuple(piece for piece in self.own if piece not in self.known)
-        if len(self.known) == 1 and not self.fails(check, left):
+        if len(self.known) == 1 and not self._fails_without(check, self.known, left):
             return dict(self.known), left
         mine = {n: why for n, why in self.known.items() if self.fails(check, (n,))}
         return mine, tuple(piece for piece in self.own if piece not in mine)
+
+    def _fails_without(self, check, culprits, left):
+        """True if a check fails where the culprits are given; whether all checks pass is known."""
+        if culprits and check[0] in self.passing(frozenset(culprits)):
+            return False
+        return self.fails(check, left)
 
     @cached_property
     def lines(self):
