@@ -176,10 +176,18 @@ def test_an_endless_loop_elsewhere_is_found(learner):
 
 
 @pytest.mark.slow
-def test_the_limit_counts_for_quick_checks_and_imports_too(learner):
-    learner.change("LIMIT = 3", "LIMIT = 3\n__import__('time').sleep(10.5)")
-    learner.solve({"tensor.double": "__import__('time').sleep(10.5); return x * 2"})
+def test_the_limit_counts_for_quick_checks_and_imports_too(learner, tmp_path):
+    """The first import takes longer than the usual ten seconds, and so does the first call."""
+
+    def slow(name):
+        path = tmp_path / name
+        first = f"not __import__('os').path.exists({str(path)!r}) and open({str(path)!r}, 'w')"
+        return f"{first} and __import__('time').sleep(10.5)"
+
+    learner.change("LIMIT = 3", f"LIMIT = 3\n{slow('imported')}")
+    learner.solve({"tensor.double": f"{slow('called')}; return x * 2"})
     assert learner.judged("tensor.double", "--limit", "30")[0] == 0
+    assert (tmp_path / "imported").exists() and (tmp_path / "called").exists()
 
 
 @pytest.mark.slow
