@@ -341,6 +341,11 @@ def journal(folder):
     return [(row["step"], row["loss"], row.get("validation_loss")) for row in rows]
 
 
+def lines(folder):
+    """How many whole lines a journal has, that may just be written."""
+    return (folder / "journal.jsonl").read_text().count("\n")
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no kill -9 there")
 @pytest.mark.parametrize("script", QUICK)
 def test_a_killed_run_goes_on_to_the_same_bits(script, song, tmp_path):
@@ -350,13 +355,13 @@ def test_a_killed_run_goes_on_to_the_same_bits(script, song, tmp_path):
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     run(script, *flags, "--save", whole)
     words = [sys.executable, "-u", str(FOLDER / script), *map(str, flags), "--save", str(broken)]
-    last, step = broken / "last.safetensors", random.randrange(6, 36)
+    last, step = broken / "last.safetensors", random.randrange(6, 30)
     with subprocess.Popen(words, env=environment(), stdout=subprocess.DEVNULL) as process:
-        while process.poll() is None and not (last.is_file() and len(journal(broken)) >= step):
+        while process.poll() is None and not (last.is_file() and lines(broken) >= step):
             time.sleep(0.002)
         process.kill()
     assert process.returncode == -signal.SIGKILL, "it ended before it was killed"
-    died_at = len(journal(broken))
+    died_at = lines(broken)
     code, out, err = run(script, "--resume", broken)
     assert re.search(r"going on after step \d+ of 40", out), out + err
     assert len(journal(whole)) == 40 > died_at
