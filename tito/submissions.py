@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from tinytorch import overlay
-from tito import TitoError
+from tito import TitoError, notebook
 
 LARGEST = 64 * 2**20  # bytes of all notebooks in a zip: a small one could hold more than memory
 TARGET = re.compile(r"^\s*#\|\s*default_exp\s+(\w+)", re.MULTILINE)
 ASIDE = {"_course", "site-packages", "__MACOSX"}  # folders of copies, as all that begin with "."
-SOLUTION = b"### BEGIN SOLUTION"  # in the course's own notebooks, and in no learner's
+SOLUTION = notebook.BEGIN.encode()  # in the course's own notebooks, and in no learner's
 UNOPENED = re.compile(r"\.(7z|rar|tar|tgz|tar\.\w+)$|\.ipynb\.", re.IGNORECASE)
 
 
@@ -137,8 +137,8 @@ def chosen(books, modules, remarks):
             told = ", ".join(book.name for book in several)
             remarks.append(f"several notebooks of {target}, {best.name} counts: {told}")
         if SOLUTION in best.content:
-            line = SOLUTION.decode()
-            remarks.append(f"{best.name} has lines `{line}`: it is the course's own, or copied")
+            told = f"{best.name} has lines `{notebook.BEGIN}`"
+            remarks.append(f"{told}: it is the course's own, or copied")
     if not found:
         remarks.append("no notebook of the course")
     return {target: book.content for target, book in found.items()}

@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 
 import pytest
-from test_transformer import FOLDER, environment, listen_to_ctrl_c, run
+from test_transformer import FOLDER, environment, run, started
 
 import tinytorch
 from tinytorch import console, download, runs
@@ -552,15 +552,7 @@ def test_a_diverging_training_is_called_failed(script, flags, what, song, tmp_pa
 def test_ctrl_c_ends_cleanly(script, saved, song, tmp_path):
     flags = ["--preset=small", "--steps=100000", "--save-every=2", *data(script, song)]
     flags += ["--save", tmp_path / "run"] * saved
-    process = subprocess.Popen(
-        [sys.executable, "-u", str(FOLDER / script), *map(str, flags)],
-        cwd=tmp_path,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=listen_to_ctrl_c,
-    )
+    process = started(script, flags, tmp_path)
     for line in process.stdout:
         if line.startswith("memory"):
             break
@@ -576,15 +568,7 @@ def test_ctrl_c_ends_cleanly(script, saved, song, tmp_path):
 def test_a_run_goes_on_from_its_best_checkpoint_where_there_is_no_last_one(song, tmp_path):
     """Ctrl-C between the first evaluation and the first --save-every."""
     words = [*TINY, "--steps=2000", "--save-every=2000", "--save=run", *data(STEP3, song)]
-    with subprocess.Popen(
-        [sys.executable, "-u", str(FOLDER / STEP3), *map(str, words)],
-        cwd=tmp_path,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=listen_to_ctrl_c,
-    ) as process:
+    with started(STEP3, words, tmp_path) as process:
         next(line for line in process.stdout if line.startswith("step 400: validation loss"))
         process.send_signal(signal.SIGINT)
         assert process.stderr.read() == "\nstopped: no verdict; go on with --resume run\n"

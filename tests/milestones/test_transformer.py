@@ -305,18 +305,23 @@ def listen_to_ctrl_c():
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="a signal cannot be sent to one process there")
-@pytest.mark.parametrize("script", SCRIPTS)
-def test_ctrl_c_ends_cleanly(script, tmp_path):
-    process = subprocess.Popen(
-        [sys.executable, "-u", str(FOLDER / script), "--epochs", "1000"],
-        cwd=tmp_path,
+def started(script, flags, cwd):
+    """A script that runs, and hears Ctrl-C."""
+    return subprocess.Popen(
+        [sys.executable, "-u", str(FOLDER / script), *map(str, flags)],
+        cwd=cwd,
         env=environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         preexec_fn=listen_to_ctrl_c,
     )
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a signal cannot be sent to one process there")
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_ctrl_c_ends_cleanly(script, tmp_path):
+    process = started(script, ["--epochs", "1000"], tmp_path)
     for line in process.stdout:
         if line.startswith(("an epoch", "model")):
             break

@@ -247,37 +247,29 @@ def listed_children(usual):
     return named_after(children, usual)
 
 
+# a list of modules goes through all its places, although children() tells each module once
 def places(modules):
     """The modules of a list, a shared one at each of its places."""
-    return [part for _, part in own_values(modules, Tree)]
+    return [part for _, part in modules.named_children()]
 
 
-def length_of(usual):
-    """`len(modules)`, which counts places."""
-
-    def __len__(self):
-        return len(places(self))
-
-    return named_after(__len__, usual)
+def count_of(modules):
+    """`len(modules)`."""
+    return len(places(modules))
 
 
-def iterator_of(usual):
-    """`iter(modules)`, which goes through all places."""
-
-    def __iter__(self):
-        return iter(places(self))
-
-    return named_after(__iter__, usual)
+def each_of(modules):
+    """`iter(modules)`."""
+    return iter(places(modules))
 
 
-def item_of(usual):
-    """`modules[index]`, which counts places."""
+def one_of(modules, index):
+    """`modules[index]`; of a slice a list of the same kind."""
+    found = places(modules)[index]
+    return type(modules)().extend(found) if isinstance(index, slice) else found
 
-    def __getitem__(self, index):
-        found = places(self)[index]
-        return type(self)().extend(found) if isinstance(index, slice) else found
 
-    return named_after(__getitem__, usual)
+PLACES = {"__len__": count_of, "__iter__": each_of, "__getitem__": one_of}
 
 
 def listed_modules(usual):
@@ -486,7 +478,6 @@ WIDER = {  # method of Tree or Module -> what makes the one with PyTorch's argum
     "register_buffer": register_buffer_of,
     "register_forward_hook": forward_hook_of,
 }
-LIST_WIDER = {"__len__": length_of, "__iter__": iterator_of, "__getitem__": item_of}
 
 
 def get_name(self):
@@ -538,11 +529,6 @@ def together(self, modules):
     return type(self)().extend([*self, *modules])
 
 
-def put(self, index, module):
-    """Replace the module of that number."""
-    setattr(self, self.named_children()[index][0], module)
-
-
 def copied(self, memo):
     """A deep copy of a Parameter: without the gradient, as PyTorch's."""
     memo[id(self)] = fresh = core.Parameter(self.detach().clone(), self.requires_grad)
@@ -557,8 +543,10 @@ def attach():
     """
     Module.__setattr__, Module.__delattr__ = set_attribute, delete_attribute
     core.Parameter.__deepcopy__ = copied
-    for owner, wider in ((Tree, WIDER), (Module, WIDER), (ModuleList, LIST_WIDER)):
-        for name, widen in wider.items():
+    for name, method in PLACES.items():
+        setattr(ModuleList, name, method)
+    for owner in (Tree, Module):
+        for name, widen in WIDER.items():
             usual = vars(owner).get(name)
             if usual is not None and not hasattr(usual, "widens"):
                 setattr(owner, name, widen(usual))
