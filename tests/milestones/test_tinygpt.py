@@ -688,6 +688,14 @@ def test_in_a_workspace(script, song, workspace):
     assert "FAILED: " in done.stdout and "Traceback" not in done.stderr
 
 
+def test_a_verdict_is_recorded_in_a_workspace(workspace):
+    """Of the real script, which tells tito that it came to its verdict."""
+    words = [sys.executable, "-m", "tito", "milestone", "run", "proof"]
+    done = subprocess.run(words, cwd=workspace, env=environment(), capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.endswith("recorded: 00_vaswani_attention_proof\n")
+
+
 # -- all six in one table
 def table(*flags):
     """(exit code, stdout, stderr) of the command that runs the scripts and makes a table."""
