@@ -220,15 +220,18 @@ async def _tito(made, *arguments, inside):
     settled = {"cwd": inside, "env": runner.environment(made), "start_new_session": True}
     if sys.platform == "win32":
         settled["creationflags"] = subprocess.CREATE_NEW_PROCESS_GROUP
-    process = await asyncio.create_subprocess_exec(*command, **settled, **pipes)
+    starting = asyncio.ensure_future(asyncio.create_subprocess_exec(*command, **settled, **pipes))
     try:
+        process = await asyncio.shield(starting)
         printed, complaint = await process.communicate()
         return process.returncode, printed, complaint
     finally:
+        process = await starting  # also where the signal came while it started
         if process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 process.terminate()
             await process.communicate()
+        process._transport.close()  # else it complains, if the loop is closed first
 
 
 # -- the table
