@@ -84,6 +84,8 @@ class Blame:
     def explain(self, result):
         """The Finding for one of the failed Results."""
         check = (result.exercise, result.check)
+        if self._explained(check):
+            return self._honest(result.exercise, Finding(True, dict(self.known)))
         if self.fails(check, ()):
             return Finding(None, unclear=GIVEN)
         self._find_stray(check, result.sentence)
@@ -143,7 +145,7 @@ class Blame:
             if why is None:
                 return self._together(culprits, found, alone)
             self.known[found[0]] = culprits[found[0]] = why
-            left = tuple(piece for piece in left if piece not in culprits)
+            left = self._without(culprits)
         return Finding(True, culprits)
 
     def _together(self, culprits, found, alone):
@@ -155,13 +157,19 @@ class Blame:
             return Finding(True, together=found)
         return Finding(True, together=tuple(dict.fromkeys([*found, *alone])))
 
+    def _explained(self, check):
+        """True if the one culprit of the searches before is why this check fails, too."""
+        if len(self.known) != 1 or not self.fails(check, self.own):
+            return False
+        return not self._fails_without(check, self.known, self._without(self.known))
+
     def _known_culprits(self, check):
         """The culprits of an earlier search that explain this check too, and the other pieces."""
-        left = tuple(piece for piece in self.own if piece not in self.known)
-        if len(self.known) == 1 and not self._fails_without(check, self.known, left):
-            return dict(self.known), left
         mine = {n: why for n, why in self.known.items() if self.fails(check, (n,))}
-        return mine, tuple(piece for piece in self.own if piece not in mine)
+        return mine, self._without(mine)
+
+    def _without(self, culprits):
+        return tuple(piece for piece in self.own if piece not in culprits)
 
     def _fails_without(self, check, culprits, left):
         """True if a check fails where the culprits are given; whether all checks pass is known."""
@@ -248,7 +256,8 @@ class Blame:
             told, begun = _outcomes(run, "check"), [e["exercises"][0] for e in run.all("start")]
         else:
             names = {check: check[1] for check in checks}
-            run = runner.selected_tests(module, limit, {"tests": list(names.values())})
+            selection = {"tests": list(names.values())}
+            run = runner.selected_tests(module, limit, selection, sentences=False)
             told, begun = _outcomes(run, "test"), [e["start"] for e in run.all("start")]
         if run.all("error") or (run.ending and not begun):
             return set(checks), []

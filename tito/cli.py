@@ -1,8 +1,10 @@
 """tito's front door: it reads the command line, calls one command, and keeps mistakes short."""
 
 import argparse
+import contextlib
 import importlib
 import os
+import signal
 import sys
 
 from tito import TitoError, UsageError, course, guess, report
@@ -48,8 +50,9 @@ def main(argv=None):
     report.quiet(False)  # where several commands run in one process, each speaks for itself
     try:
         try:
-            code = _run(sys.argv[1:] if argv is None else argv)
-        except SystemExit as stop:  # argparse has said why
+            with ended_in_order():
+                code = _run(sys.argv[1:] if argv is None else argv)
+        except SystemExit as stop:  # argparse has said why, or a signal ended it
             code = stop.code
         sys.stdout.flush()
         return code
@@ -60,6 +63,24 @@ def main(argv=None):
         return 130
     except OSError as error:
         return _refused(error)
+
+
+@contextlib.contextmanager
+def ended_in_order():
+    """A signal that ends tito ends what it runs as well: it goes through every `finally`."""
+    numbers = {getattr(signal, name, None) for name in ("SIGTERM", "SIGHUP")} - {None}
+    numbers = [number for number in numbers if signal.getsignal(number) == signal.SIG_DFL]
+    for number in numbers:
+        signal.signal(number, _leave)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def _leave(number, frame):
+    sys.exit(128 + number)
 
 
 def _refused(error):

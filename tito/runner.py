@@ -85,14 +85,16 @@ def checks(module, limit, exercises):
     return _run(module, arguments, limit, each=True, more={CLOCK: f"{limit - 10:g}"})
 
 
-def selected_tests(module, limit, selection):
+def selected_tests(module, limit, selection, sentences=True):
     """Run the tests of a module that are selected, on the exported file of a workspace.
 
     Neither the learner's pytest settings nor their plugins take part. `selection` is a dictionary
-    with some of the keys of ALL.
+    with some of the keys of ALL. Without `sentences` a failed assert does not say what it
+    compared: then pytest need not rewrite the file, which can take it as long as its own start.
     """
     scratch, more = _selected(selection)
-    arguments = ["-m", "pytest", *_selecting(module)]
+    asserts = "rewrite" if sentences else "plain"
+    arguments = ["-m", "pytest", f"--assert={asserts}", *_selecting(module)]
     return _run(module, arguments, limit, each=True, files=scratch, more=more)
 
 
@@ -166,7 +168,7 @@ def follow(command, course, folder=None, more=()):
     before = signal.signal(signal.SIGINT, _leave_it_to_the_program)
     try:
         env = environment(course) | dict(more)
-        with ended_in_order(), subprocess.Popen(command, env=env, cwd=folder) as process:
+        with subprocess.Popen(command, env=env, cwd=folder) as process:
             try:
                 code = process.wait()
             except SystemExit:
@@ -197,7 +199,7 @@ def _run(module, arguments, limit, each, folder=None, files=(), more=()):
             Path(desk, name).write_text(text, encoding="utf-8")
         token = secrets.token_hex()
         own = {EVENTS: str(events), TOKEN: token, "MPLBACKEND": "Agg"} | dict(more)
-        with log.open("wb") as output, ended_in_order():
+        with log.open("wb") as output:
             process = subprocess.Popen(
                 [sys.executable, *arguments],
                 cwd=folder or desk,
@@ -215,24 +217,6 @@ def _run(module, arguments, limit, each, folder=None, files=(), more=()):
         with log.open("rb") as printed:
             text = printed.read(PRINTED).decode("utf-8", errors="replace")
         return Run(told, _ending(told, text, process.returncode, stopped), text)
-
-
-@contextlib.contextmanager
-def ended_in_order():
-    """A signal that ends tito ends what it runs as well: it goes through every `finally`."""
-    numbers = {getattr(signal, name, None) for name in ("SIGTERM", "SIGHUP")} - {None}
-    numbers = [number for number in numbers if signal.getsignal(number) == signal.SIG_DFL]
-    for number in numbers:
-        signal.signal(number, _leave)
-    try:
-        yield
-    finally:
-        for number in numbers:
-            signal.signal(number, signal.SIG_DFL)
-
-
-def _leave(number, frame):
-    sys.exit(128 + number)
 
 
 def _true_lines(content, token):

@@ -268,16 +268,16 @@ def test_a_name_that_is_not_utf_8(desk, folder, tmp_path):
 def test_a_killed_process_is_said_and_judged_anew(desk, folder, tmp_path, monkeypatch):
     hand_in(desk, folder, "bo", "01_tensor")
     (folder / "x").mkdir()
-    real = grade._tito
+    real = grade.Judges.tito
 
-    async def killed(*words, inside):
+    def killed(*words, inside):
         return (-9, b"", b"")
 
     command = ("grade", folder, "01", "--csv", tmp_path / "points.csv", "--resume")
-    monkeypatch.setattr(grade, "_tito", killed)
+    monkeypatch.setattr(grade.Judges, "tito", killed)
     told = "nothing could be judged: it ended without a word, does the machine lack memory?"
     assert f"bo: 0 of 20 points; {told} (exit code -9)\n" in desk.tito(*command)[1]
-    monkeypatch.setattr(grade, "_tito", real)
+    monkeypatch.setattr(grade.Judges, "tito", real)
     assert desk.tito(*command)[:2] == (1, "bo: 0 of 20 points\n"), "it is blank"
 
 
@@ -286,10 +286,10 @@ def test_one_error_is_one_remark(desk, folder, monkeypatch):
         hand_in(desk, folder, name, "01_tensor")
     real = grade.judged
 
-    async def judged(books, *more):
+    def judged(judges, books, *more):
         if not seen.append(books) and len(seen) == 1:
             raise OSError("the disk is full")
-        return await real(books, *more)
+        return real(judges, books, *more)
 
     seen = []
     monkeypatch.setattr(grade, "judged", judged)
@@ -309,7 +309,7 @@ def test_what_is_in_doubt_is_judged_once_more(desk, folder, monkeypatch, first, 
         hand_in(desk, folder, name, "01_tensor")
     asked = []
 
-    async def judged(books, wanted, *more):
+    def judged(judges, books, wanted, *more):
         asked.append(wanted)
         blank = {"exercise": "tensor.total", "outcome": "blank", "sentence": "", "check": ""}
         one = {"exercise": "tensor.double", "check": "quick check", **first}

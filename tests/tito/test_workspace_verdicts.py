@@ -10,7 +10,8 @@ import time
 import pytest
 from conftest import one_sentence
 
-from tito import learner, runner, workspace
+from tito import cli, learner, workspace
+from tito.commands import modules
 
 
 def judged(desk, *argv):
@@ -348,11 +349,27 @@ def test_what_ends_tito_ends_the_checks_as_well(desk, name):
     assert not mark.exists(), "a check is still running"
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
+def test_a_signal_ends_every_command_in_order(monkeypatch):
+    """Not only while a process is waited for: what is in a scratch folder is cleared away."""
+    cleared = []
+
+    def run(args):
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        finally:
+            cleared.append(True)
+
+    monkeypatch.setattr(modules, "run", run)
+    assert (cli.main(["modules"]), cleared) == (143, [True])
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
 def test_a_signal_that_was_ignored_stays_so():
     """`nohup tito test` survives the end of its terminal."""
     before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
     try:
-        with runner.ended_in_order():
+        with cli.ended_in_order():
             assert signal.getsignal(signal.SIGTERM) == signal.SIG_IGN
         assert signal.getsignal(signal.SIGTERM) == signal.SIG_IGN
     finally:

@@ -5,7 +5,6 @@ files, tests, is not looked at; so nobody's workspace can vouch for itself.
 """
 
 import argparse
-import asyncio
 import contextlib
 import csv
 import io
@@ -15,6 +14,8 @@ import re
 import subprocess
 import sys
 import tempfile
+import threading
+from concurrent import futures
 from pathlib import Path
 
 from tito import TitoError, course, files, judge, report, runner, submissions, workspace
@@ -23,6 +24,7 @@ from tito.commands.test import seconds
 
 UNJUDGED = "nothing could be judged"  # what a remark says of a row that --resume judges anew
 REFUSED = re.compile(r"^\d+ problems?, so nothing was written: ")  # that is for learners
+POLL = 0.2  # seconds: on Windows no Ctrl-C comes through while a thread is waited for
 ELSEWHERE = (judge.OTHER, judge.NOTEBOOK)  # what a Result names where it names no exercise
 
 
@@ -85,33 +87,28 @@ def run(args):
     if args.csv:
         files.write(args.csv, table(grades, asked))  # if that fails, it does before the work
     report.quiet(args.json)
-    with runner.ended_in_order():
-        asyncio.run(every(found, handed_in, asked, grades, args))
+    with Judges(args.jobs) as judges:
+        every(judges, found, handed_in, asked, grades, args)
     if args.json:
         report.json(grades)
     return 1 if any(grade["remarks"] for grade in grades.values()) else 0
 
 
-async def every(found, handed_in, asked, grades, args):
+def every(judges, found, handed_in, asked, grades, args):
     """Fill in the grades, so many at a time; what is done is told and kept at once.
 
     What is in doubt is judged once more at the end, when nothing else runs.
     """
-    room, doubted = asyncio.Semaphore(args.jobs), {}
-    left = [path for path in handed_in if grades[submissions.name_of(path.name)] is None]
+    doubted, names = {}, {path: submissions.name_of(path.name) for path in handed_in}
+    left = [path for path, name in names.items() if grades[name] is None]
     busy = args.jobs > 1 and len(left) > 1
 
-    async def one(path, before=None):
-        async with room:
-            try:
-                grade = await graded(found, path, asked, args.limit, before)
-            except Exception as error:  # it must not cost the others their grades
-                why = f"{UNJUDGED}: {type(error).__name__}: {error}"
-                grade = summed_up(found, asked, {}, [" ".join(why.split())])
-        if before is None and in_doubt(grade["results"], busy):
-            doubted[path] = grade | {"again": in_doubt(grade["results"], busy)}
-        else:
-            keep(submissions.name_of(path.name), grade)
+    def one(path):
+        try:
+            return graded(judges, found, path, asked, args.limit, doubted.get(path))
+        except Exception as error:  # it must not cost the others their grades
+            why = f"{UNJUDGED}: {type(error).__name__}: {error}"
+            return summed_up(found, asked, {}, [" ".join(why.split())])
 
     def keep(name, grade):
         grades[name] = grade
@@ -120,9 +117,63 @@ async def every(found, handed_in, asked, grades, args):
         if args.csv:
             files.write(args.csv, table(grades, asked))
 
-    await asyncio.gather(*map(one, left))
-    for path, grade in doubted.items():
-        await one(path, grade)
+    for path, grade in judges.each(one, left):
+        if again := in_doubt(grade["results"], busy):
+            doubted[path] = grade | {"again": again}
+        else:
+            keep(names[path], grade)
+    for path in doubted:
+        for _, grade in judges.each(one, [path]):
+            keep(names[path], grade)
+
+
+class Judges:
+    """Threads that have submissions judged by processes of tito, so many at a time.
+
+    Where the `with` is left, by Ctrl-C too, all of these processes end, and no other begins.
+    """
+
+    def __init__(self, jobs):
+        self.pool = futures.ThreadPoolExecutor(jobs)
+        self.lock, self.running, self.ended = threading.Lock(), set(), False
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        with self.lock:
+            self.ended = True
+            for process in self.running:
+                process.terminate()
+        self.pool.shutdown(cancel_futures=True)
+
+    def each(self, work, items):
+        """(item, work(item)) of each item, as they are done."""
+        waiting = {self.pool.submit(work, item): item for item in items}
+        while waiting:
+            done, _ = futures.wait(waiting, POLL, futures.FIRST_COMPLETED)
+            for future in done:
+                yield waiting.pop(future), future.result()
+
+    def tito(self, made, *arguments, inside):
+        """The exit code of a command of tito in a workspace, what it prints and its complaint.
+
+        Ctrl-C in the terminal does not reach its process.
+        """
+        command = [sys.executable, "-m", "tito", *arguments]
+        pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        settled = {"cwd": inside, "env": runner.environment(made), "start_new_session": True}
+        if sys.platform == "win32":
+            settled["creationflags"] = subprocess.CREATE_NEW_PROCESS_GROUP
+        with self.lock:
+            if self.ended:
+                raise TitoError("it was stopped before its turn came")
+            process = subprocess.Popen(command, **settled, **pipes)
+            self.running.add(process)
+        printed, complaint = process.communicate()
+        with self.lock:
+            self.running.remove(process)
+        return process.returncode, printed, complaint
 
 
 def in_doubt(results, busy):
@@ -145,14 +196,14 @@ def _excused(result):
     return bool(result["finding"]) and bool(result["finding"]["right"])
 
 
-async def graded(found, path, asked, limit, before=None):
+def graded(judges, found, path, asked, limit, before=None):
     """{"points", "of", "modules", "remarks", "results"} of one submission.
 
     Of an earlier grade, `before`, only what it lists as "again" is judged again.
     """
     remarks, names = [], [module.name for module in found.written]
     books = submissions.chosen(submissions.notebooks(path, remarks), names, remarks)
-    results = await judged(books, before["again"] if before else asked, limit, remarks)
+    results = judged(judges, books, before["again"] if before else asked, limit, remarks)
     if before:
         fresh = {r["exercise"]: r for told in results.values() for r in told}
         results = before["results"]
@@ -191,47 +242,23 @@ def _points(results, worth):
     return sum(worth[name]["points"] for name in names if name in worth)
 
 
-async def judged(books, asked, limit, remarks):
+def judged(judges, books, asked, limit, remarks):
     """What `tito test` says of notebooks in a fresh workspace, {module: results}."""
     if not books:
         return {}
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
         made = workspace.at(Path(scratch).resolve() / "workspace")
-        await _tito(made, "init", str(made.root), inside=made.root.parent)
+        judges.tito(made, "init", str(made.root), inside=made.root.parent)
         for name, content in books.items():
             files.write(made.module(name).notebook, content)
         flags = ["--json", "--limit", f"{limit:g}"]
-        code, printed, said = await _tito(made, "test", *asked, *flags, inside=made.root)
+        code, printed, said = judges.tito(made, "test", *asked, *flags, inside=made.root)
     if not printed.strip():
         said = " ".join(said.decode(errors="replace").split())
         said = said or "it ended without a word, does the machine lack memory?"
         remarks.append(f"{UNJUDGED}: {said} (exit code {code})")
         return {}
     return json.loads(printed)
-
-
-async def _tito(made, *arguments, inside):
-    """The exit code of a command of tito, what it prints and its complaint.
-
-    Its process ends when this one must; Ctrl-C in the terminal does not reach it before.
-    """
-    command = [sys.executable, "-m", "tito", *arguments]
-    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    settled = {"cwd": inside, "env": runner.environment(made), "start_new_session": True}
-    if sys.platform == "win32":
-        settled["creationflags"] = subprocess.CREATE_NEW_PROCESS_GROUP
-    starting = asyncio.ensure_future(asyncio.create_subprocess_exec(*command, **settled, **pipes))
-    try:
-        process = await asyncio.shield(starting)
-        printed, complaint = await process.communicate()
-        return process.returncode, printed, complaint
-    finally:
-        process = await starting  # also where the signal came while it started
-        if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                process.terminate()
-            await process.communicate()
-        process._transport.close()  # else it complains, if the loop is closed first
 
 
 # -- the table

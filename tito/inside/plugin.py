@@ -39,6 +39,7 @@ def pytest_configure(config):
     config.stash[GUARD] = Guard(*OF_PYTEST)
 
 
+@pytest.hookimpl(tryfirst=True)  # for tests of its own among them Hypothesis reads all modules
 def pytest_collection_modifyitems(config, items):
     """Keep the tests that the file SELECTION asks for; `runner.ALL` says how."""
     if SELECTION not in os.environ:
