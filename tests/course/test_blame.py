@@ -25,6 +25,13 @@ NAMED, ACCUSED, SECONDS = 0.90, 0.02, 15  # what is promised: at least, less tha
 START = 0.3  # seconds of one start() on the quiet machine for which SECONDS is promised
 LATER = 1  # later modules in which a planted bug must fail, before it is the next one's turn
 PAIRS = 50
+FEW = {  # where there is no report: exercise -> a later module whose tests notice a bug in it
+    "activations.softmax": "attention",
+    "losses.cross_entropy": "training",
+    "autograd.unbroadcast": "transformers",
+    "attention.split_heads": "kv_caching",
+    "transformers.beam_step": "kv_caching",
+}
 
 
 def place(exercise):
@@ -32,9 +39,9 @@ def place(exercise):
 
 
 def bugs():
-    """The exercises that get one: for the report all that have later modules, else a few."""
+    """The exercises that get one for the report: all that have later modules."""
     last = len(workspaces.names()) - 1
-    return workspaces.cut([e for e in workspaces.exercises() if place(e) < last], 8)
+    return [e for e in workspaces.exercises() if place(e) < last]
 
 
 @pytest.fixture(scope="module")
@@ -149,11 +156,9 @@ def assert_kept(rows):
     assert statistics.median(r["starts"] for r in rows) < SECONDS / START
 
 
-def test_a_few_planted_bugs_are_named(solved, callers, tmp_path):
-    rows = []
-    for exercise in [e for e in bugs() if e in callers]:
-        rows += search(solved, tmp_path, exercise, callers[exercise], 1)[0]
-    assert len(rows) >= 4, f"only {len(rows)} of the bugs made a later test fail"
+def test_a_few_planted_bugs_are_named(solved, tmp_path):
+    rows = [r for e, module in FEW.items() for r in search(solved, tmp_path, e, [module], 1)[0]]
+    assert len(rows) == len(FEW), "each of them makes a later test fail"
     assert_kept(rows)
 
 
