@@ -777,13 +777,16 @@ READ = """
 import resource, sys, time
 from pathlib import Path
 from tinytorch.transformers import GPT
+def peak():
+    if sys.platform != "linux":
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # bytes on macOS
+    told = Path("/proc/self/status").read_text()  # ru_maxrss begins with the parent's there
+    return int(told.split("VmHWM:")[1].split()[0]) * 1024
 start = time.process_time()
 model = GPT.from_pretrained(sys.argv[1])
 seconds = time.process_time() - start
-unit = 1 if sys.platform == "darwin" else 1024
-most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 size = (Path(sys.argv[1]) / "model.safetensors").stat().st_size
-print(model.num_parameters(), seconds, most / size)
+print(model.num_parameters(), seconds, peak() / size)
 """
 
 
