@@ -102,6 +102,16 @@ def test_two_bugs_are_both_named(learner):
     assert set(told["activations.relu"]["finding"]["culprits"]) == {"tensor.double", "tensor.total"}
 
 
+def test_a_culprit_that_is_known_does_not_explain_another_bug(learner):
+    wrong = {"tensor.double": "return x * 3", "tensor.total": "result = value - 1"}
+    learner.solve(wrong).export()
+    module = workspace.find().module("activations")
+    (result,) = judge.judge(module, ["activations.relu"]).values()
+    finder = Blame(module, [result])
+    finder.known["tensor.total"] = "as an earlier search found"
+    assert set(finder.explain(result).culprits) == {"tensor.double", "tensor.total"}
+
+
 @pytest.mark.slow
 def test_what_passes_its_own_checks_is_shown_and_not_accused(learner):
     """What double does to 2 is no matter of its own checks."""
@@ -148,11 +158,14 @@ def test_what_never_passed_is_asked_first(learner):
     assert runs() < before <= 8
 
 
-def test_a_check_that_fails_now_and_then_accuses_nobody(learner):
+@pytest.mark.parametrize("known", [{}, {"tensor.total": "as an earlier search found"}])
+def test_a_check_that_fails_now_and_then_accuses_nobody(learner, known):
     """A check that failed, and passes when it is run once more."""
     learner.solve().export()
     result = judge.Result("activations.relu", "failed", "it was so", "quick check")
-    finding = Blame(workspace.find().module("activations"), [result]).explain(result)
+    finder = Blame(workspace.find().module("activations"), [result])
+    finder.known |= known
+    finding = finder.explain(result)
     assert (finding.right, finding.culprits, finding.together) == (None, {}, ())
     assert "passed when it was run once more" in finding.words("activations.relu")
 
