@@ -316,6 +316,10 @@ def test_what_is_in_doubt_is_judged_once_more(desk, folder, monkeypatch, first, 
         one |= {"outcome": "failed" if len(asked) != 3 else then}
         return {"01_tensor": [one, *[blank | {"finding": None}] * (len(asked) < 3)]}
 
+    def the_last_one_first(judges, work, items):
+        return [(item, work(item)) for item in reversed(items)]
+
+    monkeypatch.setattr(grade.Judges, "each", the_last_one_first)
     monkeypatch.setattr(grade, "judged", judged)
     _, told = graded(desk, folder, "01", "--jobs", "2")
     assert asked == [["01_tensor"]] * 2 + [["tensor.double"]] * 2, "the last ones alone"

@@ -122,7 +122,7 @@ def every(judges, found, handed_in, asked, grades, args):
             doubted[path] = grade | {"again": again}
         else:
             keep(names[path], grade)
-    for path in doubted:
+    for path in [path for path in left if path in doubted]:  # not in the order of the threads
         for _, grade in judges.each(one, [path]):
             keep(names[path], grade)
 
