@@ -9,12 +9,10 @@ each. Rows are kept in DIR as they come, so that a stopped run goes on; the matr
 import ast
 import copy
 import json
-import os
 import random
 import statistics
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -91,20 +89,12 @@ def traced(node, mark):
     return node
 
 
-def spent():
-    """Processor seconds of all processes that this one started: what else runs hardly counts."""
-    if sys.platform == "win32":  # nobody adds them up there
-        return time.monotonic()
-    times = os.times()
-    return times.children_user + times.children_system
-
-
 def start():
     """Seconds that a fresh Python needs to import what tests need: the measure of this machine."""
-    begin = spent()
+    begin = workspaces.used()
     words = [sys.executable, "-c", "import pytest, hypothesis, tinytorch.tensor"]
     subprocess.run(words, cwd=variants.ROOT, check=True)
-    return spent() - begin
+    return workspaces.used() - begin
 
 
 def row(planted, module, results, seconds, starts):
@@ -128,9 +118,9 @@ def row(planted, module, results, seconds, starts):
 
 def judged(root, planted, module):
     """The row of a later module's test run; None if it passes."""
-    before, begin = start(), spent()
+    before, begin = start(), workspaces.used()
     code, told, seconds = workspaces.judged(root, module)
-    results, asked, after = told[module], spent() - begin, start()
+    results, asked, after = told[module], workspaces.used() - begin, start()
     if code == 0:
         return None
     assert any(r["outcome"] == "failed" for r in results), results

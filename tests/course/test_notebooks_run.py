@@ -1,21 +1,15 @@
 """Every notebook runs top to bottom in a fresh kernel, solved and blanked: `pytest -m slow`."""
 
 import ast
-import os
 import symtable
-import time
 
 import nbformat
 import pytest
 import variants
+import workspaces
 from nbclient import NotebookClient
 
 LIMIT = 20  # seconds of a processor that a notebook may take
-
-
-def used():
-    """Seconds of a processor that finished child processes took; on Windows, the time of day."""
-    return sum(os.times()[2:4]) if os.name == "posix" else time.monotonic()
 
 
 @pytest.mark.slow
@@ -30,11 +24,11 @@ def test_notebook_runs(notebook, blanked, monkeypatch):
     text = notebook.blanked() if blanked else path.read_text(encoding="utf-8")
     document = nbformat.reads(text, as_version=4)
     resources = {"metadata": {"path": str(path.parent)}}
-    start = used()
+    start = workspaces.used()
     NotebookClient(
         document, timeout=10 * LIMIT, kernel_name="python3", resources=resources
     ).execute()
-    seconds = used() - start
+    seconds = workspaces.used() - start
     assert seconds > 0.5, "the kernel is no child of this process: nothing was measured"
 
     printed = "".join(
