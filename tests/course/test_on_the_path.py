@@ -90,17 +90,36 @@ def usual(tmp_path_factory):
     return [list(printed(variants.ROOT, run, folder)) for run in RUNS]
 
 
+def copied(folder):
+    """The folder, with a copy of the package."""
+    for part in ("tinytorch", "datasets"):
+        shutil.copytree(variants.ROOT / part, folder / part)
+    return folder
+
+
+def changed(package, usual):
+    """True if a command prints something else than usual with this package."""
+    return any(
+        told != was
+        for run, before in zip(RUNS, usual)
+        for told, was in zip(printed(package, run, package), before)
+    )
+
+
 def shows(exercise, usual, folder):
     """True if one of the exercise's wrong ideas shows in what a script prints."""
-    shutil.copytree(variants.ROOT / "tinytorch", folder / "tinytorch")
-    shutil.copytree(variants.ROOT / "datasets", folder / "datasets")
+    copied(folder)
     for owner, _, idea in variants.wrong_ideas(exercise.id.partition(".")[0]):
         if owner == exercise.id:
             spoil(folder, exercise, idea)
-            for run, before in zip(RUNS, usual):
-                if any(told != was for told, was in zip(printed(folder, run, folder), before)):
-                    return True
+            if changed(folder, usual):
+                return True
     return False
+
+
+@pytest.mark.slow
+def test_a_copy_without_a_bug_changes_nothing(usual, tmp_path):
+    assert not changed(copied(tmp_path), usual)
 
 
 @pytest.mark.slow
