@@ -18,7 +18,7 @@ from tinytorch.overlay import NAMES
 from tito import TitoError, report
 from tito import __main__ as front_door
 from tito.cli import COMMANDS
-from tito.commands import setup
+from tito.commands import milestone, setup
 
 
 def run(*argv, **options):
@@ -37,11 +37,15 @@ def test_help_names_every_command(toy, argv):
     assert len(out.splitlines()) < 40
 
 
-@pytest.mark.parametrize("command", ["export", "test", "modules", "milestone", "nbdev"])
-def test_every_command_has_its_help(toy, command):
-    code, out, _ = toy.tito(command, "--help")
+ACTIONS = [f"milestone {action}" for action in milestone.ACTIONS]
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, *ACTIONS])
+def test_every_command_says_in_its_help_what_it_does(toy, command):
+    code, out, _ = toy.tito(*command.split(), "--help")
     assert code == 0
     assert out.startswith(f"usage: tito {command}")
+    assert out.split("\n\n")[1].endswith(".")
 
 
 def test_the_help_of_test_knows_exercises(toy):

@@ -8,17 +8,23 @@ from tito import TitoError, course, guess, report, runner, workspace
 from tito.commands import status
 from tito.progress import Progress
 
+ACTIONS = {
+    "list": "every milestone in one line",
+    "info": "what a milestone proves, and how to run it",
+    "run": "run a milestone; flags after its name go to it",
+}
 MOST = 6  # exercises that a note names
 
 
 def add_arguments(parser):
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    actions.add_parser("list", help="every milestone in one line")
-    info = actions.add_parser("info", help="what a milestone proves, and how to run it")
-    run_it = actions.add_parser("run", help="run a milestone; flags after its name go to it")
-    for action in (info, run_it):
-        action.add_argument("name", metavar="NAME", help='a part of its name, such as "proof"')
-    run_it.add_argument("flags", nargs=argparse.REMAINDER, metavar="...", help="flags of its own")
+    for name, line in ACTIONS.items():
+        action = actions.add_parser(name, help=line, description=f"{line[0].upper()}{line[1:]}.")
+        if name != "list":
+            action.add_argument("name", metavar="NAME", help='a part of its name, such as "proof"')
+        if name == "run":
+            whatever = {"nargs": argparse.REMAINDER, "metavar": "..."}
+            action.add_argument("flags", help="flags of its own", **whatever)
 
 
 def run(args):
