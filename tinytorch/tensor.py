@@ -639,7 +639,8 @@ def primitive(function=None, *, name=None, promote=False, several=False):
         function: from arrays and parameters to an array, or to (array, note): the note is what
             its rule will want to know again. It stays within reach as `.on_arrays`.
         name: how rules and messages call it; the function's own name unless given.
-        promote: bring the arrays to one dtype first, as PyTorch does.
+        promote: bring the arrays to one dtype first, as PyTorch does; `real` leaves whole numbers
+            alone among themselves, for a function that makes floats of them.
         several: the result is a list of arrays, and a list of Tensors comes out.
     """
     if function is None:  # written as @primitive(name=...)
@@ -654,7 +655,7 @@ def primitive(function=None, *, name=None, promote=False, several=False):
             for a in args
         ]
         if promote:
-            arrays = promoted(lifted, args, arrays)
+            arrays = promoted(lifted, args, arrays, promote)
         try:
             array = lifted.on_arrays(*arrays)
         except ERRORS as error:
@@ -715,8 +716,8 @@ def plain(argument):
     return argument
 
 
-def promoted(lifted, args, arrays):
-    """The arguments with all their arrays in one dtype."""
+def promoted(lifted, args, arrays, promote):
+    """The arguments with all their arrays in one dtype; see `primitive`."""
     dtypes = set()
     for a in arrays:
         if isinstance(a, np.ndarray):
@@ -725,7 +726,8 @@ def promoted(lifted, args, arrays):
             if lifted.parameters[0] != "tensors":
                 raise TypeError(f"{lifted.name}: a list is no tensor: write tensor(...) around it")
             return [in_one_dtype(args[0], a), *arrays[1:]]  # cat(tensors, dim)
-    return arrays if len(dtypes) < 2 else in_one_dtype(args, arrays)
+    alike = len(dtypes) < 2 or (promote is real and all(d.kind != "f" for d in dtypes))
+    return arrays if alike else in_one_dtype(args, arrays)
 
 
 def in_one_dtype(args, arrays):
@@ -864,7 +866,7 @@ def mul(x, y):
     return x * y
 
 
-@elementwise
+@primitive(promote=real)
 def div(x, y):
     """x / y, element by element; always a float.
 

@@ -17,6 +17,7 @@ from hypothesis import given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 from hypothesis.extra import numpy as hnp  # noqa: E402
 
+import tinytorch  # noqa: E402
 from tinytorch import tensor as make_tensor  # noqa: E402
 from tinytorch.functions import chunk, norm, split, std, topk  # noqa: E402
 from tinytorch.tensor import (  # noqa: E402
@@ -538,6 +539,17 @@ def test_promotion_of_python_numbers(kind, number):
             if kind is np.bool_ and number is True:
                 continue
             close(operation(ours).array, operation(theirs), 1e-6, f"{x!r} and {number!r}")
+
+
+@pytest.mark.parametrize("name", ["div", "atan2", "xlogy"])
+@pytest.mark.parametrize("number", [256, -2, 2**33])
+def test_whole_numbers_become_reals_before_they_are_narrowed(name, number):
+    """A single number that the other's dtype cannot hold."""
+    for kind in (np.uint8, np.int32):
+        x, y = np.array([1, 2, 200], kind), np.array(number)
+        for pair in ((x, y), (y, x)):
+            got = getattr(tinytorch, name)(*map(wrap, pair)).array
+            close(got, getattr(torch, name)(*map(torch.tensor, pair)), 1e-6, f"{name} of {pair}")
 
 
 @some

@@ -208,7 +208,7 @@ def equal(x, other):
 # ---------------------------------------------------------------- two numbers in
 
 
-@elementwise
+@primitive(promote=real)
 def atan2(y, x):
     """The angle of the point (x, y); both broadcast -> real numbers."""
     return np.arctan2(real(y), real(x))
@@ -240,7 +240,7 @@ def fmod_rule(g, x, y):
         return g, -g * np.trunc(x / y)
 
 
-@elementwise
+@primitive(promote=real)
 def logaddexp(x, y):
     """log(exp(x) + exp(y)) without overflow; both broadcast.
 
@@ -293,7 +293,7 @@ def clamp_max(x, max):
     return x.clamp(max=max)
 
 
-@elementwise
+@primitive(promote=real)
 def hypot(x, y):
     """sqrt(x^2 + y^2) without overflow; both broadcast.
 
@@ -310,7 +310,7 @@ def hypot_rule(g, x, y, out):
         return g * (x / out), g * (y / out)
 
 
-@elementwise
+@primitive(promote=real)
 def xlogy(x, y):
     """x * log(y), and 0 where x is 0; both broadcast -> real numbers.
 
