@@ -1623,6 +1623,11 @@ class TestWhoOwnsAGradient:
         for i, one in enumerate(arrays):
             assert not any(np.shares_memory(one, other) for other in arrays[:i])
 
+    def test_a_part_of_a_gradient_does_not_keep_all_of_it(self):
+        joined = PRIMITIVES["cat"]([leaf(np.ones(2)), leaf(np.ones(3))], 0)
+        for _, part in autograd.local_gradients(joined.made_by, np.ones(5, np.float32)):
+            assert part.base is None
+
     def test_a_retained_gradient_is_its_own(self):
         x = leaf([1.0, 2.0])
         y = x + 0.0
@@ -1694,11 +1699,13 @@ class TestMemory:
         model = layers.Sequential(layers.Linear(8, 32), layers.Tanh(), layers.Linear(32, 4))
         x, y = Tensor(rng.standard_normal((64, 8))), Tensor(rng.integers(0, 4, 64))
 
+        parameters = list(model.parameters())
+
         def step():
             loss = losses.cross_entropy(model(x), y)
             loss.backward()
             with no_grad():
-                for p in model.parameters():
+                for p in parameters:
                     p -= 0.1 * p.grad
                     p.grad = None
 
@@ -1889,6 +1896,30 @@ class TestNoGrad:
         next(steps)
         steps.close()
         assert recording()
+
+    def test_generators_are_told_what_the_caller_tells_them(self):
+        ended = []
+
+        @no_grad()
+        def added():
+            total = 0
+            try:
+                while True:
+                    try:
+                        total += yield total
+                    except KeyError:
+                        total = 100
+                    assert not recording()
+            finally:
+                ended.append(total)
+
+        steps = added()
+        told = [next(steps), steps.send(3), steps.throw(KeyError()), steps.send(1)]
+        assert told == [0, 3, 100, 101] and recording()
+        steps.close()
+        assert ended == [101]
+        with pytest.raises(ZeroDivisionError):
+            next(no_grad()(lambda: (1 / 0 for _ in "a"))())
 
     def test_walking_is_possible_inside(self):
         x = leaf(3.0)

@@ -9,6 +9,7 @@ import os
 import pickle
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -531,6 +532,18 @@ class TestModules:
         with tinytorch.no_grad():
             twin[0].weight.add_(1.0)
         assert not tinytorch.equal(model[0].weight, twin[0].weight)
+
+    def test_rows_written_one_by_one_cost_a_row_each_in_backward(self):
+        w, h = tinytorch.randn(16, 16).requires_grad_(), tinytorch.ones(16, 16)
+        out = tinytorch.zeros(300, 16, 16)
+        for t in range(300):
+            h = (h @ w).tanh()
+            out[t] = h
+        tracemalloc.start()
+        out.sum().backward()
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert most < 20 * out.array.nbytes, f"{most} bytes for {out.array.nbytes}"
 
     def test_vectors_of_parameters(self):
         model = nn.Linear(2, 1)

@@ -192,10 +192,9 @@ def inputs_of(node):
         raise RuntimeError(f"the graph behind this {node.primitive} {FREED}")
     for counter, value in node.versions:
         if counter[0] != value:
-            raise RuntimeError(
-                f"what {node.primitive} needs for its gradient was written into after it was used: "
-                "write into a clone(), or use an operation that returns a new tensor"
-            )
+            needed = f"what {node.primitive} needs for its gradient"
+            advice = "write into a clone(), or use an operation that returns a new tensor"
+            raise RuntimeError(f"{needed} was written into after it was used: {advice}")
     return [source for source in node.inputs if source is not None]
 
 
@@ -319,12 +318,13 @@ def fitted(answer, source, call):
 def owned(answers, i, g, pairs):
     """Answer i, if nobody else looks into its memory or it is the first to pass g on; else a copy.
 
-    Python counts who holds an array: `answers`, `array` and the question make 3.
+    Python counts who holds an array: `answers`, `array` and the question make 3. A part of g is
+    copied too, since it would keep all of g alive.
     """
     array = answers[i]
     alone = getrefcount(answers[i]) == 3 and (array.base is None or getrefcount(array.base) == 2)
     if not alone and isinstance(g, np.ndarray) and memory_of(array) == memory_of(g):
-        alone = all(memory_of(part) != memory_of(g) for _, part in pairs)
+        alone = array.size == g.size and all(memory_of(a) != memory_of(g) for _, a in pairs)
     return array if alone and array.flags.writeable else array.copy()
 
 
@@ -446,13 +446,16 @@ class no_grad:
 
     def each_step(self, steps):
         """A generator works in pieces: the switch is set for each of them, and not in between."""
-        step = self(next)
+        step, given = steps.send, None
         while True:
             try:
-                value = step(steps)
+                value = self(step)(given)
             except StopIteration as end:
                 return end.value
-            yield value
+            try:
+                step, given = steps.send, (yield value)
+            except BaseException as error:  # it is the generator's own business, close() too
+                step, given = steps.throw, error
 
 
 class enable_grad(no_grad):
@@ -510,10 +513,8 @@ def gradcheck(f, inputs, tolerance=1e-6, generator=None):
         walked, nudged = (g * direction).sum(), directional_derivative(weighted, x, direction)
         if not abs(walked - nudged) <= noise + tolerance * max(abs(walked), abs(nudged)):
             found = fault(f, inputs, i, weighted, g, (noise, tolerance))
-            raise AssertionError(
-                f"input {i}, {x.shape}: backward() says {walked:.8g}, the nudge says {nudged:.8g}"
-                f"; {found}"
-            )
+            told = f"backward() says {walked:.8g}, the nudge says {nudged:.8g}; {found}"
+            raise AssertionError(f"input {i}, {x.shape}: {told}")
     return True
 
 

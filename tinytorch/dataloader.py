@@ -173,10 +173,9 @@ def need_one_form(samples):
     """
     forms = sorted({form_of(sample) for sample in samples})
     if len(forms) != 1:
-        raise ValueError(
-            f"samples of one form make a batch, not {' and '.join(forms) or 'none'}: "
-            "rows of unequal length need pad_sequences, in a collate_fn of your own"
-        )
+        told = f"samples of one form make a batch, not {' and '.join(forms) or 'none'}"
+        advice = "rows of unequal length need pad_sequences, in a collate_fn of your own"
+        raise ValueError(f"{told}: {advice}")
     return samples[0]
 
 
