@@ -61,6 +61,13 @@ def test_every_part_has_a_thread_and_the_first_one_is_the_callers():
     assert len(set(found)) == 3 and found[0] == threading.get_ident()
 
 
+def test_parts_of_parts_do_not_wait_for_threads_that_all_wait():
+    def work(part):
+        return sum(parallel.in_threads(lambda n: n, range(part, part + 3)))
+
+    assert parallel.in_threads(work, range(40)) == [3 * n + 3 for n in range(40)]
+
+
 def test_recording_is_off_in_the_threads_where_it_is_off_here():
     x = Tensor([1.0], requires_grad=True)
     assert all(y.requires_grad for y in parallel.in_threads(lambda n: x * 2, range(2)))

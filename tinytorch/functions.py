@@ -696,6 +696,9 @@ def grad(
                 f"grad: input {i} was not used to compute the output: pass allow_unused=True to "
                 "get None for it"
             )
+    found = {t: found[t] for t in inputs if t in found}
+    if hasattr(SLOTS["backward"], "run_leaf_hooks"):  # see register_hook
+        SLOTS["backward"].run_leaf_hooks(found)
     return tuple(wrap(compact(found[t])) if t in found else None for t in inputs)
 
 

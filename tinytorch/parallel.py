@@ -9,6 +9,7 @@ the same idea: there the gradients travel (Dean et al. 2012; Goyal et al. 2017).
 """
 
 import os
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -22,6 +23,15 @@ from .tensor import SLOTS, Parameter, _switch, numpy_generator, primitive, recor
 WORTH_A_THREAD, WORTH_A_PROCESS = 50_000, 30_000
 
 _pools = {}  # process -> its threads; a forked process has none of its parent's
+
+
+class _Worker(threading.local):
+    """Whether a thread is one of a pool, and so computes a part."""
+
+    busy = False
+
+
+_worker = _Worker()
 
 
 def parts_for(numbers):
@@ -91,7 +101,9 @@ def in_threads(work, parts, seeds=None):
     def inside(part, seed):
         return with_dice(lambda: work(part), seed, on)
 
-    pool = _pools.get(os.getpid()) or _pools.setdefault(os.getpid(), ThreadPoolExecutor(32))
+    if _worker.busy:  # parts of a part: all threads may wait for theirs
+        return [inside(*each) for each in zip(parts, seeds)]
+    pool = _pools.get(os.getpid()) or _pools.setdefault(os.getpid(), new_pool())
     waiting = [pool.submit(inside, *each) for each in zip(parts[1:], seeds[1:])]
     try:
         first = inside(parts[0], seeds[0])
@@ -100,6 +112,11 @@ def in_threads(work, parts, seeds=None):
     if found := [error for error in errors if error is not None]:
         raise found[0]
     return [first, *(future.result() for future in waiting)]
+
+
+def new_pool():
+    """Threads that know what they are."""
+    return ThreadPoolExecutor(32, initializer=setattr, initargs=(_worker, "busy", True))
 
 
 def drawn_seeds(count):
@@ -134,7 +151,7 @@ def backward(mean_loss, *batch, parts=None, count=None):
         loss.backward()
         return loss.item()
     loss, gradients = _added(mean_loss, pieces, shares)
-    if getattr(SLOTS["backward"], "knows_hooks", False):  # of leaves, see register_hook
+    if hasattr(SLOTS["backward"], "run_leaf_hooks"):  # see register_hook
         with_slopes(list(gradients), loss, list(gradients.values())).backward()
     else:
         hand_over(gradients)

@@ -336,6 +336,21 @@ def hooks_end_with_their_leaf(lib):
     return dead() is None
 
 
+def hooks_of_asked_leaves(lib):
+    x, y, seen = lib.ones(2, requires_grad=True), lib.ones(2, requires_grad=True), []
+    x.register_hook(lambda g: g * 10)
+    y.register_hook(seen.append)
+    found = lib.autograd.grad((x * x * y).sum(), x)
+    (x * x * y).sum().backward(inputs=[x])
+    return found, x.grad, y.grad, len(seen)
+
+
+def copied_results(lib):
+    x = lib.ones(2, requires_grad=True)
+    tried = [x * 2, lib.nn.ParameterList([x])[0], (x * 2).detach()]
+    return [refused(copy.deepcopy, t) for t in tried]
+
+
 def hook_of_another_shape(lib):
     x = lib.ones(3, requires_grad=True)
     x.register_hook(lambda g: g[:1])
@@ -377,6 +392,7 @@ PROGRAMS = [
     normal_has_no_gradient, unseeded_generators_agree, whole_range, files_of_any_header_length,
     leaves_come_back_as_leaves, batches, hook_then_retain, hooks_keep_what_they_saw,
     hooks_end_with_their_leaf, hook_of_another_shape, hooked_modules, close_enough, old_autocast,
+    hooks_of_asked_leaves, copied_results,
 ]  # fmt: skip
 
 

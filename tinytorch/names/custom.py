@@ -254,7 +254,7 @@ def leaf_hook(x, hook):
     from ..tensor import SLOTS
 
     usual = SLOTS["backward"]
-    if not getattr(usual, "knows_hooks", False):
+    if not hasattr(usual, "run_leaf_hooks"):
 
         def backward(
             loss,
@@ -264,21 +264,26 @@ def leaf_hook(x, hook):
             into=autograd.hand_over,
         ):
             def through_hooks(gradients):
-                for leaf in list(gradients):
-                    found = LEAVES.get(id(leaf))
-                    if found is not None and found[1]:
-                        changed = hooked(wrap(gradients[leaf]), found[1])
-                        gradients[leaf] = np.array(changed.array, leaf.dtype)  # a copy
+                run_leaf_hooks(gradients)
                 into(gradients)
 
             return usual(loss, gradient, retain_graph, create_graph, into=through_hooks)
 
-        backward.knows_hooks, backward.__doc__ = True, usual.__doc__
+        backward.run_leaf_hooks, backward.__doc__ = run_leaf_hooks, usual.__doc__
         SLOTS["backward"] = backward
     key = id(x)
     if key not in LEAVES:
         LEAVES[key] = weakref.ref(x, lambda _: LEAVES.pop(key, None)), []
     return Handle(LEAVES[key][1], hook)
+
+
+def run_leaf_hooks(gradients):
+    """Put what the hooks make of it in the place of each leaf's gradient."""
+    for leaf in list(gradients):
+        found = LEAVES.get(id(leaf))
+        if found is not None and found[1]:
+            changed = hooked(wrap(gradients[leaf]), found[1])
+            gradients[leaf] = np.array(changed.array, leaf.dtype)  # a copy
 
 
 def register_full_backward_hook(module, hook, prepend=False):

@@ -460,6 +460,14 @@ class Accumulate:
         return "<AccumulateGrad>"
 
 
+def no_deepcopy(call, memo):
+    """A copy of the graph would send its gradients to copies of the leaves, where nobody looks."""
+    raise RuntimeError(
+        f"deepcopy would lose the gradient of what {call.primitive} made: use t.clone(), which "
+        "keeps it, or copy t.detach()"
+    )
+
+
 def next_functions(call):
     """The pairs (where a gradient goes on, 0) of a Call; (None, 0) where none is wanted."""
     ends = (s if s is None or hasattr(s, "kept") else Accumulate(s) for s in call.inputs)
@@ -488,3 +496,4 @@ for _name, _method in METHODS.items():
     setattr(Tensor, _name, _method)
 core.Call.next_functions = property(next_functions)
 core.Call.name = lambda call: call.primitive
+core.Call.__deepcopy__ = no_deepcopy
