@@ -867,6 +867,8 @@ class TestGPT2Files:
         assert two.encode(" low<|endoftext|>") == [258, 259]
         with pytest.raises(ValueError, match="is no folder: give the path of merges.txt as well"):
             BPETokenizer.from_gpt2(tmp_path / "vocab.json")
+        with pytest.raises(FileNotFoundError, match="there is no .*nowhere: give a folder"):
+            BPETokenizer.from_gpt2(tmp_path / "nowhere")
 
     def test_lines_may_end_as_on_windows(self, tmp_path):
         path = gpt2_folder(tmp_path) / "merges.txt"
@@ -1404,7 +1406,7 @@ KINDS = {
 @pytest.fixture(scope="module", params=KINDS)
 def tokenizer(request):
     tokenizer = BPETokenizer(**KINDS[request.param])
-    tokenizer.train(talks() + Path(__file__).read_text("utf-8")[:40_000], num_merges=300)
+    tokenizer.train(talks() + Path(__file__).read_text("utf-8")[:40_000], num_merges=100)
     return tokenizer
 
 

@@ -389,6 +389,8 @@ def backward(loss, gradient=None, retain_graph=False, create_graph=False, into=h
     Raises:
         RuntimeError: no graph, a freed one, or one whose saved numbers were written into. No
             gradient has changed then.
+        ValueError: the gradient has another shape than the loss.
+        NotImplementedError: gradients of gradients were asked for.
 
     Source: Linnainmaa 1970; Rumelhart, Hinton & Williams 1986.
 

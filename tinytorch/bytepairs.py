@@ -465,6 +465,8 @@ def _read_files(source, merges_file):
     """(vocabulary, merges, special tokens, path of the merges) from a folder or from two files."""
     if not source.is_dir():
         if merges_file is None:
+            if not source.exists():
+                raise FileNotFoundError(f"there is no {source}: give a folder with GPT-2's files")
             raise ValueError(f"{source} is no folder: give the path of merges.txt as well")
         id_of = _read_vocab(source)
         return id_of, _read_lines(merges_file), {END} & id_of.keys(), merges_file

@@ -137,7 +137,7 @@ def batch_indices(count, batch_size, shuffle=False, drop_last=False, generator=N
         generator: a Generator to draw the order from; the default one for None.
 
     Returns:
-        A list of arrays of sample numbers.
+        A list of arrays of sample numbers, none of them empty.
 
     Raises:
         ValueError: the batch size is not a whole number from 1 on.
@@ -404,7 +404,7 @@ def rows_and_length(rows, value, length):
         if len(row) > length:
             raise ValueError(f"row {i} has {len(row)} ids, more than length={length}: cut it first")
     if not isinstance(value, int | np.int64):
-        raise TypeError(f"the value that fills up is an id, a whole number, and not {value!r}")
+        raise TypeError(f"the value that fills up is an id, an int of Python and not {value!r}")
     return rows, length
 
 

@@ -238,7 +238,8 @@ def cross_entropy(logits, targets, ignore_index=-100, label_smoothing=0.0, reduc
 def binary_cross_entropy_with_logits(logits, targets, reduction="mean"):
     """bce = mean of max(x, 0) - x y + log(1 + exp(-abs(x))), x the logits and y the targets.
 
-    That is -(y log(sigmoid(x)) + (1 - y) log(1 - sigmoid(x))), without overflow for any x.
+    That is -(y log(sigmoid(x)) + (1 - y) log(1 - sigmoid(x))), without overflow for any x, and
+    without losing a tiny loss: for x = 20 and y = 1 it is 2e-9, in float32 too.
 
     Args:
         logits: scores for "yes", any shape, any finite numbers.

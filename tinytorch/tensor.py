@@ -1246,6 +1246,7 @@ def permute(x, dims):
 
     Raises:
         ValueError: these are not all the dimensions, each once.
+        IndexError: x has no such dimension.
     """
     return x.transpose(dims)
 

@@ -69,7 +69,7 @@ def perplexity(loss):
         loss: a mean cross-entropy in nats: a number, or a Tensor of one.
 
     Returns:
-        A Python number from 1 on; inf where e^loss is too large for one.
+        A Python number from 1 on; inf above 709 or so, where e^loss is too large for one.
 
     Source: Jelinek, Mercer, Bahl & Baker 1977.
 

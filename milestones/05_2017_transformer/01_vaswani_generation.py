@@ -9,7 +9,7 @@ The model reads a text from left to right and guesses the next character. That i
 of the 2017 transformer, the half that GPT took over in 2018. A model of this size on so little text
 learns the pairs by heart; how well it answers the same questions in other words is printed beside.
 
-    python 01_vaswani_generation.py                              a minute or two, learns all pairs
+    python 01_vaswani_generation.py                              under a minute, learns all pairs
     python 01_vaswani_generation.py --epochs 5 --batch-size 4    under a minute, loss below 1.5
     python 01_vaswani_generation.py --ask "What does a cow eat?"
 """

@@ -12,7 +12,7 @@ Nothing in the second question says "cow". The model must look back, with attent
 before. The measure: of the follow-ups that could be about several topics, the share whose answer
 names the one of the dialogue.
 
-    python 02_vaswani_dialogue.py                              3 to 5 minutes, topic kept
+    python 02_vaswani_dialogue.py                              1 to 2 minutes, topic kept
     python 02_vaswani_dialogue.py --epochs 5 --batch-size 4    under a minute, loss below 1.5
     python 02_vaswani_dialogue.py --shuffle-turns              the control: turns of mixed topics
     python 02_vaswani_dialogue.py --chat                       talk to it after training

@@ -8,7 +8,7 @@ The first 90 % are learnt, the last 10 % are never shown. On them the model is m
 model that only counts which character came after the last two: it has 2.05 nats per character.
 The threshold is 2.0; what is below it was learnt from further back than two characters.
 
-    python step3_shakespeare.py                        3 to 4 minutes, validation loss below 2.0
+    python step3_shakespeare.py                        1 to 2 minutes, validation loss below 2.0
     python step3_shakespeare.py --preset small         a quarter of that, not below 2.0
     python step3_shakespeare.py --preset nanogpt       sizes and settings of nanoGPT for a laptop
     python step3_shakespeare.py --data my_novel.txt    your own text; must beat the counting model

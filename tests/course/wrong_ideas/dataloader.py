@@ -32,6 +32,14 @@ def batch_indices(count, batch_size, shuffle=False, drop_last=False, generator=N
     return [np.arange(count)[start : start + batch_size] for start in starts]
 
 
+@wrong("dataloader.batch_indices", "makes an empty batch of no samples")
+def batch_indices(count, batch_size, shuffle=False, drop_last=False, generator=None):
+    need_batch_size(batch_size)
+    order = numpy_generator(generator).permutation(count) if shuffle else np.arange(count)
+    batches = np.split(order, range(batch_size, count, batch_size))
+    return batches[: count // batch_size] if drop_last else batches
+
+
 @wrong("dataloader.batch_indices", "shuffles in the same way in each epoch")
 def batch_indices(count, batch_size, shuffle=False, drop_last=False, generator=None):
     need_batch_size(batch_size)

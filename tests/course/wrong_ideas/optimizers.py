@@ -230,6 +230,16 @@ def clip_grad_norm_(parameters, max_norm):
     return wrap(np.array(norm, dtype=gradients[0].dtype if gradients else float32))
 
 
+@wrong("optimizers.clip_grad_norm_", "asks whether the length is above the limit")
+def clip_grad_norm_(parameters, max_norm):
+    gradients = [p.grad.array for p in listed(parameters) if p.grad is not None]
+    norm = math.sqrt(sum(float(np.vdot(g, g)) for g in gradients))
+    if norm > max_norm:
+        for g in gradients:
+            g *= max_norm / (norm + 1e-6)
+    return wrap(np.array(norm, dtype=gradients[0].dtype if gradients else float32))
+
+
 @wrong("optimizers.clip_grad_norm_", "forgets the root")
 def clip_grad_norm_(parameters, max_norm):
     gradients = [p.grad.array for p in listed(parameters) if p.grad is not None]
