@@ -29,16 +29,24 @@ class Piece:
 
     @property
     def first(self):
-        decorators = getattr(self.node, "decorator_list", [])
-        return min([self.node.lineno, *(d.lineno for d in decorators)])
+        return _first(self.node)
 
     @property
     def last(self):
         return self.node.end_lineno
 
     @property
+    def head(self):
+        """The last line of a class before its body."""
+        return _first(self.node.body[0]) - 1
+
+    @property
     def is_class(self):
         return isinstance(self.node, ast.ClassDef)
+
+
+def _first(node):
+    return min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))])
 
 
 @dataclass
@@ -57,19 +65,23 @@ class Mix:
 
 
 class Source:
-    """A Python text and its pieces by key, in order."""
+    """A Python text and its pieces by key, in order; `class A: pass` is put on two lines."""
 
     def __init__(self, text):
-        self.text, self.lines = text, text.split("\n")
-        self.tree = ast.parse(text)
+        self.text = _unfolded(text)
+        self.lines = self.text.split("\n")
+        self.tree = ast.parse(self.text)
         self.pieces = {}
         self._take("", self.tree.body)
 
     def _take(self, owner, body):
-        for node in body:
+        classes = {node.name: at for at, node in enumerate(body) if isinstance(node, ast.ClassDef)}
+        for at, node in enumerate(body):
             name = _name(node)
             if name is None:
                 continue
+            if at < classes.get(name, 0) and not isinstance(node, ast.ClassDef):
+                name = f"({name})"  # the class below takes the name: this hides nothing
             key = stem = f"{owner}.{name}" if owner else name
             count = 1
             while key in self.pieces:
@@ -90,6 +102,18 @@ class Source:
         """Every name that the module defines or imports."""
         table = symtable.symtable(self.text, "module", "exec")
         return {s.get_name() for s in table.get_symbols() if s.is_assigned() or s.is_imported()}
+
+
+def _unfolded(text):
+    """The text with a line of its own for the body of a class that stands behind the colon."""
+    lines = text.split("\n")
+    for node in ast.parse(text).body:
+        if isinstance(node, ast.ClassDef):
+            body = node.body[0]
+            line = lines[body.lineno - 1].encode()  # columns are counted in bytes
+            if head := line[: body.col_offset].strip():
+                lines[body.lineno - 1] = (head + b"\n    " + line[body.col_offset :]).decode()
+    return "\n".join(lines)
 
 
 def _name(node):
@@ -138,11 +162,16 @@ def assemble(own, reference, stubs):
     for key, piece in theirs.pieces.items():
         here = mine.pieces.get(key)
         if here is None:
-            if piece.owner in mine.pieces or not piece.owner:
+            owner = mine.pieces.get(piece.owner)
+            no_class = owner and not owner.is_class
+            if not no_class and (owner or not piece.owner):
                 edits.append(_insertion(mine, theirs, piece))
-            (mix.given if key in stubs else mix.restored).append(key)
+            if key in stubs:
+                mix.given.append(key)
+            elif not no_class:
+                mix.restored.append(key)
         elif key in stubs and shape(here.node) in stubs[key]:
-            edits.append((here.first, here.last, _fitted(theirs, piece, mine, here)))
+            edits.append((here.first, here.last, fitted(theirs, piece, mine, here)))
             mix.given.append(key)
         elif key in stubs:
             mix.yours.append(key)
@@ -164,6 +193,8 @@ def footing(mix, reference):
     """
     source, own, found = Source(mix.text), list(_own_code(mix, reference)), {}
     for key in (*mix.yours, *mix.given):
+        if key not in source.pieces:
+            continue  # its class is no class any more
         texts, left, named = [source.code(key)], own, True
         while named:
             words = set(re.findall(r"\w+", "\n".join(texts)))
@@ -187,7 +218,7 @@ def _own_code(mix, reference):
             continue  # it is in the text of its class
         name = getattr(piece.node, "name", "__")
         head = piece.is_class and key in mix.edited  # its members are pieces of their own
-        last = piece.node.body[0].lineno - 1 if head else piece.last
+        last = piece.head if head else piece.last
         text = "\n".join(source.lines[piece.first - 1 : last])
         yield text, set() if name.startswith("__") else {name}
 
@@ -199,6 +230,9 @@ def _bound(node):
 
 def _other_head(key, here, piece):
     """What was changed in the lines above a solution: its decorators, its parameters."""
+    if not isinstance(here, FUNCTIONS):
+        yield f"{key} is no function any more, and should be one"
+        return
     mine, theirs = ({ast.unparse(d) for d in n.decorator_list} for n in (here, piece))
     if gone := theirs - mine:
         yield f"{key}: the line `@{min(gone)}` above it is gone"
@@ -215,11 +249,10 @@ def give(text, reference, keys):
     edits = []
     for key in keys:
         here, piece = mine.pieces.get(key), theirs.pieces.get(key)
-        if here and piece and here.is_class:  # the head alone: the members are pieces too
-            head = theirs.lines[piece.first - 1 : piece.node.body[0].lineno - 1]
-            edits.append((here.first, here.node.body[0].lineno - 1, head))
+        if here and piece and here.is_class and piece.is_class:  # the members are pieces too
+            edits.append((here.first, here.head, theirs.lines[piece.first - 1 : piece.head]))
         elif here and piece:
-            edits.append((here.first, here.last, _fitted(theirs, piece, mine, here)))
+            edits.append((here.first, here.last, fitted(theirs, piece, mine, here)))
         elif here and "#" in key:  # a second definition that hides the given one
             edits.append((here.first, here.last, []))
     return _edited(mine.lines, edits)
@@ -244,13 +277,13 @@ def without(text, statements):
     return _edited(source.lines, [(first.get(id(n), n.lineno), n.end_lineno, []) for n in gone])
 
 
-def _fitted(theirs, piece, mine, here):
-    """The reference's lines, indented as the learner indents."""
+def fitted(theirs, piece, mine, here):
+    """The reference's lines, indented as the learner indents `here`: with two blanks, or tabs."""
     lines = theirs.lines_of(piece)
     was, now = (_indent(source.lines[p.first - 1]) for source, p in ((theirs, piece), (mine, here)))
     if was == now:
         return lines
-    return [now + line.removeprefix(was) if line.strip() else line for line in lines]
+    return [re.sub(f"^({was})+", lambda m: now * (len(m[0]) // len(was)), x) for x in lines]
 
 
 def _indent(line):
@@ -266,12 +299,14 @@ def _insertion(mine, theirs, piece):
             break
         if other.owner == piece.owner and other.key in mine.pieces:
             before = mine.pieces[other.key]
-    lines = theirs.lines_of(piece)
+    lines, owner = theirs.lines_of(piece), mine.pieces.get(piece.owner)
+    if owner:
+        first = Piece("", owner.key, owner.node.body[0])
+        lines = fitted(theirs, piece, mine, first)
     if before:
         return before.last + 1, before.last, [*space, *lines]
-    if piece.owner:
-        body = mine.pieces[piece.owner].node.body
-        at = body[0].end_lineno if is_text(body[0]) else body[0].lineno - 1
+    if owner:
+        at = first.last if is_text(first.node) else owner.head
         return at + 1, at, [*lines, *space]
     at = _top(mine)
     return at + 1, at, [*space, *lines, ""]

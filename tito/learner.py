@@ -7,7 +7,7 @@ import json
 from collections import Counter, defaultdict
 from dataclasses import asdict, dataclass, field, replace
 
-from tito import TitoError, assembly, export, files, notebook, refusals
+from tito import TitoError, assembly, export, files, notebook, refusals, unforeseen
 from tito.assembly import shape
 from tito.notebook import FUNCTIONS, Problem, Refused
 from tito.workspace import snapshot
@@ -120,8 +120,8 @@ def refresh(module):
     """Export a module again that was exported before, if that is possible."""
     vars(module.course).pop("manifest", None)
     if module.name in module.course.manifest:
-        with contextlib.suppress(TitoError):  # the next command that needs it says why
-            run(module)
+        with contextlib.suppress(TitoError), unforeseen(module):
+            run(module)  # where it fails, the next command that needs it says why
 
 
 def state(module):
@@ -184,14 +184,14 @@ def mixed(module, own=None):
     if problems := [*refusals.problems(own, learners=True), *_twice(own, shapes)]:
         raise Refused(problems)
     own, gifts = _without_gifts(own, shapes)
-    mix = assembly.assemble(export.text(own), reference_text(module), shapes)
-    mix.notes += [*_absent(own, mix), *gifts]
-    mix.missing |= _elsewhere(module, own, mix.unknown)
     try:
+        mix = assembly.assemble(export.text(own), reference_text(module), shapes)
         compile(mix.text, own.label, "exec", dont_inherit=True)
     except SyntaxError as error:
         reason = f"with the given pieces it is not Python: {error.msg}, line {error.lineno}"
         raise Refused([Problem(own.label, reason)]) from None
+    mix.notes += [*_absent(own, mix), *gifts]
+    mix.missing |= _elsewhere(module, own, mix.unknown)
     return mix
 
 
@@ -260,9 +260,13 @@ def _absent(own, mix):
     """Why exercises count as blank although something of them may have been written."""
     exported = {name for cell in own.exported for name, _ in cell.functions}
     elsewhere = {name: cell for cell in own.code if not cell.exported for name, _ in cell.functions}
+    there = assembly.Source(mix.text).pieces
     for name in mix.given:
-        exercise = f"{own.name}.{name}"
-        if name in elsewhere and name in exported:
+        exercise, owner = f"{own.name}.{name}", f"{own.name}.{name.rpartition('.')[0]}"
+        if name not in there:
+            why = f"{owner} is no class any more: `tito reset {owner}` puts it back"
+            yield f"{exercise} counts as blank: {why}"
+        elif name in elsewhere and name in exported:
             yield f"{exercise}: you wrote it in the cell {elsewhere[name].id}, but its own is blank"
         elif name in elsewhere:
             cell = elsewhere[name].id

@@ -259,6 +259,69 @@ def test_cells_that_were_moved_about(desk, change, code, words):
     assert "Traceback" not in out + err
 
 
+def rewrite(desk, cell, source):
+    data = desk.data()
+    (raw,) = [raw for raw in data["cells"] if raw["id"] == cell]
+    raw["source"] = (source(raw["source"]) if callable(source) else source).splitlines(True)
+    desk.save(data)
+
+
+NO_CLASS = (
+    "tensor.Box.peek counts as blank: tensor.Box is no class any more: `tito reset tensor.Box`"
+)
+REBOUND = {
+    "a class for a function": (
+        "double",
+        "#| export\nclass double:\n    def __call__(self, x):\n        return 2 * x",
+        1,
+        "double is no function any more",
+    ),
+    "a lambda for a class": ("box", "#| export\nBox = lambda value: value", 1, NO_CLASS),
+    "a function for a class": ("box", "#| export\ndef Box(value):\n    pass", 1, NO_CLASS),
+    "a class on one line": ("box", "#| export\nclass Box: pass", 3, "2 passed, 2 blank"),
+    "and more on it": ("box", "#| export\nclass Box(\n): 'é'; a = 1", 3, "2 passed, 2 blank"),
+    "set before": (
+        "double",
+        "#| export\nBox = None\ndef double(x):\n    return 2 * x",
+        0,
+        "4 passed",
+    ),
+}
+
+
+@pytest.mark.parametrize(("cell", "source", "code", "words"), REBOUND.values(), ids=REBOUND)
+def test_a_name_that_is_bound_otherwise(desk, cell, source, code, words):
+    desk.solve()
+    rewrite(desk, cell, source)
+    got, out, err = desk.tito("test", "01", "--no-blame")
+    assert (got, err) == (code, ""), out
+    assert words in out
+
+
+def test_a_class_that_is_none_any_more_comes_back_blank(desk):
+    before = desk.cells()
+    rewrite(desk, "box", "#| export\nBox = lambda value: value")
+    desk.tito("export", "01")
+    code, out, err = desk.tito("reset", "tensor.Box")
+    assert (code, err) == (0, ""), out
+    assert desk.cells() == before
+
+
+@pytest.mark.parametrize("indent", ["\t", "  "], ids=["tabs", "two blanks"])
+def test_a_class_that_is_indented_otherwise(desk, indent):
+    """A blank is filled in, and a method that was deleted comes back, on each level."""
+    desk.answer("tensor.Box.__init__")
+    rewrite(desk, "box", lambda lines: "".join(lines).replace("    ", indent))
+    blank = desk.cells()["box"]
+    for source in (blank, blank[: blank.index(f"{indent}def peek")]):
+        rewrite(desk, "box", source)
+        code, out, err = desk.tito("test", "01")
+        assert (code, err) == (3, ""), out
+        assert "Box.__init__  passed" in out and "1 passed, 3 blank" in out
+        text = desk.exported().read_text(encoding="utf-8")
+        assert f"\n{indent}def peek(self):\n{indent * 2}def look():\n{indent * 3}return" in text
+
+
 def test_a_renamed_function_is_the_learners_and_the_given_one_comes_back(desk):
     desk.answer("tensor.double", GOOD)
     desk.edit("double", "def double", "def twice")

@@ -208,6 +208,30 @@ def test_the_others_are_judged_where_one_is_refused(desk, argv):
     assert told["02_activations"]["yours"] == ["relu"]
 
 
+@pytest.mark.parametrize("argv", [["--all"], ["02"]])
+def test_what_nobody_foresaw_costs_its_own_module_alone(desk, monkeypatch, argv):
+    desk.solve()
+    desk.answer("activations.relu")
+    exported = learner.run
+
+    def broken(module):
+        return exported(module) if module.name == "activations" else {}["a\nkey"]
+
+    monkeypatch.setattr(learner, "run", broken)
+    code, out, err = desk.tito("test", *argv)
+    assert "activations.relu  passed" in out and "Traceback" not in out + err
+    told = "01_tensor: tito itself fails here, which is the course's own fault, not yours: "
+    if argv == ["02"]:
+        assert code == 0 and told in out, "it was only to be exported"
+        return
+    assert code == 1 and one_sentence(err) and told in err
+    assert r"`KeyError: 'a\nkey'`, at test_workspace_verdicts.py, line " in err
+    results = judged(desk, *argv)[1]
+    assert outcomes(results)["double"] == "failed" and told in results["tensor.double"]["sentence"]
+    code, _, err = desk.tito("export", "--all")
+    assert code == 1 and one_sentence(err) and told in err
+
+
 def test_a_cell_that_is_no_python_costs_its_own_exercises(desk):
     desk.solve()
     assert judged(desk, "01")[0] == 0

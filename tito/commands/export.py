@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tito import TitoError, UsageError, course, export, learner, report, workspace
+from tito import TitoError, UsageError, course, export, learner, report, unforeseen, workspace
 
 
 def add_arguments(parser):
@@ -89,7 +89,8 @@ def learners(found, args):
     told, code = {}, 0
     for module in modules:
         try:
-            exported = learner.run(module)
+            with unforeseen(module):
+                exported = learner.run(module)
         except TitoError as error:  # the other modules are exported all the same
             report.complain(error)
             told[module.label], code = {"error": str(error)}, error.code

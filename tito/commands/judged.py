@@ -6,7 +6,7 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
-from tito import TitoError, judge, learner, report, runner, workspace
+from tito import TitoError, judge, learner, report, runner, unforeseen, workspace
 from tito.blame import ENDLESS, Blame
 from tito.commands import export, status
 from tito.notebook import Refused
@@ -29,7 +29,8 @@ def run(found, args):
     _bring_up_to_date(found, asked)
     for module, wanted in asked.items():
         try:
-            results = test(found, module, wanted, limit, blame=not args.no_blame)
+            with unforeseen(module):
+                results = test(found, module, wanted, limit, blame=not args.no_blame)
         except TitoError as error:  # the other modules are judged all the same
             report.complain(error)
             names = wanted or found.exercises(module)
@@ -46,9 +47,10 @@ def _bring_up_to_date(found, asked):
     for module in found.written:
         if module not in asked and learner.state(module) in BEHIND:
             try:
-                exported = learner.run(module)
-                if exported.changed:
-                    export.say(module, exported)
+                with unforeseen(module):
+                    exported = learner.run(module)
+                    if exported.changed:
+                        export.say(module, exported)
             except TitoError as error:
                 report.say(f"{module.label} stays as it was exported last: {error}", style="yellow")
 

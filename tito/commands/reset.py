@@ -51,7 +51,8 @@ def _reset(module, names):
     asked = [e for e in course.exercises if e.qualname in names]
     for name in set(names) - {exercise.qualname for exercise in asked}:
         at = book.cells.index(_holder(book, name)) - added
-        theirs = next(cell.given() for cell in course.exported if name in _pieces(cell))
+        cell = next(cell for cell in course.exported if name in _pieces(cell))
+        theirs = cell.blanked([e for e in course.exercises if e.cell is cell])
         source = give("".join(cells[at]["source"]), theirs, [name])
         cells[at] = {**cells[at], "source": source.splitlines(keepends=True)}
     return _blanked(book, course, cells, asked)
