@@ -68,9 +68,10 @@ class Source:
     """A Python text and its pieces by key, in order; `class A: pass` is put on two lines."""
 
     def __init__(self, text):
-        self.text = _unfolded(text)
+        tree = ast.parse(text)
+        self.text = _unfolded(text, tree)
         self.lines = self.text.split("\n")
-        self.tree = ast.parse(self.text)
+        self.tree = tree if self.text == text else ast.parse(self.text)
         self.pieces = {}
         self._take("", self.tree.body)
 
@@ -104,10 +105,10 @@ class Source:
         return {s.get_name() for s in table.get_symbols() if s.is_assigned() or s.is_imported()}
 
 
-def _unfolded(text):
+def _unfolded(text, tree):
     """The text with a line of its own for the body of a class that stands behind the colon."""
     lines = text.split("\n")
-    for node in ast.parse(text).body:
+    for node in tree.body:
         if isinstance(node, ast.ClassDef):
             body = node.body[0]
             line = lines[body.lineno - 1].encode()  # columns are counted in bytes
@@ -244,7 +245,7 @@ def _other_head(key, here, piece):
 
 
 def give(text, reference, keys):
-    """The text with these pieces taken from the reference; keys that it lacks are left out."""
+    """The text with these pieces taken from the reference; what a class of it lacks comes back."""
     mine, theirs = Source(text), Source(reference)
     edits = []
     for key in keys:
@@ -255,6 +256,8 @@ def give(text, reference, keys):
             edits.append((here.first, here.last, fitted(theirs, piece, mine, here)))
         elif here and "#" in key:  # a second definition that hides the given one
             edits.append((here.first, here.last, []))
+        elif piece and (owner := mine.pieces.get(piece.owner)) and owner.is_class:
+            edits.append(_insertion(mine, theirs, piece))
     return _edited(mine.lines, edits)
 
 
@@ -281,9 +284,9 @@ def fitted(theirs, piece, mine, here):
     """The reference's lines, indented as the learner indents `here`: with two blanks, or tabs."""
     lines = theirs.lines_of(piece)
     was, now = (_indent(source.lines[p.first - 1]) for source, p in ((theirs, piece), (mine, here)))
-    if was == now:
-        return lines
-    return [re.sub(f"^({was})+", lambda m: now * (len(m[0]) // len(was)), x) for x in lines]
+    if was and now:
+        return [re.sub(f"^({was})+", lambda m: now * (len(m[0]) // len(was)), x) for x in lines]
+    return [now + line.removeprefix(was) if line.strip() else line for line in lines]
 
 
 def _indent(line):
@@ -297,8 +300,9 @@ def _insertion(mine, theirs, piece):
     for other in theirs.pieces.values():
         if other.key == piece.key:
             break
-        if other.owner == piece.owner and other.key in mine.pieces:
-            before = mine.pieces[other.key]
+        here = mine.pieces.get(other.key)
+        if here and here.owner == other.owner == piece.owner:
+            before = here
     lines, owner = theirs.lines_of(piece), mine.pieces.get(piece.owner)
     if owner:
         first = Piece("", owner.key, owner.node.body[0])

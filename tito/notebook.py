@@ -303,8 +303,13 @@ def _mended(raw, number, taken):
     if isinstance(source, list) and all(isinstance(line, str) for line in source):
         source = "".join(source)
     if isinstance(source, str):
-        source = source.replace("\r\n", "\n").replace("\r", "\n")
+        source = plain(source)
     return {**raw, "id": name, "source": source}
+
+
+def plain(source):
+    """A text with the line ends that Python counts by."""
+    return source.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _json(content):

@@ -404,6 +404,80 @@ def test_reset_of_what_cannot_be_parsed(desk):
     assert desk.tito("reset", "01", "total")[0] == 0, "the other cells can be read"
 
 
+def rewrite(desk, cell, change):
+    data = desk.data()
+    (raw,) = [raw for raw in data["cells"] if raw["id"] == cell]
+    raw["source"] = change("".join(raw["source"]))
+    desk.save(data)
+
+
+@pytest.mark.parametrize("indent", ["\t", "  "], ids=["tabs", "two blanks"])
+def test_reset_of_a_method_that_is_indented_otherwise(desk, indent):
+    blank = desk.cells()["box"].replace("    ", indent)
+    desk.solve()
+    rewrite(desk, "box", lambda text: text.replace("    ", indent))
+    code, out, err = desk.tito("reset", "01", "Box.__init__", "Box.peek")
+    assert (code, err) == (0, "") and "Box.peek: blank again; `tito undo` takes that back" in out
+    assert desk.cells()["box"] == blank
+
+
+TWICE = {
+    "twice": ("double", "LIMIT = 3", "def double(x):\n    return 3\n\n\nLIMIT = 3"),
+    "and set": ("double", "LIMIT = 3", "LIMIT = 3\ndouble = np.sin"),
+    "a class": ("double", "#| export", "#| export\nclass double:\n    pass"),
+    "a class alone": (
+        "double",
+        'def double(x):\n    """Twice x."""\n    return 2 * x',
+        "class double:\n    pass",
+    ),
+    "bare carriage returns": ("double", "\n", "\r"),
+    "in a scratch cell, too": ("check-box", "\nBox(3).peek()", "\ndef double(x):\n    return 3"),
+}
+
+
+@pytest.mark.parametrize(("cell", "old", "new"), TWICE.values(), ids=TWICE)
+def test_what_is_blank_again_is_blank(desk, cell, old, new):
+    desk.solve()
+    rewrite(desk, cell, lambda text: text.replace(old, new))
+    code, out, err = desk.tito("reset", "01", "double")
+    assert (code, err) == (0, "") and "double: blank again" in out
+    assert "return 2 * x" not in desk.cells()["double"]
+    code, out, err = desk.tito("test", "01")
+    assert (code, err) == (3, ""), out
+    assert "tensor.double        blank" in out and "3 passed, 1 blank" in out
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "class Box:\n    def __init__(self, value):\n        self.value = value",
+        "class Box: x = 3",
+        "Box = None",
+    ],
+)
+def test_reset_brings_a_method_back_into_its_class(desk, source):
+    rewrite(desk, "box", lambda _: f"#| export\n{source}\n")
+    assert desk.tito("reset", "01", "Box.peek")[0] == 0
+    assert "def peek(self):\n        # Your code here." in desk.cells()["box"]
+    assert desk.tito("test", "01", "Box.peek")[0] == 3
+
+
+@pytest.mark.parametrize("where", ["box and mine", "box twice"])
+def test_reset_of_what_is_defined_in_two_places(desk, where):
+    """Which of them is to go is not for tito to say."""
+    box = "class Box:\n    def peek(self):\n        return 7"
+    if where == "box twice":
+        rewrite(desk, "box", lambda text: f"{text}\n\n\n{box}")
+    else:
+        data = desk.data()
+        mine = data["cells"][-1] | {"id": "mine", "source": f"#| export\n{box}"}
+        desk.save(data | {"cells": [*data["cells"], mine]})
+    before = desk.files()
+    code, _, err = desk.tito("reset", "01", "Box.peek")
+    assert code == 1 and one_sentence(err) and f"tensor.Box.peek is defined in {where}" in err
+    assert desk.files() == before
+
+
 def without(desk, *ids):
     data = desk.data()
     desk.save(data | {"cells": [cell for cell in data["cells"] if cell["id"] not in ids]})

@@ -1,8 +1,11 @@
 """tito reset: notebooks, or single exercises, as they were at the beginning."""
 
+import re
+
 from tito import TitoError, learner, report, workspace
 from tito.assembly import Source, give
 from tito.files import dumps, write
+from tito.notebook import plain
 
 
 def add_arguments(parser):
@@ -40,10 +43,10 @@ def run(args):
 def _reset(module, names):
     """The learner's notebook with exercises blank, and given code as the course wrote it.
 
-    Every other byte of its text stays.
+    Every other byte of its text stays, but for odd line ends in the same cells.
 
     Raises:
-        TitoError: a name's cell is not Python, or given code is defined twice.
+        TitoError: a name's cell is not Python, or it is defined twice.
     """
     book, course = learner.book(module), learner.reference_book(module)
     cells = list(book.data["cells"])
@@ -53,8 +56,7 @@ def _reset(module, names):
         at = book.cells.index(_holder(book, name)) - added
         cell = next(cell for cell in course.exported if name in _pieces(cell))
         theirs = cell.blanked([e for e in course.exercises if e.cell is cell])
-        source = give("".join(cells[at]["source"]), theirs, [name])
-        cells[at] = {**cells[at], "source": source.splitlines(keepends=True)}
+        cells[at] = _with(cells[at], give(_source(cells[at]), theirs, [name]))
     return _blanked(book, course, cells, asked)
 
 
@@ -79,16 +81,15 @@ def _pieces(cell):
 def _blanked(book, course, cells, asked):
     """The notebook's JSON text with some exercises blank in its cells."""
     added = len(book.cells) - len(cells)
-    held = [(e, [c for c in book.cells if e.qualname in dict(c.functions)]) for e in asked]
+    held = [(e, _of_exercise(book, e)) for e in asked]
     back = set()  # the cells that were deleted and come back: last, for they shift the others
-    for exercise, holders in sorted(held, key=lambda pair: not pair[1]):
+    for exercise, holder in sorted(held, key=lambda pair: not pair[1]):
         blank = exercise.cell.blanked([e for e in course.exercises if e.cell is exercise.cell])
         if exercise.cell.id in back:
             continue
-        if holders:
-            at = book.cells.index(holders[-1]) - added
-            source = _with_stub("".join(cells[at]["source"]), exercise.qualname, blank)
-            cells[at] = {**cells[at], "source": source.splitlines(keepends=True)}
+        if holder:
+            at = book.cells.index(holder) - added
+            cells[at] = _with(cells[at], _with_stub(_source(cells[at]), exercise, blank))
         elif any(cell.get("id") == exercise.cell.id for cell in cells):
             raise TitoError(
                 f"the cell {exercise.cell.id} does not define {exercise.qualname}, or is not "
@@ -100,12 +101,41 @@ def _blanked(book, course, cells, asked):
     return dumps({**book.data, "cells": cells})
 
 
-def _with_stub(source, qualname, blank):
-    """A cell with the stub of one exercise in place of what stands there."""
-    own, theirs = Source(source), Source(blank)
-    piece = own.pieces[qualname]
-    stub = theirs.lines_of(theirs.pieces[qualname])
-    return "\n".join([*own.lines[: piece.first - 1], *stub, *own.lines[piece.last :]])
+def _of_exercise(book, exercise):
+    """The learner's cell that has an exercise, or else its class; None if there is none.
+
+    A cell that is not exported is meant only if it is the exercise's own.
+    """
+    cells = [c for c in book.code if c.exported or c.id == exercise.cell.id]
+    owner = exercise.qualname.rpartition(".")[0]
+    holders = [c for c in cells if exercise.qualname in _pieces(c)]
+    if len(holders) > 1:
+        where = " and ".join(cell.id for cell in holders)
+        raise TitoError(f"{exercise.id} is defined in {where}: delete the one, and reset the other")
+    holders += [c for c in cells if owner in _pieces(c)]
+    return holders[0] if holders else None
+
+
+def _with_stub(source, exercise, blank):
+    """A cell with the stub of one exercise in place of all that stands there for it."""
+    own, theirs, name = Source(source).pieces, Source(blank).pieces, exercise.qualname
+    owner = own.get(name.rpartition(".")[0])
+    again = [key for key in own if key.startswith(f"{name}#") and key not in theirs]
+    whole = owner and not owner.is_class
+    result = give(source, blank, [owner.key] if whole else [name, *again])
+    left = [key for key in Source(result).pieces if re.sub(r"#\d+", "", key) == name]
+    if set(left) - set(theirs):
+        where = exercise.cell.id
+        raise TitoError(f"{exercise.id} is defined in {where} twice: delete the one definition")
+    return result
+
+
+def _source(cell):
+    return plain("".join(cell["source"]))
+
+
+def _with(cell, source):
+    return {**cell, "source": source.splitlines(keepends=True)}
 
 
 def _place(course, cells, name):
