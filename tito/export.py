@@ -64,17 +64,22 @@ def orphans(course):
     return [p for p in files if p.read_bytes().startswith(HEADER.encode())]
 
 
-def text(book):
-    """The Python file that a notebook without problems gives."""
-    result = f"{_header(book.label)}\n{_body(book)}"
+def text(book, future=()):
+    """The Python file that a notebook without problems gives.
+
+    Args:
+        future: the `from __future__` lines that it has to begin with.
+    """
+    result = f"{_header(book.label)}\n{_body(book, future)}"
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             compile(result, book.label, "exec", dont_inherit=True)
     except SyntaxError as error:
-        line = (error.text or "").strip()
-        reason = f"its cells are Python, but not together: {error.msg}, at `{line}`"
-        raise Refused([Problem(book.label, reason)]) from None
+        lines = result.split("\n")[: error.lineno]
+        cell = [line[5:] for line in lines if line.startswith("# %% ")][-1:]
+        reason = f"its cells are Python, but not together: {error.msg}, at `{lines[-1].strip()}`"
+        raise Refused([Problem(book.label, reason, *cell)]) from None
     return result
 
 
@@ -85,12 +90,12 @@ def _header(label):
     return f"{origin} {advice}" if short else f"{origin}\n# {advice}"
 
 
-def _body(book):
+def _body(book, future):
     """Run nbdev on the checked cells, and make sure that it took each of them."""
     with tempfile.TemporaryDirectory() as scratch:
         copy = Path(scratch, f"{book.name}.ipynb")
         copy.write_text(json.dumps(_for_nbdev(book)), encoding="utf-8")
-        taken, body = _nbdev(copy)
+        taken, body = _nbdev(copy, future)
     if taken != [cell.id for cell in book.exported]:
         raise Refused([Problem(book.label, f"nbdev exported the cells {taken} only")])
     return body
@@ -105,7 +110,7 @@ def _for_nbdev(book):
     return {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
 
 
-def _nbdev(path):
+def _nbdev(path, future):
     """The ids of the cells that nbdev exports from a notebook, and the text they make."""
     try:
         from nbdev.export import nb_export
@@ -119,7 +124,8 @@ def _nbdev(path):
 
         def make(self, cells, all_cells=None, lib_path=None):
             code = [cell for cell in cells if cell.cell_type == "code" and cell.source.strip()]
-            parts = [_docstring(cells), f"\n{all_line(list(self.make_all(all_cells)))}\n"]
+            first = [*future, all_line(list(self.make_all(all_cells)))]
+            parts = [_docstring(cells), *(f"\n{line}\n" for line in first)]
             parts += [_cell_text(cell.id, cell.source) for cell in code]
             made.append(([cell.id for cell in code], "".join(parts)))
 

@@ -184,8 +184,9 @@ def mixed(module, own=None):
     if problems := [*refusals.problems(own, learners=True), *_twice(own, shapes)]:
         raise Refused(problems)
     own, gifts = _without_gifts(own, shapes)
+    own, future = _without_future(own)
     try:
-        mix = assembly.assemble(export.text(own), reference_text(module), shapes)
+        mix = assembly.assemble(export.text(own, future), reference_text(module), shapes)
         compile(mix.text, own.label, "exec", dont_inherit=True)
     except SyntaxError as error:
         reason = f"with the given pieces it is not Python: {error.msg}, line {error.lineno}"
@@ -213,6 +214,28 @@ def _without_gifts(own, shapes):
                 notes.append(f"{own.name}.{name} counts as blank: {why}")
             shapes.get(name, set()).update(mine)
     return replace(own, cells=tuple(cells)), notes
+
+
+def _without_future(own):
+    """The notebook without its `from __future__` lines, and these: a file has to begin with them.
+
+    In a notebook they stand in any cell, and hold for all that comes after.
+    """
+    cells, found = list(own.cells), {}
+    for at, cell in enumerate(own.cells):
+        nodes = cell.tree.body if cell.exported else ()
+        named = [n for n in nodes if isinstance(n, ast.ImportFrom) and n.module == "__future__"]
+        if not named:
+            continue
+        lines = [line.encode() for line in cell.lines]  # columns are counted in bytes
+        for node in reversed(named):
+            found[ast.unparse(node)] = None
+            moved = f"# moved to the top: {ast.unparse(node)}".encode()
+            rest = lines[node.end_lineno - 1][node.end_col_offset :].lstrip(b" \t;")
+            before = lines[node.lineno - 1][: node.col_offset]
+            lines[node.lineno - 1 : node.end_lineno] = [before + rest or moved]
+        cells[at] = replace(cell, source=b"\n".join(lines).decode())
+    return replace(own, cells=tuple(cells)), [*found]
 
 
 def _gifts(cell):

@@ -214,6 +214,37 @@ def test_a_magic_in_a_cell_of_ones_own_is_fine(desk):
     assert desk.tito("test", "01")[0] == 0
 
 
+@pytest.mark.parametrize(
+    "source",
+    [
+        "from __future__ import annotations",
+        "from __future__ import annotations; import math",
+        "'Words.'\nfrom __future__ import (  # é\n    annotations,\n)  # done\nimport math",
+        "'é'; from __future__ import annotations; from __future__ import division",
+    ],
+)
+def test_a_future_import_holds_for_the_whole_file(desk, source):
+    desk.solve()
+    data = desk.data()
+    mine = data["cells"][-1] | {"id": "mine", "source": f"#| export\n{source}"}
+    desk.save(data | {"cells": [*data["cells"][:-2], mine, *data["cells"][-2:]]})
+    desk.edit("box", "def peek(self)", "def peek(self) -> list[Nothing]")
+    code, out, err = desk.tito("test", "01")
+    assert (code, err) == (0, ""), out
+    assert "4 passed" in out
+    text = desk.exported().read_text(encoding="utf-8")
+    assert ("import math" in source) == ("import math" in text)
+    assert desk.tito("reset", "01", "double")[0] == 0
+    assert desk.tito("test", "01")[0] == 3
+
+
+def test_cells_that_are_no_python_together(desk):
+    rewrite(desk, "box", lambda lines: "".join(lines) + "\nglobal LIMIT")
+    code, _, err = desk.tito("export", "01")
+    assert code == 1 and one_sentence(err) and "cell box: its cells are Python, but not" in err
+    assert "name 'LIMIT' is assigned to before global declaration, at `global LIMIT`" in err
+
+
 def reordered(cells):
     return cells[::-1]
 
