@@ -15,6 +15,8 @@ from tito.notebook import BEGIN, DIRECTIVE, END, FUNCTIONS, WARNED, Cell, Exerci
 
 KNOWN = "this course knows `#| default_exp NAME` and `#| export`"
 _STRAY = re.compile(r"#\|\s*\w|#\s*\|\s*(export|default_exp|eval)\b")
+# A magic, a shell line, `files = !ls`, `relu?`: a line that Jupyter alone understands.
+_JUPYTER = re.compile(r"[%!?]|[\w, ]+=\s*[%!]|[\w.*]+\?\??$")
 _FORGOTTEN_BAR = re.compile(r"#+\s*!?\s*(export\w*|default_exp( \w+)?)")
 # Where `tinytorch.name` leads without loading any module of the course's.
 _HARMLESS = ("course", "machine", "overlay")
@@ -121,7 +123,7 @@ def _code_faults(notebook, cell):
         code = cell.lines[at - 1].strip() if at else ""
         jupyter = f"`{code}` works in Jupyter only and cannot be exported"
         told = error.msg if error.msg.startswith(WARNED) else f"this is not Python: {error.msg}"
-        return [(at, jupyter if code[:1] in ("%", "!") else told)]
+        return [(at, jupyter if _JUPYTER.match(code) else told)]
     if not "".join(cell.lines[cell.top :]).strip():
         return [(1, "an exported cell without a line of code")]
     return [*_import_faults(notebook, tree), *_region_faults(notebook, cell)]
