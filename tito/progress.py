@@ -1,5 +1,6 @@
 """What a learner has reached: exercises that passed, hints taken, solutions seen, milestones."""
 
+import contextlib
 import json
 import time
 
@@ -20,13 +21,17 @@ class Progress:
     def __init__(self, workspace):
         self.workspace = workspace
         self.path = workspace.state / FILE
-        self.data = {kind: {} for kind in HELD}
+        self.data = self._read()
+
+    def _read(self):
+        data = {kind: {} for kind in HELD}
         try:
-            self.data = self.data | json.loads(self.path.read_text(encoding="utf-8"))
-            if not all(_holds(self.data[name], kind) for name, kind in HELD.items()):
+            data = data | json.loads(self.path.read_text(encoding="utf-8"))
+            if not all(_holds(data[name], kind) for name, kind in HELD.items()):
                 raise TypeError("it is not what tito writes")
+            return data
         except FileNotFoundError:
-            pass
+            return data
         except OSError as error:
             told = f"{self.path} cannot be read ({error.strerror}): look at its permissions"
             raise TitoError(told) from None
@@ -34,24 +39,32 @@ class Progress:
             told = f"{self.path} is damaged ({error}): mend it, or delete it and `tito test --all`"
             raise TitoError(told) from None
 
-    def _save(self):
+    @contextlib.contextmanager
+    def _changed(self):
+        """The data to change, with what other commands wrote since; then they are written."""
+        self.data = self._read()
+        yield self.data
         write(self.path, dumps(self.data))
 
     # -- exercises
-    def judged(self, module, results, pieces):
+    def works_on(self, module):
+        """Remember which module is being judged."""
+        with self._changed() as data:
+            data["last"] = module.name
+
+    def judged(self, results, pieces):
         """Remember which exercises passed, and with which text; with another they have not.
 
         Args:
             pieces: {qualname: the digest of what an exercise runs on}, of the export.
         """
-        for result in results:
-            text = pieces[result.exercise.partition(".")[2]]
-            if result.outcome == "passed":
-                self.data["passed"][result.exercise] = text
-            elif self.data["passed"].get(result.exercise) == text:
-                self.data["passed"][result.exercise] = ""  # it has passed once, with another text
-        self.data["last"] = module.name
-        self._save()
+        with self._changed() as data:
+            for result in results:
+                text = pieces[result.exercise.partition(".")[2]]
+                if result.outcome == "passed":
+                    data["passed"][result.exercise] = text
+                elif data["passed"].get(result.exercise) == text:
+                    data["passed"][result.exercise] = ""  # it has passed once, with another text
 
     def passed(self, module):
         """The exercises of a module that passed as they stand in the exported file."""
@@ -74,23 +87,22 @@ class Progress:
         return self.data["hints"].get(exercise, 0)
 
     def took_hint(self, exercise, level):
-        self.data["hints"][exercise] = level
-        self._save()
+        with self._changed() as data:
+            data["hints"][exercise] = level
 
     def saw_solution(self, exercise, how):
         """`how` is "passed" or "gave up"; giving up is never forgotten."""
-        if self.data["solutions"].get(exercise) != "gave up":
-            self.data["solutions"][exercise] = how
-        self._save()
+        with self._changed() as data:
+            if data["solutions"].get(exercise) != "gave up":
+                data["solutions"][exercise] = how
 
     def gave_up(self, exercise):
         return self.data["solutions"].get(exercise) == "gave up"
 
     # -- milestones
     def reached(self, milestone, mix):
-        before = self.data["milestones"].get(milestone, {}).get("mix", {})
-        if before.get("yours") and not mix["yours"]:
-            return  # a later run on given code takes nothing away
-        told = {"when": time.strftime("%Y-%m-%d %H:%M:%S"), "mix": mix}
-        self.data["milestones"][milestone] = told
-        self._save()
+        with self._changed() as data:
+            before = data["milestones"].get(milestone, {}).get("mix", {})
+            if mix["yours"] or not before.get("yours"):  # given code takes nothing away
+                told = {"when": time.strftime("%Y-%m-%d %H:%M:%S"), "mix": mix}
+                data["milestones"][milestone] = told

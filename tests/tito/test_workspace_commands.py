@@ -10,6 +10,7 @@ import pytest
 from conftest import one_sentence
 
 from tito import assembly, runner, workspace
+from tito.blame import Blame
 
 IDS = ["tensor.double", "tensor.total", "tensor.Box.__init__", "tensor.Box.peek"]
 RESULT = {"exercise", "outcome", "sentence", "check", "place", "checks", "blame"}
@@ -228,6 +229,26 @@ def test_an_export_meanwhile_does_not_change_what_is_judged(desk, monkeypatch):
     monkeypatch.setattr(runner, "checks", checks)
     assert desk.tito("test", "02")[0] == 0
     assert "return 9 * x" in desk.exported().read_text(encoding="utf-8")
+
+
+def test_what_other_commands_wrote_meanwhile_stays(desk, monkeypatch):
+    """In a second terminal, while `tito test` searches for whose bug it is."""
+    desk.solve()
+    desk.answer("activations.relu", "return abs(x)")
+    real = Blame.explain
+
+    def explain(self, result):
+        others = (["hint", "relu"], ["solution", "total", "--give-up"], ["test", "01", "double"])
+        assert [desk.tito(*argv)[0] for argv in others] == [0, 0, 0]
+        return real(self, result)
+
+    monkeypatch.setattr(Blame, "explain", explain)
+    assert desk.tito("test", "02")[0] == 1
+    told = as_json(desk, "status")[1]
+    assert (told["hints"], told["gave_up"]) == (1, ["tensor.total"])
+    exercises = told["modules"]["01_tensor"]["exercises"]
+    assert exercises["tensor.double"]["state"] == "passed"
+    assert told["next"] == "tensor", "the module that was begun last"
 
 
 # -- hint and solution

@@ -70,7 +70,9 @@ def test(found, module, wanted=None, limit=judge.LIMIT, blame=True):
         results += [judged[judge.OTHER]] if judge.OTHER in judged else []
         if refused and not set(asked) & set(exported.broken):
             results.append(judge.Result(judge.NOTEBOOK, "failed", refused, judge.EXPORT))
-        remember = partial(Progress(found).judged, module, pieces=exported.entry["pieces"])
+        progress = Progress(found)
+        progress.works_on(module)
+        remember = partial(progress.judged, pieces=exported.entry["pieces"])
         remember([r for r in results if r.exercise in yours and r.outcome == "passed"])
         report.table([_row(result) for result in results])
         if ran := dict.fromkeys(file for result in results for file in result.files):
