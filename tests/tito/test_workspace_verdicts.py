@@ -8,7 +8,7 @@ import sys
 import time
 
 import pytest
-from conftest import one_sentence
+from conftest import TENSOR, one_sentence
 
 from tito import cli, learner, workspace
 from tito.commands import modules
@@ -330,6 +330,26 @@ def test_a_warning_of_numpy_is_told_with_its_line(desk, length):
     sentence = results["tensor.total"]["sentence"]
     assert f"NumPy warned at `{line}`: divide by zero encountered in log" in sentence
     assert sentence.startswith("1 + 2; " if length == 2 else "NumPy")
+
+
+# -- names
+CHECKED = """result = [total([1, 2]), total([1])]
+with check("tensor.total"):
+    assert close(max(result), 3.0), "1 + 2"
+    assert close(total([5]), 5.0), "5"
+"""
+
+
+@pytest.mark.parametrize("name", ["result", "close", "max"])
+def test_a_helper_may_have_a_name_that_the_checks_use(desk, name):
+    """As a variable, as a helper of theirs, as a function of Python."""
+    desk.course.write_notebook("01_tensor", TENSOR | {"check-total": CHECKED})
+    desk.answer("tensor.total", f"return {name}(values)")
+    helper = f"def {name}(numbers):\n    return np.float64(sum(numbers))\n\n\ndef total"
+    desk.edit("total", "def total", helper)
+    desk.edit("total", "    result = np.float64(0)\n", "")
+    code, results, _ = judged(desk, "01", "total")
+    assert code == 0, results
 
 
 # -- an end

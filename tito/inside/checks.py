@@ -1,12 +1,13 @@
 """Run the course's quick checks on the exported file of a module, and tell every outcome.
 
 `python -m tito.inside.checks NOTEBOOK LABEL EXERCISE...`: the checks of the course's own notebook
-run in the namespace of `tinytorch.NAME` as it is imported here, so in a workspace on the
-learner's file. Cells of the notebook that only define something run too; its exported cells and
-its experiments do not.
+run with the names of `tinytorch.NAME` as it is imported here, so in a workspace on the learner's
+file. Cells of the notebook that only define something run too; its exported cells and its
+experiments do not.
 """
 
 import ast
+import builtins
 import contextlib
 import importlib
 import linecache
@@ -38,7 +39,7 @@ def run(path, label, wanted):
     if module is None:
         return
     tell(loaded=loaded())
-    names = vars(module)
+    names = _names(module)
     for cell in book.code:
         exercises = checked_in(cell.tree)
         if not cell.exported and not exercises and only_defines(cell.tree):
@@ -48,6 +49,15 @@ def run(path, label, wanted):
             if exercise in wanted:
                 _check(cell, exercise, names, guard)
     tell(finished=True, loaded=loaded())
+
+
+def _names(module):
+    """The names of a module, for the checks: what these set changes nothing in the module.
+
+    A helper that is called like a function of Python, `max`, is for the learner's own code.
+    """
+    own = vars(module).items()
+    return {n: value for n, value in own if n.startswith("__") or not hasattr(builtins, n)}
 
 
 @contextlib.contextmanager
