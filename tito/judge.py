@@ -102,8 +102,9 @@ def _quick_checks(module, exercises, limit):
             place = event.get("place")
             results[name] = Result(name, outcome, sentence, "quick check", place, 1, files)
         if run.ending:
-            begun = [e["exercises"][0] for e in run.all("start") if e["exercises"][0] not in told]
-            for name in begun or waiting:
+            begun = [e["exercises"][0] for e in run.all("start")]
+            lost = [n for n in begun if n not in told] or [n for n in waiting if n not in told]
+            for name in lost:
                 results[name] = Result(name, "failed", run.ending, "quick check", None, 1, files)
         waiting = [n for n in waiting if n not in results] if run.ending else []
     return results

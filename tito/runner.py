@@ -28,6 +28,8 @@ THREADS = (
 # What changes how Python runs or warns, or what pytest loads: -O would take every assert away.
 MEDDLING = ("PYTHONOPTIMIZE", "PYTHONWARNINGS", "PYTHONINSPECT", "PYTEST_PLUGINS")
 PATIENCE = 20  # seconds that a program has to end in order
+LINGER = 2  # seconds that a run has to end when it has told all
+FINISHED = b'"finished": '  # in a string the quotes would be escaped
 PRINTED = 16 * 2**20  # bytes that a run may print
 
 
@@ -233,9 +235,10 @@ def _true_lines(content, token):
 def _wait(process, events, log, limit, each):
     """Wait for the end; the reason why the process must be stopped, None if it ended by itself.
 
-    The clock starts with the first event, and again with every other if `each`.
+    The clock starts with the first event, and again with every other if `each`. When all is told
+    the process need not end by itself: a thread of the learner's may go on for ever.
     """
-    begin, size, allowed = time.monotonic(), 0, max(START_UP, limit)
+    begin, size, allowed, over = time.monotonic(), 0, max(START_UP, limit), False
     while time.monotonic() - begin < allowed:
         try:
             process.wait(timeout=0.02)
@@ -243,10 +246,13 @@ def _wait(process, events, log, limit, each):
         except subprocess.TimeoutExpired:
             grown = events.stat().st_size
             if grown != size and (each or not size):
-                begin, size, allowed = time.monotonic(), grown, limit
+                begin, allowed = time.monotonic(), limit
+            if grown != size and limit > LINGER and FINISHED in events.read_bytes():
+                begin, allowed, over = time.monotonic(), LINGER, True
+            size = grown
         if log.stat().st_size > PRINTED:
             return f"it printed more than {PRINTED >> 20} MB"
-    return f"stopped after {allowed:g} seconds"
+    return None if over else f"stopped after {allowed:g} seconds"
 
 
 def _end(process):

@@ -85,6 +85,16 @@ def test_hostile_code_that_only_the_tests_meet(desk, body, words):
     assert "reinstall" not in results["tensor.total"]["sentence"]
 
 
+def test_a_thread_that_goes_on_for_ever_costs_nothing(desk):
+    """It was started at the import, and by one exercise; all outcomes are told before the end."""
+    desk.solve()
+    thread = "import threading, time\nthreading.Thread(target=time.sleep, args=[99]).start()"
+    desk.edit("double", "LIMIT = 3", f"LIMIT = 3\n{thread}")
+    desk.edit("total", "result += value", f"{thread}\nresult += value")
+    code, results = judged(desk, "01", limit=20)
+    assert code == 0, results
+
+
 @LINUX
 @pytest.mark.parametrize(
     ("body", "outcome"),
