@@ -11,6 +11,7 @@ from conftest import one_sentence
 
 from tito import assembly, runner, workspace
 from tito.blame import Blame
+from tito.commands import watch
 
 IDS = ["tensor.double", "tensor.total", "tensor.Box.__init__", "tensor.Box.peek"]
 RESULT = {"exercise", "outcome", "sentence", "check", "place", "checks", "blame"}
@@ -858,6 +859,24 @@ def test_watch_sees_every_save(desk):
     finally:
         process.kill()
         process.communicate()
+
+
+def test_watch_sees_what_was_saved_in_other_notebooks(desk, monkeypatch):
+    """`relu` is judged on `double` as it was mended since, though only `relu` is watched."""
+    desk.answer("tensor.double", "return 3 * x")
+    desk.answer("activations.relu", "return total([max(double(x), 0)]) / 2")
+    desk.tito("export", "01")
+
+    def saved(path, seen):
+        if seen:
+            desk.edit("double", "return 3 * x", "return 2 * x")
+        return path
+
+    monkeypatch.setattr(watch, "_saved", saved)
+    code, out, _ = desk.tito("watch", "02", "--once")
+    before, after = out.split("waiting for the next save", 1)
+    assert (code, "your tensor.double is wrong" in before) == (0, True), out
+    assert "src/tinytorch/tensor.py written" in after and "\n1 passed\n" in after, out
 
 
 # -- consoles and paths

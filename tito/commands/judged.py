@@ -26,7 +26,7 @@ def run(found, args):
     asked, told, outcomes = found.asked(args.modules, args.all), {}, set()
     report.say(f"workspace {found.root}")
     Progress(found)  # a damaged file is said before anything is judged
-    _bring_up_to_date(found, asked)
+    bring_up_to_date(found, asked)
     for module, wanted in asked.items():
         try:
             with unforeseen(module):
@@ -42,7 +42,7 @@ def run(found, args):
     return FAILED if "failed" in outcomes else BLANK if "blank" in outcomes else 0
 
 
-def _bring_up_to_date(found, asked):
+def bring_up_to_date(found, asked):
     """Export what was saved since in the other notebooks: the tests run on them as well."""
     for module in found.written:
         if module not in asked and learner.state(module) in BEHIND:

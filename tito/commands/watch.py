@@ -23,8 +23,10 @@ def run(args):
     while not (args.once and rounds > 1):
         seen, rounds = _saved(module.notebook, seen), rounds + 1
         found = workspace.at(found.root)  # what other commands wrote in the meantime counts
+        module = found.module(number)
         try:
-            judged.test(found, found.module(number))
+            judged.bring_up_to_date(found, [module])
+            judged.test(found, module)
         except TitoError as error:
             report.say(f"\n{error}", style="red")
         report.say(f"\n-- {time.strftime('%H:%M:%S')}, waiting for the next save")
