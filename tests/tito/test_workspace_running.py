@@ -192,6 +192,13 @@ def test_files_that_the_code_writes_do_no_harm(desk):
     assert new == {"src/tinytorch/tensor.py"}
 
 
+def test_a_file_that_changes_the_folder_is_judged_all_the_same(desk):
+    desk.solve()
+    desk.edit("double", "LIMIT = 3", "LIMIT = 3\nimport os\nos.chdir('/')")
+    code, results = judged(desk, "01", "double", limit=20)
+    assert code == 0, results
+
+
 # -- no false green
 FORGED = """import glob, json, os, sys
 names = ["tensor.double", "tensor.total", "tensor.Box.__init__", "tensor.Box.peek"]

@@ -22,6 +22,7 @@ from tito.inside import (
 from tito.inside.guard import OF_PYTEST, Guard, refuse_to_give
 
 GUARD = pytest.StashKey()
+ASKED = pytest.StashKey()  # what SELECTION_FILE says, read before a learner's code can hide it
 SELECTION_FILE = os.environ.get(SELECTION)  # set when a learner's code is judged
 NOTHING_BACK = "it works in place and should give nothing back: take its `return` out"
 RAW = {  # how pytest and NumPy begin what they say -> what a learner can use
@@ -33,7 +34,8 @@ RAW = {  # how pytest and NumPy begin what they say -> what a learner can use
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "exercise(id): the exercise that this test judges")
-    if SELECTION in os.environ:
+    if SELECTION_FILE:
+        config.stash[ASKED] = json.loads(Path(SELECTION_FILE).read_text(encoding="utf-8"))
         set_limits()
         refuse_to_give()
     config.stash[GUARD] = Guard(*OF_PYTEST)
@@ -42,9 +44,9 @@ def pytest_configure(config):
 @pytest.hookimpl(tryfirst=True)  # for tests of its own among them Hypothesis reads all modules
 def pytest_collection_modifyitems(config, items):
     """Keep the tests that the file SELECTION asks for; `runner.ALL` says how."""
-    if SELECTION not in os.environ:
+    if not SELECTION_FILE:
         return
-    asked = json.loads(Path(os.environ[SELECTION]).read_text(encoding="utf-8"))
+    asked = config.stash[ASKED]
     kept = [item for item in items if _selected(item, asked)]
     config.hook.pytest_deselected(items=[item for item in items if item not in kept])
     items[:] = kept
