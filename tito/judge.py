@@ -36,7 +36,7 @@ class Result:
     witness: dict | None = None  # the smallest failing input, what was expected, what came
 
 
-def judge(module, exercises, limit=LIMIT, quick=True, given=False):
+def judge(module, exercises, limit=LIMIT, quick=True, given=False, logs=None):
     """Judge exercises of a module on what is exported, in fresh processes.
 
     Args:
@@ -44,6 +44,7 @@ def judge(module, exercises, limit=LIMIT, quick=True, given=False):
         exercises: their ids, such as "tensor.matmul".
         quick: False to go straight to the tests.
         given: True to run the tests of given code too; they run anyway if all exercises are asked.
+        logs: a list that gets what each run printed.
 
     Returns:
         {exercise id: Result}, and under OTHER the given code if a test of it failed.
@@ -51,13 +52,13 @@ def judge(module, exercises, limit=LIMIT, quick=True, given=False):
     Raises:
         TitoError: the checks ran on another file than the one that was exported.
     """
-    results = _quick_checks(module, exercises, limit) if quick else {}
+    results = _quick_checks(module, exercises, limit, logs) if quick else {}
     asked = [name for name in exercises if name not in results or results[name].outcome == "passed"]
     if any(result.check == "import" for result in results.values()):
         return results
     given = given or set(exercises) == _all(module)
     known = set(exercises) - set(asked)  # they failed their quick checks
-    for name, result in _tests(module, asked, limit, known if given else None).items():
+    for name, result in _tests(module, asked, limit, known if given else None, logs).items():
         passed = results.get(name)
         result.checks += passed.checks if passed else 0
         if quick and name != OTHER and passed is None and result.outcome == "passed":
@@ -85,11 +86,12 @@ def files_of(module, run):
 
 
 # -- quick checks
-def _quick_checks(module, exercises, limit):
+def _quick_checks(module, exercises, limit, logs):
     """{exercise: Result} of the quick checks; a process that dies is started again after it."""
     results, waiting = {}, list(exercises)
     while waiting:
         run = runner.checks(module, limit, waiting)
+        _keep(run, logs)
         if broken := run.all("error"):
             place = broken[0].get("place")
             return {n: Result(n, "failed", broken[0]["error"], "import", place) for n in exercises}
@@ -117,7 +119,7 @@ def _blank(module, name):
 
 
 # -- tests
-def _tests(module, exercises, limit, known=None):
+def _tests(module, exercises, limit, known, logs):
     """{exercise: Result} of the full tests of some exercises.
 
     With `known`, exercises that have failed before, also of given code if a test of it fails:
@@ -128,7 +130,8 @@ def _tests(module, exercises, limit, known=None):
     selection = {"only": exercises if known is None else None, "without": sorted(known or ())}
     events, files = [], {}
     while True:
-        run = runner.selected_tests(module, limit, selection)
+        run = runner.selected_tests(module, limit, selection, prints=logs is not None)
+        _keep(run, logs)
         files |= dict.fromkeys(files_of(module, run))
         fresh, lost = _told(run)
         events += fresh
@@ -147,6 +150,11 @@ def _tests(module, exercises, limit, known=None):
     for result in results.values():
         result.files = list(files)
     return results
+
+
+def _keep(run, logs):
+    if logs is not None and run.log.strip():
+        logs.append(run.log.strip())
 
 
 def _all(module):

@@ -87,16 +87,18 @@ def checks(module, limit, exercises):
     return _run(module, arguments, limit, each=True, more={CLOCK: f"{limit - 10:g}"})
 
 
-def selected_tests(module, limit, selection, sentences=True):
+def selected_tests(module, limit, selection, sentences=True, prints=False):
     """Run the tests of a module that are selected, on the exported file of a workspace.
 
     Neither the learner's pytest settings nor their plugins take part. `selection` is a dictionary
     with some of the keys of ALL. Without `sentences` a failed assert does not say what it
     compared: then pytest need not rewrite the file, which can take it as long as its own start.
+    With `prints` the log has what the code printed in tests that passed, too.
     """
     scratch, more = _selected(selection)
     asserts = "rewrite" if sentences else "plain"
     arguments = ["-m", "pytest", f"--assert={asserts}", *_selecting(module)]
+    arguments += ["-rP"] if prints else []
     return _run(module, arguments, limit, each=True, files=scratch, more=more)
 
 

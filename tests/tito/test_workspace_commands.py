@@ -68,6 +68,17 @@ def test_words_of_test(desk):
     assert "next: tensor.total" in out
 
 
+def test_verbose_shows_what_the_code_printed(desk):
+    """In its quick check, which calls it with 4, and in tests that pass as well."""
+    desk.answer("tensor.double", "print('heré', x)\nreturn 2 * x")
+    assert "heré" not in desk.tito("test", "01", "double")[1]
+    code, out, _ = desk.tito("test", "01", "double", "-v")
+    assert code == 0 and "heré 4\npassed: tensor.double\n" in out and "heré -3\n" in out, out
+    desk.edit("double", "return 2 * x", "return 2 * x if x >= 0 else 1 / 0")
+    out = desk.tito("test", "01", "double", "-v", "--no-blame")[1]
+    assert "heré -3\n" in out and f"{desk.exported()}:" in out, "no line of a copy is named"
+
+
 def test_a_blank_is_never_called_passed(desk):
     """The given code passes every check, and still nothing of it is the learner's."""
     _, told = as_json(desk, "test", "01")

@@ -30,7 +30,7 @@ def run(found, args):
     for module, wanted in asked.items():
         try:
             with unforeseen(module):
-                results = test(found, module, wanted, limit, blame=not args.no_blame)
+                results = test(found, module, wanted, limit, not args.no_blame, args.verbose)
         except TitoError as error:  # the other modules are judged all the same
             report.complain(error)
             names = wanted or found.exercises(module)
@@ -55,17 +55,22 @@ def bring_up_to_date(found, asked):
                 report.say(f"{module.label} stays as it was exported last: {error}", style="yellow")
 
 
-def test(found, module, wanted=None, limit=judge.LIMIT, blame=True):
-    """Judge a module, or some of its exercises, and say it; give the Results."""
+def test(found, module, wanted=None, limit=judge.LIMIT, blame=True, verbose=False):
+    """Judge a module, or some of its exercises, and say it; give the Results.
+
+    If `verbose`, with all that was printed meanwhile.
+    """
     report.say(f"\n{module.label}", style="bold")
     exported, refused = _export(module)
     yours = {f"{module.name}.{name}" for name in exported.entry["yours"]}
     asked = wanted or found.exercises(module)
     own = [name for name in asked if name in yours]
-    edited = exported.entry["edited"] and not wanted
+    edited, logs = exported.entry["edited"] and not wanted, [] if verbose else None
     with workspace.frozen(found, module.name, exported.entry, exported.text) as still:
         module = still.module(module.name)
-        judged = judge.judge(module, own, limit, given=bool(edited)) if own or edited else {}
+        judged = {}
+        if own or edited:
+            judged = judge.judge(module, own, limit, given=bool(edited), logs=logs)
         results = [judged.get(name) or _not_judged(name, exported) for name in asked]
         results += [judged[judge.OTHER]] if judge.OTHER in judged else []
         if refused and not set(asked) & set(exported.broken):
@@ -74,6 +79,8 @@ def test(found, module, wanted=None, limit=judge.LIMIT, blame=True):
         progress.works_on(module)
         remember = partial(progress.judged, pieces=exported.entry["pieces"])
         remember([r for r in results if r.exercise in yours and r.outcome == "passed"])
+        for log in logs or ():
+            report.say(log.replace(str(module.course.root), str(found.root)))
         report.table([_row(result) for result in results])
         if ran := dict.fromkeys(file for result in results for file in result.files):
             report.say(f"checked on {', '.join(ran)}; what is not there is given")

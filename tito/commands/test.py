@@ -21,7 +21,12 @@ def add_arguments(parser):
     parser.add_argument(
         "--no-blame", action="store_true", help="in a workspace: do not search for whose bug it is"
     )
-    parser.add_argument("-v", "--verbose", action="store_true", help="show what pytest printed")
+    parser.add_argument(
+        "-v",
+        "--verbose",
+        action="store_true",
+        help="show what pytest printed; in a workspace what your code printed, too",
+    )
 
 
 def seconds(text):
