@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from conftest import TENSOR, one_sentence
@@ -297,6 +298,25 @@ def test_a_name_of_an_earlier_module_is_told(desk):
     results = judged(desk, "02")[1]
     sentence = results["activations.relu"]["sentence"]
     assert "(write `from tinytorch.tensor import Box` in a cell that begins with" in sentence
+
+
+# -- where it failed
+def test_a_place_is_one_in_the_workspace(desk):
+    """What is judged is a copy, which is gone by then."""
+    desk.answer("tensor.double", "return 2 * x if x >= 0 else 1 / 0")
+    file, line = judged(desk, "01", "double")[1]["tensor.double"]["place"]
+    assert file == str(desk.exported())
+    assert "1 / 0" in desk.exported().read_text(encoding="utf-8").splitlines()[line - 1]
+    desk.edit("total", "def total", "def total(")
+    place = judged(desk, "01", "double")[1]["tensor.double"]["place"]
+    assert place is None, "nothing was written: that file has other lines"
+
+
+def test_a_sentence_names_no_file_of_a_copy(desk):
+    desk.answer("tensor.double", "from tinytorch.tensor import nothing\nreturn 2 * x")
+    sentence = judged(desk, "01", "double")[1]["tensor.double"]["sentence"]
+    file = str(Path("src", "tinytorch", "tensor.py"))
+    assert sentence.endswith(f"cannot import name 'nothing' from 'tinytorch.tensor' ({file})")
 
 
 # -- what failed, in words

@@ -89,6 +89,8 @@ def test(found, module, wanted=None, limit=judge.LIMIT, blame=True, verbose=Fals
             result.sentence += _advice(result.sentence, exported.entry["missing"])
         _explain_all(module, failed, limit, blame)
         remember([r for r in failed if r.exercise in yours and not _excused(r, limit)])
+        for result in failed:
+            result.place = result.place and _in_workspace(found, module, *result.place)
     _sum_up(found, results)
     return results
 
@@ -215,6 +217,15 @@ def _place(module, place):
     if not cells:
         return f"{module.course.relative(path)}, line {line}"
     return f"cell {lines[cells[-1]][5:]}, `{lines[-1].strip()}`"
+
+
+def _in_workspace(found, module, file, line):
+    """A place in the copy that was judged as one in the workspace; None if it is not there."""
+    if not Path(file).is_relative_to(module.course.root):
+        return [file, line]
+    here = found.root / Path(file).relative_to(module.course.root)
+    same = here.is_file() and here.read_bytes() == Path(file).read_bytes()
+    return [str(here), line] if same else None
 
 
 def _sum_up(found, results):

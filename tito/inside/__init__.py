@@ -71,7 +71,8 @@ def sentence(error):
     if words := waits(error):
         return words
     try:
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        told = str(error).replace(f"{os.environ.get(overlay.VARIABLE)}{os.sep}", "")
+        lines = [line.strip() for line in told.splitlines() if line.strip()]
     except Exception:  # a learner's exception may be broken itself
         lines = ["its message cannot be shown"]
     words = lines[0] if lines else "no message"
