@@ -312,6 +312,14 @@ def test_a_place_is_one_in_the_workspace(desk):
     assert place is None, "nothing was written: that file has other lines"
 
 
+@pytest.mark.parametrize("line", ["raise SyntaxError('odd')", "exec('1 +')"])
+def test_a_syntax_error_of_no_file_has_the_line_that_raised_it(desk, line):
+    desk.answer("tensor.double")
+    desk.edit("double", "LIMIT = 3", line)
+    code, out, err = desk.tito("test", "01", "--no-blame")
+    assert (code, err) == (1, "") and f"  at cell double, `{line}`\n" in out, out
+
+
 def test_a_sentence_names_no_file_of_a_copy(desk):
     desk.answer("tensor.double", "from tinytorch.tensor import nothing\nreturn 2 * x")
     sentence = judged(desk, "01", "double")[1]["tensor.double"]["sentence"]

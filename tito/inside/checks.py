@@ -19,7 +19,7 @@ import warnings
 
 from tinytorch import course
 from tito import notebook
-from tito.inside import CLOCK, last_own, loaded, sentence, set_limits, tell, warned
+from tito.inside import CLOCK, is_learners, last_own, loaded, sentence, set_limits, tell, warned
 from tito.inside.guard import Guard, refuse_to_give
 
 DEFINITIONS = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)
@@ -174,7 +174,7 @@ def _defines(node):
 
 def _place(error):
     """The last line of the learner's files that an error came through: [file, line]."""
-    if isinstance(error, SyntaxError):
+    if isinstance(error, SyntaxError) and is_learners(error.filename or ""):
         return [error.filename, error.lineno]
     return _last(traceback.extract_tb(error.__traceback__) if error else [])
 
