@@ -95,6 +95,15 @@ def test_a_thread_that_goes_on_for_ever_costs_nothing(desk):
     assert code == 0, results
 
 
+def test_code_that_asks_for_input_in_a_test_of_given_code(desk):
+    desk.solve()
+    desk.edit("double", "return 2 * x", "input() if x == 'a' else 0\nreturn 2 * x")
+    code, results = judged(desk, "01", limit=20)
+    assert code == 1
+    sentence = "it asks for input(): take that out, for nobody can type here"
+    assert results["given code"]["sentence"] == sentence
+
+
 @LINUX
 @pytest.mark.parametrize(
     ("body", "outcome"),
