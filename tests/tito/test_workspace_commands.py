@@ -960,6 +960,16 @@ def test_what_another_exercise_holds_up_is_not_counted_as_failed(desk):
     assert "next: tensor.double" in out
 
 
+def test_given_code_that_is_to_blame_has_no_hints(desk):
+    desk.answer("tensor.double")
+    desk.edit("double", "LIMIT = 3", "LIMIT = 3 / 0")
+    out = desk.tito("test", "01", "double")[1]
+    assert "your tensor.LIMIT is wrong: " in out
+    assert out.endswith("\nnext: tensor.LIMIT      (the course's own: tito reset tensor.LIMIT)\n")
+    assert desk.tito("reset", "tensor.LIMIT")[0] == 0
+    assert desk.tito("test", "01", "double")[0] == 0
+
+
 def test_a_hint_for_a_module_is_one_for_its_next_exercise(desk):
     assert desk.tito("hint", "01")[1].startswith("tensor.double\n")
     assert desk.tito("hint", "02")[1].startswith("activations.relu\n")

@@ -244,5 +244,9 @@ def _sum_up(found, results):
     name = (blamed or [stuck.exercise])[0].partition("#")[0]
     if blamed and name.startswith("line "):
         report.say(f"next: take the {name} out, or mend it")
-    elif name not in (judge.OTHER, judge.NOTEBOOK):
+    elif name in (judge.OTHER, judge.NOTEBOOK):
+        return
+    elif name in found.exercises(found.module(name.partition(".")[0])):
         report.say(f"next: {name}      (help: tito hint {name})")
+    else:
+        report.say(f"next: {name}      (the course's own: tito reset {name})")
