@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tinytorch import overlay
+from tito import TitoError
 from tito.course import HOME
 from tito.inside import CLOCK, EVENTS, SELECTION, TOKEN
 
@@ -31,6 +32,7 @@ PATIENCE = 20  # seconds that a program has to end in order
 LINGER = 2  # seconds that a run has to end when it has told all
 FINISHED = b'"finished": '  # in a string the quotes would be escaped
 PRINTED = 16 * 2**20  # bytes that a run may print
+ROOM = 2**22  # bytes; the files of a module's runs need less
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,21 @@ class Run:
     def loaded(self):
         """The files that the modules of tinytorch were loaded from: {"tinytorch.tensor": path}."""
         return {n: path for event in self.all("loaded") for n, path in event["loaded"].items()}
+
+
+def refuse_a_full_disk():
+    """Say that temporary files find no room; in a run Python would just end, or lose an event.
+
+    Raises:
+        TitoError: they do not.
+    """
+    try:
+        with tempfile.TemporaryFile() as file:
+            file.write(bytes(ROOM))
+    except OSError as error:
+        where = f" in {tempfile.tempdir}" if tempfile.tempdir else ""
+        told = f"temporary files cannot be written{where} ({error.strerror}), so nothing is judged"
+        raise TitoError(f"{told}: make room there, or let TMPDIR name another folder") from None
 
 
 def cells(module, limit):

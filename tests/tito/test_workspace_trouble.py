@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,14 @@ def test_a_full_disk(desk, argv):
     done = desk.python("-c", FULL + MAIN, *argv)
     assert done.returncode == 1 and one_sentence(done.stderr), done.stderr
     assert desk.files() == before
+
+
+@posix
+def test_no_room_for_temporary_files(desk):
+    desk.solve()
+    done = desk.python("-c", FULL + MAIN, "test", "01")
+    assert done.returncode == 1 and one_sentence(done.stderr), done.stderr
+    assert f"temporary files cannot be written in {tempfile.gettempdir()} (" in done.stderr
 
 
 @posix

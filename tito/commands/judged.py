@@ -26,6 +26,7 @@ def run(found, args):
     asked, told, outcomes = found.asked(args.modules, args.all), {}, set()
     report.say(f"workspace {found.root}")
     Progress(found)  # a damaged file is said before anything is judged
+    runner.refuse_a_full_disk()
     bring_up_to_date(found, asked)
     for module, wanted in asked.items():
         try:

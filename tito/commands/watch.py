@@ -2,7 +2,7 @@
 
 import time
 
-from tito import TitoError, report, workspace
+from tito import TitoError, report, runner, workspace
 from tito.commands import judged
 
 PAUSE = 0.2  # seconds
@@ -25,6 +25,7 @@ def run(args):
         found = workspace.at(found.root)  # what other commands wrote in the meantime counts
         module = found.module(number)
         try:
+            runner.refuse_a_full_disk()
             judged.bring_up_to_date(found, [module])
             judged.test(found, module)
         except TitoError as error:
