@@ -2,7 +2,7 @@
 
 import time
 
-from tito import TitoError, report, runner, workspace
+from tito import TitoError, report, runner, unforeseen, workspace
 from tito.commands import judged
 
 PAUSE = 0.2  # seconds
@@ -27,7 +27,8 @@ def run(args):
         try:
             runner.refuse_a_full_disk()
             judged.bring_up_to_date(found, [module])
-            judged.test(found, module)
+            with unforeseen(module):
+                judged.test(found, module)
         except TitoError as error:
             report.say(f"\n{error}", style="red")
         report.say(f"\n-- {time.strftime('%H:%M:%S')}, waiting for the next save")
