@@ -31,8 +31,8 @@ def find(folder, table=None):
         raise TitoError(f"{folder} is no folder: name the one that holds the submissions")
     if (folder / overlay.MARK).is_file():
         raise TitoError(f"{folder} is one workspace: put it into a folder of submissions")
-    table = table and table.resolve()
-    found = [p for p in folder.iterdir() if not _aside(p.name) and p.resolve() != table]
+    table = table and os.path.realpath(table)  # unlike resolve() it does not mind a loop of links
+    found = [p for p in folder.iterdir() if not _aside(p.name) and os.path.realpath(p) != table]
     if not found:
         raise TitoError(f"{folder} holds no folder, .zip or notebook to grade")
     return sorted(found, key=lambda path: path.name.lower())
@@ -86,14 +86,16 @@ def _inside(path):
         yield path
     for place, folders, names in os.walk(path):
         folders[:] = sorted(name for name in folders if not _aside(name))
-        found = (Path(place, name) for name in sorted(names) if not name.startswith("."))
-        yield from (file for file in found if file.is_file())
+        yield from (Path(place, name) for name in sorted(names) if not name.startswith("."))
 
 
 def _opened(file, label, remarks):
     """(name, bytes) of what counts in a file: a notebook, those in a zip, a workspace's mark."""
     kind = file.suffix.lower()
-    if kind == ".ipynb" or file.name == overlay.MARK:
+    is_book = kind == ".ipynb" or file.name == overlay.MARK
+    if (is_book or kind == ".zip") and not file.is_file():  # of a pipe one would read for ever
+        raise OSError("it is no file, or a link to none")
+    if is_book:
         yield label, file.read_bytes()
     elif kind == ".zip":
         yield from _zipped(file, label, remarks)

@@ -255,6 +255,25 @@ def test_whatever_was_handed_in_gets_a_row(desk, folder):
     assert rows["anna.7z"] == ["0", "0", "20", why]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pipes among its files")
+def test_what_is_no_file_costs_nobody_else_a_grade(desk, folder, tmp_path):
+    hand_in(desk, folder, "bo", "01_tensor")
+    (folder / "bo" / "activations.ipynb").symlink_to("gone.ipynb")
+    os.mkfifo(folder / "pipe.ipynb")
+    (folder / "pïpes").mkdir()
+    os.mkfifo(folder / "pïpes" / "tensor.ipynb")
+    (folder / "loop").symlink_to("loop")
+    table = tmp_path / "points.csv"
+    assert desk.tito("grade", folder, "01", "--csv", table)[::2] == (1, "")
+    why, none = "cannot be read: it is no file, or a link to none", "no notebook of the course"
+    assert {row[0]: row[-1] for row in rows_of(table)[1:]} == {
+        "bo": f"bo/activations.ipynb {why}",
+        "loop": f"loop is neither folder, .zip nor notebook; {none}",
+        "pipe.ipynb": f"pipe.ipynb {why}; {none}",
+        "pïpes": f"pïpes/tensor.ipynb {why}; {none}",
+    }
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="names are UTF-8 there")
 def test_a_name_that_is_not_utf_8(desk, folder, tmp_path):
     os.mkdir(os.fsencode(folder) + b"/M\xfcller")
