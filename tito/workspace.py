@@ -25,7 +25,7 @@ STATE = ".tito"
 BASE = "base"  # what init and update wrote: the notebooks as they were before anybody typed
 SNAPSHOTS = "snapshots"
 AFTER = "after"  # in a snapshot: the files as its step left them
-KEPT = 100  # snapshots
+KEPT = 100  # snapshots of steps that `tito undo` takes back, and as many of other ones
 
 
 @dataclass(frozen=True)
@@ -231,8 +231,8 @@ def snapshot(workspace, what, paths, keep=None):
     """Keep copies of files that a step is about to change or remove; give the snapshot's folder.
 
     A file that is not there yet is listed, so that undoing removes it again. Only the last KEPT
-    snapshots stay, and the one in `keep`. `paths` may be {path: its text after the step, or None}:
-    by these texts undoing tells what was written since.
+    snapshots of its kind stay, and the one in `keep`. `paths` may be {path: its text after the
+    step, or None}: by these texts undoing tells what was written since.
     """
     texts = paths if isinstance(paths, dict) else {}
     files = {path.relative_to(workspace.root).as_posix(): path.is_file() for path in paths}
@@ -245,15 +245,16 @@ def snapshot(workspace, what, paths, keep=None):
             shutil.copy2(workspace.root / name, unfinished / name)
         for path in (path for path in paths if texts.get(path) is not None):
             write(unfinished / AFTER / path.relative_to(workspace.root), texts[path])
-        told = {"what": what, "when": time.strftime("%Y-%m-%d %H:%M:%S"), "files": files}
-        write(unfinished / "snapshot.json", dumps(told))
+        step = {"what": what, "when": time.strftime("%Y-%m-%d %H:%M:%S"), "files": files}
+        write(unfinished / "snapshot.json", dumps(step))
         folder = _numbered(workspace, unfinished)  # only now does it exist
     except OSError as error:
         why = f"{error.strerror}: {error.filename}"
         raise TitoError(f"no copy can be kept for `tito undo` ({why}): nothing was done") from None
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
-    for old in {*snapshots(workspace)[:-KEPT]} - {keep}:
+    alike = [old for old in snapshots(workspace) if is_step(old) == is_step(folder)]
+    for old in {*alike[:-KEPT]} - {keep}:
         shutil.rmtree(old, ignore_errors=True)
     return folder
 
@@ -278,16 +279,35 @@ def snapshots(workspace):
     return sorted(kept, key=lambda path: int(path.name))
 
 
+def told(folder):
+    """What a snapshot says of itself.
+
+    Raises:
+        TitoError: it is damaged.
+    """
+    try:
+        return json.loads((folder / "snapshot.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise TitoError(f"the snapshot {folder} is damaged ({error}): delete it") from None
+
+
+def is_step(folder):
+    """True if a snapshot is of a reset or an update: of what `tito undo` takes back by itself."""
+    with contextlib.suppress(TitoError):
+        return not told(folder)["what"].startswith(("undo ", "export "))
+    return False
+
+
 def restore(workspace, folder, instead):
     """Bring the files of a snapshot back; give what it was taken for, when, and the names.
 
     Those in `instead`, {name: text}, get that text.
     """
-    told = json.loads((folder / "snapshot.json").read_text(encoding="utf-8"))
-    for name, existed in told["files"].items():
+    step = told(folder)
+    for name, existed in step["files"].items():
         path = workspace.root / name
         if existed:
             write(path, instead.get(name) or (folder / name).read_bytes())
         else:
             path.unlink(missing_ok=True)
-    return told
+    return step

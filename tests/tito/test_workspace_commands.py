@@ -399,6 +399,33 @@ def test_the_oldest_snapshot_can_still_be_undone(desk, monkeypatch):
     assert desk.notebook().read_bytes() == mine
 
 
+def test_what_was_done_again_can_be_undone_again(desk):
+    """A number of an undo does the step again; then it is the last one, and not undone."""
+    desk.answer("tensor.double")
+    mine = desk.notebook().read_bytes()
+    desk.tito("reset", "double")
+    blank = desk.notebook().read_bytes()
+    for argv, then in [([], mine), (["2"], blank), ([], mine), (["4"], blank), (["5"], mine)]:
+        code, _, err = desk.tito("undo", *argv)
+        assert (code, err, desk.notebook().read_bytes()) == (0, "", then), argv
+    assert "all steps are undone" in desk.tito("undo")[2]
+    rows = desk.tito("undo", "--list")[1].splitlines()
+    assert [row.split()[0] for row in rows if row.endswith("undone")] == ["0001", "0002", "0005"]
+
+
+def test_exports_do_not_push_a_reset_out(desk, monkeypatch):
+    monkeypatch.setattr(workspace, "KEPT", 2)
+    desk.answer("tensor.double")
+    mine = desk.notebook().read_bytes()
+    assert desk.tito("export", "01")[0] == desk.tito("reset", "double")[0] == 0
+    for number in range(3):
+        desk.exported().write_text(f"# by hand, {number}", encoding="utf-8")
+        assert desk.tito("export", "01")[0] == 0
+    assert len(desk.tito("undo", "--list")[1].splitlines()) == 3, "the step, and two exports"
+    assert desk.tito("undo")[0] == 0
+    assert desk.notebook().read_bytes() == mine
+
+
 UNDOS = [
     (["undo"], "there is nothing to undo"),
     (["undo", "--list"], "there is nothing to undo"),

@@ -3,11 +3,12 @@
 What was written since stays where it is. Only a step that is named by its number is undone whole.
 """
 
-import json
+import contextlib
 
 from tito import TitoError, learner, report, workspace
 from tito.files import dumps, write
 from tito.update import merge
+from tito.workspace import told
 
 
 def add_arguments(parser):
@@ -31,7 +32,7 @@ def run(args):
     files = [found.root / name for name in told(kept[number])["files"]]
     again = workspace.snapshot(found, f"undo {number}", files, keep=kept[number])
     done = workspace.restore(found, kept[number], both)
-    write(kept[number] / "snapshot.json", dumps({**done, "undone": True}))
+    _settle({folder.name: folder for folder in workspace.snapshots(found)}, number)
     for module in found.written:
         if module.notebook in files:
             learner.refresh(module)
@@ -85,18 +86,26 @@ def _last(kept):
         TitoError: all were.
     """
     for number in reversed(kept):
-        data = told(kept[number])
-        if not data.get("undone") and not data["what"].startswith(("undo ", "export ")):
+        if not told(kept[number]).get("undone") and workspace.is_step(kept[number]):
             return number
     raise TitoError("all steps are undone: `tito undo --list` shows what was kept of them")
 
 
-def told(folder):
-    """What a snapshot says of itself."""
-    try:
-        return json.loads((folder / "snapshot.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise TitoError(f"the snapshot {folder} is damaged ({error}): delete it") from None
+def _settle(kept, number):
+    """Note whether a step is undone by now; if it undid one itself, so is that one or not."""
+    step, undone = told(kept[number]), any(_undoes(folder, number) for folder in kept.values())
+    write(kept[number] / "snapshot.json", dumps(step | {"undone": undone}))
+    before = step["what"].removeprefix("undo ")
+    if before in kept:
+        _settle(kept, before)
+
+
+def _undoes(folder, number):
+    """True if a snapshot is of the undoing of a step, and that was not undone itself."""
+    with contextlib.suppress(TitoError):  # it is another one that is damaged
+        step = told(folder)
+        return step["what"] == f"undo {number}" and not step.get("undone")
+    return False
 
 
 def _row(folder):
