@@ -13,6 +13,7 @@ import time
 import tomllib
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import zip_longest
 from pathlib import Path
 
 from tinytorch import overlay
@@ -114,8 +115,9 @@ class Workspace(Course):
     def asked(self, tokens, everything=False, given=False):
         """What a command line means: {module: ids of its exercises, or None for all of them}.
 
-        Each token is a module, or an exercise, of the module named before it if one was. With
-        `given` it may be given code that was changed, too.
+        Each token is a module, or an exercise, of the module named before it if one was. A module
+        with no exercise behind it is meant as a whole. With `given` an exercise may be given code
+        that was changed, too.
 
         Raises:
             UsageError: nothing is named, the working directory is in no module's folder, and no
@@ -134,13 +136,16 @@ class Workspace(Course):
         if not tokens:
             raise UsageError("which module? Name one (01, tensor), or stand in its folder")
         module = None
-        for token in tokens:
-            if is_module(token):
-                module = self.module(token)
-                meant.setdefault(module, None)
-            else:
+        for token, following in zip_longest(tokens, tokens[1:]):
+            if not is_module(token):
                 owner, name = self.exercise(token, module, given)
-                meant[owner] = [*(meant.get(owner) or []), name]
+                names = meant.setdefault(owner, [])
+                if names is not None and name not in names:
+                    names.append(name)
+                continue
+            module = self.module(token)
+            if following is None or is_module(following):
+                meant[module] = None
         return meant
 
     def record(self, name, entry):

@@ -41,6 +41,25 @@ def test_exit_codes_of_test(desk):
     assert desk.tito("test", "--all")[0] == 3
 
 
+@pytest.mark.parametrize(
+    ("argv", "counts"),
+    [
+        (["relu", "01"], [1, 4]),
+        (["total", "01"], [4]),
+        (["01", "total", "1"], [4]),
+        (["01", "tensor", "total"], [4]),
+        (["02", "01", "total"], [1, 1]),
+        (["01", "total", "total", "tensor.total", "double"], [2]),
+    ],
+)
+def test_each_exercise_that_is_asked_for_is_judged_once(desk, argv, counts):
+    """A module with no exercise behind it is meant as a whole, wherever it stands."""
+    code, told = as_json(desk, "test", *argv)
+    names = [[result["exercise"] for result in results] for results in told.values()]
+    assert (code, [len(several) for several in names]) == (3, counts)
+    assert all(len({*several}) == len(several) for several in names)
+
+
 def test_json_of_test(desk):
     desk.answer("tensor.double", "return 2 * x")
     desk.answer("tensor.total", "result -= value")
