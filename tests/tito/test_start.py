@@ -74,6 +74,12 @@ def test_start_opens_jupyterlab_on_the_notebook(toy, lesson, lab, monkeypatch):
     assert page["disabledExtensions"] == {"@jupyterlab/apputils-extension:announcements": True}
 
 
+def test_a_file_of_the_workspace_does_not_stand_in_for_what_jupyterlab_needs(toy, lesson, lab):
+    (lesson.root / "json.py").write_text("raise ValueError('mine')\n", encoding="utf-8")
+    assert toy.tito("start", "01")[::2] == (5, "")
+    assert Path(lab()["cwd"]) == lesson.root
+
+
 @pytest.mark.parametrize("flags", [[], ["--no-browser"]])
 def test_start_opens_a_jupyterlab_that_runs_already(toy, lesson, lab, monkeypatch, flags):
     """Two servers on one workspace would overwrite each other's notebooks."""

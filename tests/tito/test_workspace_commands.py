@@ -665,6 +665,18 @@ TROUBLE = {
         "Python imports this instead of the real one",
     ),
     "a file named numpy.py": (lambda desk: desk.root / "numpy.py", 1, "rename it"),
+    "a file named random.py": (lambda desk: desk.root / "random.py", 1, "rename it"),
+    "a file beside a notebook": (
+        lambda desk: desk.notebook().with_name("statistics.py"),
+        1,
+        "modules/01_tensor/statistics.py",
+    ),
+    "a file beside a script": (
+        lambda desk: desk.root / "milestones/05_2017_toy/json/__init__.py",
+        1,
+        "milestones/05_2017_toy/json ",
+    ),
+    "a file that hides nothing": (lambda desk: desk.root / "os.py", 0, "all well"),
     "settings.ini": (lambda desk: desk.root / "settings.ini", 1, "nbdev stumbles over"),
 }
 

@@ -5,6 +5,7 @@ asks a fresh Python which files it would load. It never runs a learner's code.
 """
 
 import contextlib
+import importlib.machinery
 import importlib.metadata
 import importlib.util
 import json
@@ -187,10 +188,19 @@ def _folder(found, listed):
     if strays:
         words = f"{', '.join(strays)}: never loaded, for no export wrote it"
         yield f"{overlay.FILES.as_posix()}/", NOTE, words
-    for name in ("tinytorch", "tinytorch.py", "numpy.py", "numpy"):
-        if (found.root / name).exists():
-            words = "Python imports this instead of the real one in this folder: rename it"
-            yield name, BAD, words
+    for folder in (found.root, *found.root.glob("modules/*/"), *found.root.glob("milestones/*/")):
+        packages = (path.parent for path in folder.glob("*/__init__.py"))
+        for path in sorted([*folder.glob("*.py"), *packages]):
+            if _hides(path.stem):
+                words = "Python imports this instead of the real one in this folder: rename it"
+                yield found.relative(path), BAD, words
+
+
+def _hides(name):
+    """True if a file of this name is imported in place of a module that others need."""
+    built_in = (importlib.machinery.BuiltinImporter, importlib.machinery.FrozenImporter)
+    known = {*sys.stdlib_module_names, *NEEDED, *WANTED, "tinytorch", "tito"}
+    return name in known and not any(finder.find_spec(name) for finder in built_in)
 
 
 def _notebooks(found, listed):

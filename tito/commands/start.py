@@ -76,10 +76,13 @@ def _open(address, args):
 
 
 def _command(found, address, args):
-    """JupyterLab on a notebook; the address that it prints leads to the notebook as well."""
+    """JupyterLab on a notebook; the address that it prints leads to the notebook as well.
+
+    Under -P a file of the workspace is not imported in place of a module that JupyterLab needs.
+    """
     flags = [flag for flag in FLAGS if vars(args)[flag[2:].replace("-", "_")]]
     return [
-        *(sys.executable, "-m", "tito.inside.lab", *QUIET, *flags),
+        *(sys.executable, "-P", "-m", "tito.inside.lab", *QUIET, *flags),
         *([f"--port={args.port}"] if args.port else []),
         f"--ServerApp.root_dir={found.root}",
         f"--LabApp.default_url=/{address}",
