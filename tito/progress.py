@@ -48,7 +48,7 @@ class Progress:
 
     # -- exercises
     def works_on(self, module):
-        """Remember which module is being judged."""
+        """Remember which module is being worked on."""
         with self._changed() as data:
             data["last"] = module.name
 

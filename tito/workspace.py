@@ -70,7 +70,7 @@ class Workspace(Course):
         return found and self.module(found.name)
 
     def last(self):
-        """The module that was judged last; None if none was yet."""
+        """The module that was opened or judged last; None if none was yet."""
         from tito.progress import Progress
 
         name = Progress(self).data.get("last")

@@ -147,6 +147,17 @@ def test_start_goes_on_where_you_left_off_and_from_any_folder_inside(toy, lesson
     assert (code, out, err) == (0, f"{lesson.module('01').notebook}\n", "")
 
 
+def test_what_was_opened_last_is_where_you_left_off(toy, lesson):
+    assert toy.tito("start", "02", "--no-open")[0] == 0
+    assert toy.tito("start", "--no-open")[1] == f"{lesson.module('02').notebook}\n"
+    assert toy.tito("hint")[1].startswith("activations.relu\n")
+    assert "next: activations.relu" in toy.tito("status")[1]
+    lesson.state.joinpath("progress.json").write_text("{", encoding="utf-8")
+    code, out, err = toy.tito("start", "01", "--no-open")
+    assert (code, out) == (0, f"{lesson.module('01').notebook}\n")
+    assert "progress.json is damaged" in err
+
+
 def test_start_brings_a_lost_notebook_back(toy, lesson):
     notebook = lesson.module("01").notebook
     before = notebook.read_bytes()

@@ -1031,3 +1031,12 @@ def test_given_code_that_is_to_blame_has_no_hints(desk):
 def test_a_hint_for_a_module_is_one_for_its_next_exercise(desk):
     assert desk.tito("hint", "01")[1].startswith("tensor.double\n")
     assert desk.tito("hint", "02")[1].startswith("activations.relu\n")
+
+
+def test_a_hint_is_one_for_the_module_in_whose_folder_one_stands(desk, monkeypatch):
+    monkeypatch.chdir(desk.notebook("02_activations").parent)
+    assert desk.tito("hint")[1].startswith("activations.relu\n")
+    assert desk.tito("hint", "double")[1].startswith("tensor.double\n")
+    desk.answer("activations.relu")
+    assert desk.tito("test", "02")[0] == 0
+    assert desk.tito("hint")[1].startswith("tensor.double\n"), "nothing is left to do here"

@@ -28,12 +28,15 @@ def run(args):
 
 
 def asked(found, token):
-    """(module, id) of the exercise that is meant: without a name, or with a module's, the next."""
-    if token is None:
-        return found.exercise(next_exercise(found))
-    if not workspace.is_module(token):
+    """(module, id) of the exercise that is meant: without a name, or with a module's, the next.
+
+    Without a name it is of the module in whose folder one stands, if something is left to do in it.
+    """
+    if token and not workspace.is_module(token):
         return found.exercise(token)
-    module = found.module(token)
-    passed = Progress(found).passed(module)
-    exercises = found.exercises(module)
-    return module, next((name for name in exercises if name not in passed), exercises[0])
+    if module := found.module(token) if token else found.here():
+        passed, exercises = Progress(found).passed(module), found.exercises(module)
+        left = [name for name in exercises if name not in passed]
+        if left or token:
+            return module, (left or exercises)[0]
+    return found.exercise(next_exercise(found))

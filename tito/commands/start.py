@@ -9,6 +9,7 @@ from urllib.parse import quote
 from tito import TitoError, UsageError, course, learner, report, runner, workspace
 from tito.commands.status import next_module
 from tito.files import write
+from tito.progress import Progress
 
 FLAGS = {
     "--no-browser": "JupyterLab prints its address and opens no browser (over SSH, in a container)",
@@ -38,6 +39,10 @@ def run(args):
         write(module.notebook, learner.reference_book(module).blanked())
         write(found.base(module.notebook), module.notebook.read_bytes())
         report.say(f"{found.relative(module.notebook)} was gone: it is back, with all blanks")
+    try:
+        Progress(found).works_on(module)
+    except TitoError as error:  # the notebook opens all the same
+        report.complain(error)
     if args.no_open:
         report.say(str(module.notebook))
         return 0

@@ -69,7 +69,7 @@ def _module(found, progress, module):
 
 
 def _next(modules, last):
-    """The module to go on with: the one judged last, one after it, else the first unfinished."""
+    """The module to go on with: the last one, one after it, else the first unfinished."""
     names = [m["name"] for m in modules.values()]
     start = names.index(last) if last in names else 0
     unfinished = [m["name"] for m in modules.values() if m["passed"] < m["total"]]
