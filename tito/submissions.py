@@ -107,12 +107,18 @@ def _opened(file, label, remarks):
 
 def _zipped(path, label, remarks):
     with zipfile.ZipFile(path) as archive:
-        entries = {PurePosixPath(e.filename.replace("\\", "/")): e for e in archive.infolist()}
-        entries = {name: e for name, e in entries.items() if not any(map(_aside, name.parts))}
+        entries, several = {}, {}
+        for entry in archive.infolist():
+            name = PurePosixPath(entry.filename.replace("\\", "/"))
+            if not any(map(_aside, name.parts)):
+                entries[name] = entry  # the last one, as where a zip is unpacked
+                several.setdefault(name, set()).add(entry.CRC)
         for name in entries:
             if name.suffix.lower() == ".zip" or UNOPENED.search(name.name):
                 remarks.append(f"{label}/{name} is not looked into: hand it in by itself")
         wanted = {n: e for n, e in entries.items() if n.suffix.lower() == ".ipynb"}
+        for name in (name for name in wanted if len(several[name]) > 1):
+            remarks.append(f"{label}/{name} is in the zip more than once: the last one counts")
         if sum(entry.file_size for entry in wanted.values()) > LARGEST:
             raise zipfile.BadZipFile(f"its notebooks have more than {LARGEST >> 20} MB")
         for name, entry in entries.items():

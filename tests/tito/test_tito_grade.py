@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 import zipfile
 
 import pytest
@@ -229,6 +230,18 @@ def test_an_odd_zip_is_remarked(tmp_path, content):
     assert submissions.notebooks(tmp_path / "bo.zip", said) == []
     (remark,) = said
     assert remark.startswith(("bo.zip cannot be read: ", "bo.zip/a.zip is not looked into: "))
+
+
+def test_of_one_name_in_a_zip_the_last_counts(tmp_path):
+    """As where the zip is unpacked; a teacher hears of it if the contents differ."""
+    said = []
+    with zipfile.ZipFile(tmp_path / "bo.zip", "w") as archive, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for place, text in [("a/t", BOOK), ("./a\\t", OTHER), ("same", BOOK), ("same", BOOK)]:
+            archive.writestr(f"{place}.ipynb", text)
+    books = submissions.notebooks(tmp_path / "bo.zip", said)
+    assert [book.content.decode() for book in books] == [OTHER, BOOK]
+    assert said == ["bo.zip/a/t.ipynb is in the zip more than once: the last one counts"]
 
 
 def test_a_zip_of_more_than_memory_is_not_read(tmp_path, monkeypatch):
