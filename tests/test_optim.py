@@ -89,6 +89,29 @@ class TestLambdaLR:
         resumed.step()
         assert resumed.get_last_lr() == schedule.get_last_lr() == [0.0625]
 
+    def test_the_state_of_a_callable_object_is_a_copy(self):
+        class Seen:
+            def __init__(self):
+                self.calls = []
+
+            def __call__(self, n):
+                self.calls.append(n)
+                return 1.0
+
+        schedule = LambdaLR(SGD([leaf()]), Seen())
+        saved = schedule.state_dict()
+        schedule.step()
+        assert saved["lr_lambdas"] == [{"calls": [0]}]
+        again = LambdaLR(SGD([leaf()]), [own := Seen()])
+        again.load_state_dict(saved)
+        again.step()
+        assert own.calls == [0, 1] and saved["lr_lambdas"] == [{"calls": [0]}]
+        groups = [{"params": [leaf()]}, {"params": [leaf()]}]
+        two = LambdaLR(SGD(groups), [lambda n: 0.5, Seen()]).state_dict()["lr_lambdas"]
+        assert two == [None, {"calls": [0]}]
+        with pytest.raises(ValueError, match="1 functions saved, and here 0"):
+            StepLR(SGD([leaf()]), 3).load_state_dict(saved)
+
     def test_a_second_schedule_starts_from_the_first_lr(self):
         optimizer = SGD([leaf()], lr=1.0)
         for _ in range(2):

@@ -119,6 +119,49 @@ def test_steps(text):
     np.testing.assert_allclose(*found, rtol=rounded)
 
 
+class Counting:
+    """A function of the step that counts its calls."""
+
+    calls = 0
+
+    def __call__(self, n):
+        self.calls += 1
+        return 1 / (1 + self.calls)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize(
+    "text",
+    [
+        "S.LambdaLR(o, f())",
+        "S.MultiplicativeLR(o, f())",
+        "S.CyclicLR(o, 0.1, 0.6, 2, scale_fn=f(), cycle_momentum=False)",
+        "S.ChainedScheduler([S.LambdaLR(o, f()), S.StepLR(o, 2)])",
+        "S.SequentialLR(o, [S.LambdaLR(o, f()), S.LambdaLR(o, f())], [2])",
+    ],
+)
+def test_a_callable_object_goes_on_where_it_was(text):
+    """Its attributes are in the state: the rates are those of a run that was not stopped."""
+    found = []
+    for library in (tinytorch, torch):
+        runs = []
+        for _ in range(2):
+            o = library.optim.SGD(leaves(library), lr=0.5)
+            schedule = eval(text, {"S": library.optim.lr_scheduler, "o": o, "f": Counting})
+            runs.append((o, schedule))
+        for n in range(7):
+            if n == 4:
+                for part, again in zip(*runs):
+                    again.load_state_dict(part.state_dict())
+            for o, schedule in runs if n >= 4 else runs[:1]:
+                o.step()
+                schedule.step()
+        rates = [schedule.get_last_lr() for _, schedule in runs]
+        found += [rates[1], rates[0]] if library is tinytorch else [rates[0]]
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-9)
+    np.testing.assert_allclose(found[0], found[2], rtol=1e-9)
+
+
 def test_bad_settings():
     S, o = tinytorch.optim.lr_scheduler, tinytorch.optim.SGD(leaves(tinytorch), lr=0.1)
     for make in (

@@ -7,7 +7,10 @@ step does as well: `optimizer.param_groups[0]["lr"] = warmup_cosine(step, 100, 1
 import bisect
 import copy
 import math
+import types
 import warnings
+
+import numpy as np
 
 from ..optimizers import plain
 
@@ -102,23 +105,51 @@ class LRScheduler:
         return self._last_lr
 
     def state_dict(self):
-        """What is needed to go on later; the learning rates are in the optimizer's state."""
+        """What is needed to go on later; the learning rates are in the optimizer's state.
+
+        Of callable objects that were passed as functions, their attributes are in it, too.
+        """
         state = {n: copy.copy(v) for n, v in vars(self).items() if n not in self.unsaved}
+        if any(memory := [memory_of(function) for function in self.functions()]):
+            state["lr_lambdas"] = memory
         if hasattr(self, "schedulers"):
             state["_schedulers"] = [schedule.state_dict() for schedule in self.schedulers]
         return state
 
     def load_state_dict(self, saved):
         """Go on where `saved` left off, with the learning rates that the optimizer has."""
-        saved = copy.deepcopy(dict(saved))
+        memory, functions = saved.get("lr_lambdas", ()), self.functions()
+        saved = copy.deepcopy({n: v for n, v in saved.items() if n != "lr_lambdas"})
         parts, groups = saved.pop("_schedulers", []), self.optimizer.param_groups
         if len(rates := saved.get("base_lrs", groups)) != len(groups):
             raise ValueError(f"{len(rates)} groups saved, and here {len(groups)}")
         if len(parts) != len(own := getattr(self, "schedulers", [])):
             raise ValueError(f"{len(parts)} schedules saved, and here {len(own)}")
+        if memory and len(memory) != len(functions):
+            raise ValueError(f"{len(memory)} functions saved, and here {len(functions)}")
+        for function, attributes in zip(functions, memory):
+            if attributes:
+                vars(function).update(copied(attributes))
         for schedule, part in zip(own, parts):
             schedule.load_state_dict(part)
         vars(self).update(saved)
+
+    def functions(self):
+        """The functions that were passed to this schedule."""
+        scale = getattr(self, "scale_fn", None)
+        return getattr(self, "factors", [scale] if scale else [])
+
+
+def memory_of(function):
+    """The attributes of a callable object, copied; None for a plain function."""
+    plain_ones = (types.FunctionType, types.MethodType, type)
+    return None if isinstance(function, plain_ones) else copied(getattr(function, "__dict__", {}))
+
+
+def copied(attributes):
+    """A copy of a dictionary and of the lists, dictionaries, sets and arrays in it."""
+    kinds = (list, dict, set, np.ndarray)
+    return {n: copy.copy(v) if isinstance(v, kinds) else v for n, v in attributes.items()}
 
 
 def groups_of(optimizer):
