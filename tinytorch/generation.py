@@ -178,8 +178,15 @@ class Settings:
         return self.repetition_penalty != 1 or self.min_new_tokens > 0
 
     def without_ends(self, scores):
-        """Scores (B, V) with -inf for whatever ends a row; the input is not changed."""
+        """Scores (B, V) with -inf for whatever ends a row; the input is not changed.
+
+        Raises:
+            ValueError: every token does.
+        """
         ends = self.stops[(self.stops >= 0) & (self.stops < scores.shape[-1])]
+        if len(np.unique(ends)) == scores.shape[-1]:
+            told = f"min_new_tokens={self.min_new_tokens} lets no row end, but every token ends one"
+            raise ValueError(f"{told}: name fewer in stop or eos_token_id")
         scores = scores.copy()
         scores[:, ends] = -np.inf
         return scores

@@ -4,6 +4,7 @@ import collections
 
 import numpy as np
 
+from . import messages as _messages
 from . import names as _names
 from .functions import matrices as _matrices
 from .functions import norm as length
@@ -74,7 +75,10 @@ def matrix_norm(A, ord="fro", dim=(-2, -1), keepdim=False):
 def _decomposed(name, x, form, *args):
     if x.requires_grad:
         raise RuntimeError(f"{name} has no gradient here: use x.detach()")
-    found = getattr(np.linalg, name)(x.array, *args)
+    try:
+        found = getattr(np.linalg, name)(x.array, *args)
+    except np.linalg.LinAlgError as error:
+        raise _messages.explained(error, name, ("x",), [x.array]) from None
     return form(*(wrap(np.asarray(part)) for part in found))
 
 
@@ -180,7 +184,8 @@ def matrix_exp(A):
 
 def slogdet(A):
     """The pair (sign, log|det|) of square matrices, (..., n, n) -> two Tensors."""
-    return SignLog(wrap(np.asarray(np.linalg.slogdet(real(A.array))[0])), log_det(A))
+    size = log_det(A)  # first, as it refuses what has no determinant
+    return SignLog(wrap(np.asarray(np.linalg.slogdet(real(A.array))[0])), size)
 
 
 def logdet(A):

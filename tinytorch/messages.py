@@ -254,6 +254,28 @@ def _too_many(found, name, values):
     return f"{found[2]} indices, and x has only {found[1]} dimensions"
 
 
+def _no_element(found, name, values):
+    return "no element is there to be the largest or smallest: what made this tensor empty?"
+
+
+def _no_bits(found, name, values):
+    return "~ & | ^ << >> work on booleans and whole numbers: write x > 0, or x.long()"
+
+
+def _no_room(found, name, values):
+    number, dtype = found.groups()
+    ends = np.iinfo(dtype)
+    return f"{number} does not fit into {dtype}, {ends.min} to {ends.max}: use x.long()"
+
+
+def _not_square(found, name, values):
+    return "this takes square matrices: the last two dimensions have one size"
+
+
+def _no_matrix(found, name, values):
+    return "this takes matrices, two dimensions or more"
+
+
 RETOLD = {
     r"axis (-?\d+) is out of bounds for array of dimension (\d+)": _no_dim,
     r"index (-?\d+) is out of bounds for axis (\d+) with size (\d+)": _no_index,
@@ -271,6 +293,11 @@ RETOLD = {
     r"setting an array element with a sequence": _no_list,
     r"Integers to negative integer powers": _no_power,
     r"truth value of an array with more than one": _not_a_list,
+    r"zero-size array to reduction|arg(max|min) of an empty sequence": _no_element,
+    r"ufunc '(invert|bitwise_\w+)' not supported": _no_bits,
+    r"Python integer (-?\d+) out of bounds for (u?int\d+)": _no_room,
+    r"Last 2 dimensions of the array must be square": _not_square,
+    r"1-dimensional array given|0-dimensional array given": _no_matrix,
 }
 
 

@@ -93,6 +93,15 @@ see(torch.linalg.solve(torch.eye(2), B=x), torch.bucketize(input=x, boundaries=x
 see(torch.atan2(input=x, other=x + 1), torch.arctan2(x, other=x + 1))
 see(torch.tensor(3.0).index_select(0, torch.tensor([0])))
 see(x.flatten(1) is x, nn.Flatten()(x) is x, x.flatten() is x, torch.tensor(1.0).flatten().shape)
+# of one number, and of none
+x = torch.tensor(3.0, requires_grad=True); see(*x.cummax(0), *x.cummin(-1), x.logcumsumexp(0))
+(x.cummax(0).values + x.logcumsumexp(0)).backward(); see(x.grad)
+for x in (torch.ones(0), torch.ones(0, 3), torch.ones(2, 0)): see(*x.cummax(0), *x.cummin(-1))
+see(*torch.tensor([True, False, True]).cummin(0), *torch.tensor([[2, 1, 3]]).cummax(1))
+# bits of a small dtype
+x = torch.tensor([250, 2], dtype=torch.uint8)
+see(x >> -1, x << 300, torch.bitwise_and(x, -2), torch.bitwise_xor(x, 257), torch.bitwise_or(x, 1))
+see(torch.bitwise_and(torch.tensor([True]), 3), torch.bitwise_left_shift(torch.tensor([3]), 2))
 # parts picked by a tensor
 x = torch.zeros(2, 3, 4); i = torch.tensor(1); x[i].fill_(1); x[:, i].add_(2); x[..., i].add_(4)
 x[i, None, 2:].add_(8); x[torch.tensor(-2), i, 0].fill_(9); x[np.array(0)][1:, i] += 1; see(x)
@@ -132,6 +141,18 @@ BOTH_REFUSE = {  # program -> what this library says
     "torch.linalg.cholesky(torch.ones(2, 3))": "^cholesky: only a square matrix",
     "torch.ones(2, 0).median(1)": "^median: there is no element",
     "torch.quantile(torch.ones(0), 0.5)": "^quantile: there is no element",
+    "torch.ones(0, 3).max()": r"^amax: no element is there .* \(x \(0, 3\)\)$",
+    "torch.ones(3, 0).min(1)": "no element is there to be the smallest",
+    "torch.ones(0).argmin()": "no element is there to be the smallest",
+    "torch.ones(0).aminmax()": "no element is there to be the largest or smallest",
+    "~torch.ones(1)": "work on booleans and whole numbers: write x > 0, or x.long",
+    "torch.ones(1) & 1": "work on booleans and whole numbers",
+    "torch.tensor([1]) | torch.ones(1)": "work on booleans and whole numbers",
+    "torch.ones(2, 3).inverse()": "^inverse: this takes square matrices",
+    "torch.linalg.slogdet(torch.ones(2, 3))": "this takes square matrices",
+    "torch.linalg.eigh(torch.ones(2, 3))": "^eigh: this takes square matrices",
+    "torch.linalg.svd(torch.ones(3))": "^svd: this takes matrices, two dimensions",
+    "torch.linalg.solve(torch.ones(2, 3), torch.ones(2))": "^solve: this takes square matrices",
     "k = nn.Sequential(Counted(7)); k.load_state_dict({})": "lacks 0._extra_state",
 }
 

@@ -11,6 +11,7 @@ from ..functions import gather, norm, rule, to
 from ..tensor import (
     Tensor,
     add,
+    bool_,
     cat,
     clone,
     dims_of,
@@ -23,9 +24,11 @@ from ..tensor import (
     real,
     recording,
     reshape,
+    squeeze,
     sub,
     tensor_abs,
     tensor_sum,
+    unsqueeze,
     where,
     wrap,
 )
@@ -42,6 +45,10 @@ def on_bits(name, formula, operation):
         first, second = (getattr(v, "array", v) for v in (x, other))
         if any(np.asarray(v).dtype.kind == "f" for v in (first, second)):
             raise TypeError(f"{name} works on whole numbers and booleans: use x.long()")
+        if (
+            isinstance(second, int) and getattr(first, "dtype", bool_) != bool_
+        ):  # a large number loses its upper bits
+            second = np.asarray(second).astype(first.dtype)
         return wrap(np.asarray(operation(first, second)))
 
     function.__name__ = function.__qualname__ = name
@@ -182,10 +189,13 @@ def nextafter(x, other):
 
 def extremes_so_far(x, dim, largest):
     """The pair (values, indices) of the largest or smallest number so far."""
+    if x.ndim == 0:
+        values, indices = extremes_so_far(unsqueeze(x, 0), dim, largest)
+        return Pair(squeeze(values, 0), squeeze(indices, 0))
     x.size(dim)  # refuses what x has not
     moved = np.moveaxis(x.array, dim, 0)
-    best, places = moved[0].copy(), np.zeros(moved.shape[1:], int64)
     indices = np.zeros(moved.shape, int64)
+    best, places = moved[:1].sum(axis=0, dtype=x.dtype), np.zeros(moved.shape[1:], int64)
     for i, row in enumerate(moved):
         better = (row >= best if largest else row <= best) | (row != row)  # a nan stays
         best, places = np.where(better, row, best), np.where(better, i, places)
@@ -211,12 +221,14 @@ def cummin(x, dim):
 @primitive
 def logcumsumexp(x, dim):
     """log(exp(x_0) + ... + exp(x_i)) along `dim` -> the same shape."""
-    return np.logaddexp.accumulate(real(x), dim)
+    return np.logaddexp.accumulate(real(x), dim) if x.ndim else real(x).copy()
 
 
 @rule
 def logcumsumexp_rule(g, x, dim, out):
     """x_j is in every y_i from j on, with the share exp(x_j - y_i); the y never fall."""
+    if not x.ndim:
+        return g
     g, y = (np.moveaxis(t, dim, 0) for t in (g, out))
     total = np.array(g)
     for i in range(len(y) - 2, -1, -1):

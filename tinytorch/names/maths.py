@@ -523,6 +523,8 @@ def median(x, dim=None, keepdim=False):
     """
     if dim is None:  # of several in the middle each has its share of the gradient
         flat = reshape(x, (-1,))
+        if not flat.shape[0] and x.dtype.kind != "f":
+            raise ValueError(f"median: there is no element in {x.shape}, and {x.dtype} has no nan")
         found = median(flat, 0).values if flat.shape[0] else wrap(np.array(math.nan, x.dtype))
         same = flat.array == found.array
         return amax(flat[wrap(same)]) if same.any() else found
