@@ -45,10 +45,8 @@ def on_bits(name, formula, operation):
         first, second = (getattr(v, "array", v) for v in (x, other))
         if any(np.asarray(v).dtype.kind == "f" for v in (first, second)):
             raise TypeError(f"{name} works on whole numbers and booleans: use x.long()")
-        if (
-            isinstance(second, int) and getattr(first, "dtype", bool_) != bool_
-        ):  # a large number loses its upper bits
-            second = np.asarray(second).astype(first.dtype)
+        if isinstance(second, int) and getattr(first, "dtype", bool_) != bool_:
+            second = np.asarray(second).astype(first.dtype)  # its upper bits are lost
         return wrap(np.asarray(operation(first, second)))
 
     function.__name__ = function.__qualname__ = name
@@ -195,11 +193,11 @@ def extremes_so_far(x, dim, largest):
     x.size(dim)  # refuses what x has not
     moved = np.moveaxis(x.array, dim, 0)
     indices = np.zeros(moved.shape, int64)
-    best, places = moved[:1].sum(axis=0, dtype=x.dtype), np.zeros(moved.shape[1:], int64)
+    best, places = moved[:1], indices[:1]
     for i, row in enumerate(moved):
         better = (row >= best if largest else row <= best) | (row != row)  # a nan stays
         best, places = np.where(better, row, best), np.where(better, i, places)
-        indices[i] = places
+        indices[i : i + 1] = places
     indices = wrap(np.ascontiguousarray(np.moveaxis(indices, 0, dim)))
     return Pair(gather(x, dim, indices), indices)
 
