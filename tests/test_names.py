@@ -158,7 +158,30 @@ class TestFiles:
                 told.startswith(f"{name} was written by PyTorch's save") and "safetensors" in told
             )
 
+    @pytest.mark.parametrize("dtype", ["float16", "int16", "int8", "uint16", "uint32"])
+    def test_small_dtypes_come_back_as_they_were(self, tmp_path, dtype):
+        small, large = np.array([1, 2], dtype), np.array([0.1])
+        tensors = {"small": tinytorch.from_numpy(small), "large": tinytorch.from_numpy(large)}
+        for thing in (tensors, {"state": tensors}):
+            tinytorch.save(thing, tmp_path / "f")
+            found = tinytorch.load(tmp_path / "f")
+            found = found.get("state", found)
+            for name, array in (("small", small), ("large", large)):
+                assert found[name].dtype == array.dtype and found[name].tolist() == array.tolist()
+        assert tinytorch.io.load_safetensors(tmp_path / "f")["state.small"].tolist() == [1, 2]
+
+    def test_a_model_of_halves_comes_back(self, tmp_path):
+        model = nn.Linear(2, 3).half()
+        tinytorch.save(model.state_dict(), tmp_path / "f")
+        other = nn.Linear(2, 3).half()
+        other.load_state_dict(tinytorch.load(tmp_path / "f"))
+        assert other.weight.dtype == np.float16
+        assert other.weight.tolist() == model.weight.tolist()
+
     def test_what_cannot_be_saved(self, tmp_path):
+        for dtype in ("uint64", "complex64"):
+            odd = {"a": np.ones(1, dtype), "b": np.ones(1, np.float16)}
+            assert f"a is {dtype}" in raised(TypeError, tinytorch.save, odd, tmp_path / "f")
         told = raised(TypeError, tinytorch.save, nn.ReLU(), tmp_path / "f")
         assert "save model.state_dict()" in told
         assert "no function at a.1" in raised(

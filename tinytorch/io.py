@@ -319,14 +319,13 @@ def save_safetensors(tensors, path, metadata=None):
     if all(array.dtype.name in CODES for array in arrays.values()):
         pieces = safetensors_pieces(arrays, metadata)
     else:
-        pieces = _mixed_pieces(arrays, metadata)
+        pieces = mixed_pieces(arrays, metadata, CODES | MORE_CODES)
     first = next(pieces)  # refuses before a file is touched
     write_whole(path, itertools.chain([first], pieces))
 
 
-def _mixed_pieces(arrays, metadata):
-    """The bytes of a file with types that no Tensor has, piece by piece."""
-    codes = CODES | MORE_CODES
+def mixed_pieces(arrays, metadata, codes):
+    """The bytes of a file with types that no Tensor has, piece by piece; codes: name -> code."""
     for name, array in arrays.items():
         if array.dtype.name not in codes:
             raise TypeError(f"{name} is {array.dtype}: the file holds {', '.join(codes)}")

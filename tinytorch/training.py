@@ -26,6 +26,7 @@ __all__ = [
     "place",
     "is_text_by_name",
     "read_safetensors",
+    "widen",
     "write_whole",
     "safetensors_pieces",
     "save_safetensors",
@@ -548,12 +549,17 @@ def read_safetensors(path):
     data = memoryview(Path(path).read_bytes())
     entries, metadata, body = read_header(data, Path(path).name)
     arrays = cut_arrays(entries, body)
+    widen(arrays, entries)
+    return arrays, metadata
+
+
+def widen(arrays, entries):
+    """Put arrays of types that a model's Tensors have in the place of those of other types."""
     for name, entry in entries.items():
         if entry["dtype"] == "BF16":  # the upper half of a float32
             arrays[name] = (arrays[name].astype("uint32") << 16).view("float32")
         elif entry["dtype"] in WIDENED:
             arrays[name] = arrays[name].astype(WIDENED[entry["dtype"]])
-    return arrays, metadata
 
 
 # %% writing

@@ -8,11 +8,21 @@ called by their place, and its outline stands as JSON in the metadata.
 import json
 from pathlib import Path
 
+from ..io import MORE_CODES, mixed_pieces
 from ..outlines import filled, outline
 from ..tensor import Tensor, from_numpy, on_cpu
-from ..training import WIDENED, cut_arrays, read_header, safetensors_pieces, write_whole
+from ..training import (
+    CODES,
+    WIDENED,
+    cut_arrays,
+    read_header,
+    safetensors_pieces,
+    widen,
+    write_whole,
+)
 
 OUTLINE = "tinytorch.outline"
+SMALL = {name: code for name, code in MORE_CODES.items() if code in WIDENED}
 
 
 def save(
@@ -35,11 +45,15 @@ def save(
     arrays = {}
     flat = isinstance(obj, dict) and obj and all(type(n) is str for n in obj)
     flat = flat and all(isinstance(v, Tensor) and not v.requires_grad for v in obj.values())
+    flat = flat and all(v.dtype.name not in SMALL for v in obj.values())
     if flat:
         arrays, metadata = {name: value.array for name, value in obj.items()}, None
     else:
         metadata = {OUTLINE: json.dumps(outline(obj, "", arrays))}
-    pieces = list(safetensors_pieces(arrays, metadata))
+    if any(array.dtype.name in SMALL for array in arrays.values()):
+        pieces = list(mixed_pieces(arrays, metadata, CODES | SMALL))
+    else:
+        pieces = list(safetensors_pieces(arrays, metadata))
     if hasattr(f, "write"):
         f.write(b"".join(pieces))
     else:
@@ -70,12 +84,8 @@ def load(f, map_location=None, pickle_module=None, *, weights_only=True, mmap=No
         raise ValueError(f"{name} was written by {told}, so it is not read: {advice}")
     entries, metadata, body = read_header(memoryview(data), str(name))
     arrays = cut_arrays(entries, body)
-    for key, entry in entries.items():
-        if entry["dtype"] == "BF16":
-            arrays[key] = (arrays[key].astype("uint32") << 16).view("float32")
-        elif entry["dtype"] in WIDENED:
-            arrays[key] = arrays[key].astype(WIDENED[entry["dtype"]])
     if OUTLINE not in metadata:
+        widen(arrays, entries)
         return {key: from_numpy(array) for key, array in arrays.items()}
     try:
         return filled(json.loads(metadata[OUTLINE]), arrays)
