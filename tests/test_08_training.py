@@ -18,13 +18,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from tinytorch import nn, training
+from tinytorch import training
 from tinytorch.autograd import no_grad
 from tinytorch.course import close
 from tinytorch.dataloader import DataLoader, Subset, TensorDataset
 from tinytorch.layers import Dropout, Linear, Module, Sequential, Tanh
 from tinytorch.losses import cross_entropy, mse_loss
-from tinytorch.optim.lr_scheduler import LambdaLR
 from tinytorch.optimizers import SGD, Adam, AdamW, clip_grad_norm_, warmup_cosine
 from tinytorch.tensor import Generator, Parameter, Tensor, manual_seed, rand, stack
 from tinytorch.training import (
@@ -1414,101 +1413,6 @@ class TestCheckpoints:
         self.trained(tmp_path, kind=functools.partial(SGD, momentum=0.9))
         trainer = make_trainer(seed=1, kind=Adam)
         self.unchanged(trainer, tmp_path / "last.safetensors", "no setting|state of a parameter")
-
-
-class Counted(nn.Linear):
-    """A layer that keeps more than tensors."""
-
-    extra = None
-
-    def get_extra_state(self):
-        return self.extra
-
-    def set_extra_state(self, state):
-        self.extra = state
-
-
-class TestMoreThanTensors:
-    """Modules with `get_extra_state`, and schedules that hold arrays."""
-
-    def counted(self, folder, extra=None, schedule=None, seed=0):
-        manual_seed(seed)
-        model = nn.Sequential(Counted(3, 4), Tanh(), Counted(4, 4))
-        model[0].extra = extra
-        optimizer = AdamW(model.parameters(), lr=0.1)
-        schedule = schedule and LambdaLR(optimizer, schedule)
-        loader = DataLoader(digits_like(), 4, shuffle=True, generator=Generator(seed))
-        return Trainer(model, optimizer, loader, folder=folder, schedule=schedule)
-
-    @pytest.mark.parametrize(
-        "extra", [None, 3, {"k": (1, [2.5, "a"]), 5: {}}, Tensor([1, 2]), {"mean": np.ones(2)}]
-    )
-    def test_extra_state(self, tmp_path, extra):
-        trainer = self.counted(tmp_path, extra)
-        trainer.fit(3)
-        other = self.counted(tmp_path, seed=1)
-        assert other.resume() and repr(other.model[0].extra) == repr(extra)
-        assert other.model[2].extra is None and same_weights(other, trainer)
-        trainer.fit(5)
-        other.fit(5)
-        assert losses(trainer) == losses(other)
-
-    def test_the_state_is_a_copy(self):
-        trainer = self.counted(None, {"seen": [1]})
-        state = trainer.state_dict()
-        trainer.model[0].extra["seen"].append(2)
-        assert state["extra"]["0._extra_state"] == {"seen": [1]}
-        assert set(state["model"]) == {"0.weight", "0.bias", "2.weight", "2.bias"}
-        trainer.load_state_dict(state)
-        assert trainer.model[0].extra == {"seen": [1]}
-
-    def test_a_schedule_that_holds_an_array(self, tmp_path):
-        class Table:
-            def __init__(self):
-                self.rates = np.linspace(1.0, 0.0, 9)
-
-            def __call__(self, n):
-                self.rates *= 0.5
-                return self.rates[n]
-
-        trainer, other = (self.counted(tmp_path, schedule=Table(), seed=n) for n in range(2))
-        trainer.fit(3)
-        assert other.resume()
-        trainer.fit(5)
-        other.fit(5)
-        assert losses(trainer) == losses(other)
-
-    @pytest.mark.parametrize(
-        ("extra", "schedule", "told"),
-        [
-            ({"k": {1}}, None, "no set at model.0._extra_state.k$"),
-            (None, functools.partial(max, 0.5), "no object at schedule.lr_lambdas.0.odd$"),
-        ],
-    )
-    def test_what_no_file_can_hold_is_refused_before_the_training(
-        self, tmp_path, extra, schedule, told
-    ):
-        if schedule:
-            schedule.odd = object()
-        trainer = self.counted(tmp_path, extra, schedule)
-        with pytest.raises(TypeError, match=told):
-            trainer.fit(3)
-        assert trainer.step == 0
-
-    def test_a_checkpoint_without_extra_state_and_with_a_plain_schedule(self, tmp_path):
-        """As the files were that knew no tensors beside the model's."""
-        trainer, other = make_trainer(tmp_path), make_trainer(tmp_path, seed=1)
-        for run in (trainer, other):
-            run.schedule = LambdaLR(run.optimizer, lambda n: 0.5**n)
-        trainer.fit(2)
-        arrays, words = read_safetensors(tmp_path / "last.safetensors")
-        words = {name: text for name, text in words.items() if name != "extra"}
-        words["schedule"] = json.dumps(trainer.schedule.state_dict())
-        save_safetensors(arrays, tmp_path / "old", words)
-        trainer.fit(4)
-        assert other.resume(tmp_path / "old") and other.schedule.last_epoch == 2
-        other.fit(4)
-        assert losses(trainer) == losses(other)
 
 
 # ---------------------------------------------------------------- pull the plug

@@ -8,7 +8,6 @@ __all__ = [
     "WIDENED",
     "FORMAT",
     "WORDS",
-    "OUTLINED",
     "perplexity",
     "array_of",
     "count_targets",
@@ -60,7 +59,6 @@ from .bookkeeping import need_plain_step
 from .generators import generators_in
 from .losses import cross_entropy
 from .optimizers import clip_grad_norm_, plain
-from .outlines import extra_state, filled, outline
 from .tensor import Tensor, default_generator, from_numpy
 
 
@@ -808,7 +806,6 @@ def text_curve(name, steps, values, width=40, lines=12):
 # %% resumable
 FORMAT = "tinytorch trainer 1"
 WORDS = ("groups", "generators", "progress", "journal", "schedule")  # texts of a checkpoint
-OUTLINED = ("schedule", "extra")  # those that may hold tensors
 
 
 class Resumable(Stepper):
@@ -839,20 +836,14 @@ class Resumable(Stepper):
         Returns:
             Dictionary: "model", name -> array; "optimizer", what its `state_dict()` gives;
             "generators", what `generator_states()` gives; "progress", the dictionary; "journal",
-            its rows; "schedule", the state of a schedule that has one, or None; "extra", what
-            `get_extra_state` of the model's modules says, if one has it.
+            its rows; "schedule", the state of a schedule that has one, or None.
         """
         schedule = self.schedule.state_dict() if hasattr(self.schedule, "state_dict") else None
-        arrays = {name: tensor.array.copy() for name, tensor in self.tensors().items()}
+        arrays = {name: tensor.array.copy() for name, tensor in self.model.state_dict().items()}
         state = {"model": arrays, "optimizer": self.optimizer.state_dict()}
         state["generators"] = self.generator_states()
         state["progress"], state["journal"] = dict(self.progress), list(self.journal.rows)
-        return {**state, "schedule": schedule, **extra_state(self.model)}
-
-    def tensors(self):
-        """The model's `state_dict()` without what `get_extra_state` says: name -> Tensor."""
-        extra = extra_state(self.model).get("extra", {})
-        return {n: tensor for n, tensor in self.model.state_dict().items() if n not in extra}
+        return {**state, "schedule": schedule}
 
     def load_state_dict(self, state):
         """Go on where `state_dict()` was taken; all of it, or nothing.
@@ -870,7 +861,7 @@ class Resumable(Stepper):
 
     def _load(self, state):
         self._set_generators(state["generators"])  # refuses first
-        self.model.load_state_dict(state["model"] | state.get("extra", {}))
+        self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         if hasattr(self.schedule, "state_dict"):
             self.schedule.load_state_dict(state["schedule"])
@@ -941,10 +932,8 @@ def packed(state):
     arrays = {f"model.{name}": array for name, array in state["model"].items()}
     for n, entries in state["optimizer"]["state"].items():
         arrays |= {f"optimizer.{n}.{name}": np.asarray(value) for name, value in entries.items()}
-    words = {"groups": state["optimizer"]["param_groups"], "extra": {}, **state}
-    words |= {name: outline(words[name], name, arrays) for name in OUTLINED}
-    texts = {name: json.dumps(words[name]) for name in (*WORDS, "extra")}
-    return arrays, {"format": FORMAT} | texts
+    words = {"groups": state["optimizer"]["param_groups"], **state}
+    return arrays, {"format": FORMAT} | {name: json.dumps(words[name]) for name in WORDS}
 
 
 def unpacked(arrays, metadata, name):
@@ -958,20 +947,17 @@ def unpacked(arrays, metadata, name):
         raise ValueError(f"{name} holds tensors, but is no checkpoint of a Trainer: {advice}")
     try:
         words = {name: json.loads(metadata[name]) for name in WORDS}
-        if "extra" in metadata:  # else it is older, and its schedule is plain
-            words["extra"] = json.loads(metadata["extra"])
-            words |= {name: filled(words[name], arrays) for name in OUTLINED}
         optimizer = {"state": {}, "param_groups": words.pop("groups")}
         state = {"model": {}, "optimizer": optimizer, **words}
         for path, array in arrays.items():
             part, _, rest = path.partition(".")
             if part == "model":
                 state["model"][rest] = array
-            elif part not in OUTLINED:
+            else:
                 n, _, entry = rest.partition(".")
                 optimizer["state"].setdefault(int(n), {})[entry] = array
         return state
-    except (KeyError, ValueError, TypeError, AttributeError):
+    except (KeyError, ValueError):
         raise ValueError(f"{name} is damaged: a part of the checkpoint is missing") from None
 
 
@@ -1119,9 +1105,6 @@ class Trainer(Resumable):
             raise ValueError("patience counts evaluations: give evaluate_every, too")
         if self.folder:
             self.folder.mkdir(parents=True, exist_ok=True)
-            if hasattr(self.schedule, "state_dict"):
-                outline(self.schedule.state_dict(), "schedule", {})
-            outline(extra_state(self.model).get("extra"), "model", {})
         self._refuse_foreign_folder()
 
     def _refuse_foreign_folder(self):

@@ -8,9 +8,11 @@ called by their place, and its outline stands as JSON in the metadata.
 import json
 from pathlib import Path
 
+import numpy as np
+
 from ..io import MORE_CODES, mixed_pieces
-from ..outlines import filled, outline
-from ..tensor import Tensor, from_numpy, on_cpu
+from ..layers import Module
+from ..tensor import Parameter, Tensor, from_numpy, on_cpu
 from ..training import (
     CODES,
     WIDENED,
@@ -23,6 +25,7 @@ from ..training import (
 
 OUTLINE = "tinytorch.outline"
 SMALL = {name: code for name, code in MORE_CODES.items() if code in WIDENED}
+PLAIN = (bool, int, float, str, type(None))
 
 
 def save(
@@ -60,6 +63,33 @@ def save(
         write_whole(f, pieces)
 
 
+def outline(thing, path, arrays):
+    """What JSON can say of a thing; its arrays go into the dictionary, under their place."""
+    if isinstance(thing, Module):
+        raise TypeError("save writes no code, so no whole model: save model.state_dict()")
+    if isinstance(thing, (Tensor, np.ndarray)):
+        name, kind = path or "tensor", "array" if isinstance(thing, np.ndarray) else "tensor"
+        if getattr(thing, "requires_grad", False):
+            kind = "parameter" if isinstance(thing, Parameter) else "leaf"
+        while name in arrays:
+            name += "_"
+        arrays[name] = np.asarray(getattr(thing, "array", thing))
+        return {kind: name}
+    if isinstance(thing, np.generic):
+        thing = thing.item()
+    if type(thing) in PLAIN:
+        return {"value": thing}
+    inner = f"{path}." if path else ""
+    if isinstance(thing, (list, tuple)):
+        parts = [outline(part, f"{inner}{n}", arrays) for n, part in enumerate(thing)]
+        return {"list" if isinstance(thing, list) else "tuple": parts}
+    if isinstance(thing, dict) and all(type(key) in (str, int) for key in thing):
+        pairs = [[key, outline(part, f"{inner}{key}", arrays)] for key, part in thing.items()]
+        return {"dict": pairs}
+    kind = f"{type(thing).__name__} at {path or 'the top'}"
+    raise TypeError(f"save writes tensors, numbers, texts, lists and dictionaries, no {kind}")
+
+
 def load(f, map_location=None, pickle_module=None, *, weights_only=True, mmap=None):
     """Read what `save` wrote, or any safetensors file.
 
@@ -91,3 +121,18 @@ def load(f, map_location=None, pickle_module=None, *, weights_only=True, mmap=No
         return filled(json.loads(metadata[OUTLINE]), arrays)
     except (ValueError, KeyError, TypeError, AttributeError):
         raise ValueError(f"{name} is damaged: its outline does not fit its tensors") from None
+
+
+def filled(node, arrays):
+    """The thing of which `outline` told, with its arrays."""
+    ((kind, part),) = node.items()
+    if kind in ("tensor", "leaf", "parameter"):
+        found = from_numpy(arrays[part])
+        return Parameter(found) if kind == "parameter" else found.requires_grad_(kind == "leaf")
+    if kind == "array":
+        return arrays[part]
+    if kind == "value":
+        return part
+    if kind == "dict":
+        return {key: filled(inner, arrays) for key, inner in part}
+    return {"list": list, "tuple": tuple}[kind](filled(inner, arrays) for inner in part)
