@@ -306,7 +306,9 @@ def text_flags(flags, presets, kept=None):
         flags.error(f"--temperature {values.temperature:g} {told}")
     if "" in (values.save, values.resume):
         flags.error("the name of the FOLDER is empty: nothing would be kept")
-    asked_for = vars(values) | presets.get(asked.preset, {})
+    named = vars(flags.parse_args(None, argparse.Namespace(**dict.fromkeys(vars(values)))))
+    named = {name: value for name, value in named.items() if value is not None}
+    asked_for = vars(values) | presets.get(asked.preset, {}) | named
     for name, value in settings.items():
         if name not in CHANGEABLE and asked_for[name] != value:
             so = f"no {_flag(name)}" if value is None else _with_value(name, value)

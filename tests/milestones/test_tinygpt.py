@@ -388,6 +388,12 @@ def test_a_run_that_is_done_goes_on_to_its_verdict(kept, tmp_path):
     assert (code, err) == (1, "") and "going on after step 10 of 10" in out
 
 
+def test_a_run_goes_on_with_the_flags_that_it_began_with(kept, tmp_path):
+    """What is given beside a preset counts, not what the preset says."""
+    code, out, err = run(STEP1, "--preset=small", *SHORT, "--resume", copied(kept, tmp_path))
+    assert (code, err) == (1, "") and "going on after step 10 of 10" in out
+
+
 def test_a_torn_checkpoint_is_refused(kept, tmp_path):
     path = copied(kept, tmp_path) / "last.safetensors"
     for size in (0, 4, 100, path.stat().st_size - 1):
