@@ -63,10 +63,11 @@ def all_scripts(flags):
             more = ["--data", flags.data]
         code, out = followed([sys.executable, str(FOLDER / script), *more])
         failed |= code != 0
-        if code not in (0, 1):
+        trained = re.search(r"trained for ([\d.]+) s", out)
+        if code not in (0, 1) or not trained:
             print(f"no row for {script}, which ended with exit code {code}", file=sys.stderr)
             continue
-        seconds = float(re.search(r"trained for ([\d.]+) s", out)[1])
+        seconds = float(trained[1])
         unit = unit or max(seconds, 0.1)
         given = "".join(f" {flag}" for flag in more if flag not in (PICTURE, "--plot"))
         shown = given.replace(str(flags.data), "FILE")

@@ -8,11 +8,13 @@ import argparse
 import ast
 import importlib.util
 import json
+import math
 import os
 import random
 import re
 import shlex
 import signal
+import string
 import subprocess
 import sys
 import time
@@ -519,6 +521,29 @@ def test_bad_flags_get_one_sentence(script, sentence, song):
     code, out, err = run(script, *data(script, song), *BAD[sentence])
     assert (code, out) == (2, "")
     assert sentence in err and err.count("\n") == 1
+
+
+def test_noise_is_not_learnt(tmp_path):
+    """A model that counts three characters does worse on it than one that guesses."""
+    dice = random.Random(0)
+    text = "".join(dice.choices(string.ascii_letters, k=6000))
+    (tmp_path / "noise.txt").write_text(text, encoding="utf-8")
+    code, out, err = run(STEP3, *SHORT, "--data", tmp_path / "noise.txt", "--steps=1")
+    assert (code, err) == (1, "") and "FAILED: validation loss" in out
+    assert f"a model that guesses: {math.log(52):.3f} nats" in out
+
+
+def test_a_text_of_other_letters_begins_with_its_own(tmp_path):
+    (tmp_path / "text.txt").write_text("sein, ja das ist die frage. " * 40, encoding="utf-8")
+    code, out, err = run(STEP3, *SHORT, "--data", tmp_path / "text.txt")
+    assert (code, err) == (1, "") and "\n\nsein, ja das ist die" in out
+
+
+def test_the_context_may_be_longer_than_the_glance():
+    script, flags = loaded(STEP3), argparse.Namespace(embed_dim=2, context=16, batch_size=2)
+    flags.steps, flags.lr, script.GLANCE = 1, 1e-3, 10
+    trainer = script.new_trainer(GPT(5, 2, 1, 1, 16), list(range(5)) * 9, [1] * 30, flags, None)
+    assert len(trainer.validation) == 1
 
 
 def test_a_prompt_that_cannot_be_gone_on_from_is_refused(song):

@@ -820,6 +820,12 @@ def test_a_milestone_is_recorded_when_it_passed(desk):
     assert told["00_toy_proof"]["mix"] == {"yours": {}, "flags": []}
 
 
+def test_a_control_is_not_recorded(desk):
+    code, out, _ = desk.tito("milestone", "run", "proof", "0", "--shuffle-turns")
+    assert (code, out.startswith("not recorded: ")) == (0, True) and "it is the control" in out
+    assert "00_toy_proof" not in as_json(desk, "status")[1]["milestones"]
+
+
 def test_a_milestone_on_given_code_takes_no_record_away(desk):
     desk.answer("tensor.double")
     desk.tito("export", "01")
